@@ -1,0 +1,7 @@
+/* Everything of concmap. */
+#ifndef CONCMAP_CONCMAP_H
+#define CONCMAP_CONCMAP_H
+
+#include <concmap/sharded.h>
+
+#endif

@@ -1,0 +1,103 @@
+/* Batches: many keys at once, their buckets fetched ahead, so that memory works on several of them at a time. */
+#ifndef CONCMAP_DETAIL_BATCH_H
+#define CONCMAP_DETAIL_BATCH_H
+
+#include <concmap/detail/map.h>
+
+CM_BEGIN_DECLS
+
+#define CM_AHEAD_ 24       /* buckets fetched ahead: what the processor keeps under way, measured */
+#define CM_AHEAD_NODE_ 12  /* and nodes, once their buckets have come */
+#define CM_HASH_RING_ 32   /* a power of two, more than CM_AHEAD_ */
+#define CM_PIN_BLOCK_ 1024 /* keys after which a batch leaves its pin, so that it does not hold memory up */
+
+/* Fetches a key's bucket. Pinned by the caller. */
+CM_INLINE void cm_bucket_prefetch_(const struct cm_type *type, const struct cm_map_ *map, uint64_t hash, bool write)
+{
+    const struct cm_layout_ layout = cm_layout_of_(type);
+    const char *bucket = cm_table_bucket_(cm_load_acquire_(&map->root), layout, hash);
+    if (write)
+        __builtin_prefetch(bucket, 1);
+    else
+        __builtin_prefetch(bucket, 0);
+    if (layout.bucket > 64)
+        __builtin_prefetch(bucket + 64, 0);
+}
+
+/* Fetches what the bucket leads to: the node, or the bucket of the next table. Pinned by the caller. A hint only: what it reads
+ * may be changing. */
+CM_INLINE void cm_entry_prefetch_(const struct cm_type *type, const struct cm_map_ *map, uint64_t hash)
+{
+    const struct cm_layout_ layout = cm_layout_of_(type);
+    const struct cm_table_ *table = cm_load_acquire_(&map->root);
+    char *bucket = cm_table_bucket_(table, layout, hash);
+    uint64_t state = cm_load_acquire_(cm_bucket_state_(bucket));
+    if (CM_UNLIKELY(state & CM_MOVED_)) {
+        const struct cm_table_ *next = cm_load_acquire_(&table->next);
+        if (next)
+            __builtin_prefetch(cm_table_bucket_(next, layout, hash), 1);
+    } else if (layout.nodes) {
+        unsigned mask = cm_match_tag_(bucket, (uint32_t)cm_hash_tag_(hash)) & cm_state_occupied_(state);
+        if (mask) {
+            const char *node = cm_slot_node_(cm_load_relaxed_(cm_bucket_slot_(bucket, (unsigned)__builtin_ctz(mask))));
+            __builtin_prefetch(node);
+            if (layout.node_text > 64)
+                __builtin_prefetch(node + 64);
+            if (layout.node_text > 128) {
+                __builtin_prefetch(node + 128);
+                __builtin_prefetch(node + 192);
+            }
+        }
+    }
+}
+
+/* The hashes of the keys just ahead. */
+struct cm_batch_ {
+    uint64_t hashes[CM_HASH_RING_];
+};
+
+/* Hashes the i-th key and fetches its bucket. */
+CM_INLINE void cm_batch_feed_(struct cm_batch_ *batch, const struct cm_type *type, const struct cm_map_ *map, size_t i,
+                              const void *key, bool write)
+{
+    uint64_t hash = type->hash(key, map->seed);
+    batch->hashes[i % CM_HASH_RING_] = hash;
+    cm_bucket_prefetch_(type, map, hash, write);
+}
+
+CM_INLINE uint64_t cm_batch_hash_(const struct cm_batch_ *batch, size_t i)
+{
+    return batch->hashes[i % CM_HASH_RING_];
+}
+
+/* Runs `body` for i = 0 .. n - 1 with `hash` set; `key_of(i)` is an expression for the address of the i-th key. The pin is
+ * left now and then, so that a long batch does not hold memory up. */
+#define CM_BATCH_(type, map, i, n, hash, key_of, write, body)                                                          \
+    do {                                                                                                               \
+        struct cm_batch_ batch_;                                                                                       \
+        struct cm_pin_ pin_ = cm_pin_enter_();                                                                         \
+        for (size_t i = 0; i < (n) && i < CM_AHEAD_; i++)                                                              \
+            cm_batch_feed_(&batch_, (type), (map), i, (key_of), (write));                                              \
+        for (size_t index_ = 0; index_ < (n); index_++) {                                                              \
+            if (CM_LIKELY(index_ + CM_AHEAD_ < (n))) {                                                                 \
+                size_t i = index_ + CM_AHEAD_;                                                                         \
+                cm_batch_feed_(&batch_, (type), (map), i, (key_of), (write));                                          \
+            }                                                                                                          \
+            if (((write) || cm_layout_has_nodes_(type)) && index_ + CM_AHEAD_NODE_ < (n))                              \
+                cm_entry_prefetch_((type), (map), cm_batch_hash_(&batch_, index_ + CM_AHEAD_NODE_));                   \
+            uint64_t hash = cm_batch_hash_(&batch_, index_);                                                           \
+            {                                                                                                          \
+                size_t i = index_;                                                                                     \
+                body;                                                                                                  \
+            }                                                                                                          \
+            if (CM_UNLIKELY((index_ + 1) % CM_PIN_BLOCK_ == 0)) {                                                      \
+                cm_pin_leave_(pin_);                                                                                   \
+                pin_ = cm_pin_enter_();                                                                                \
+            }                                                                                                          \
+        }                                                                                                              \
+        cm_pin_leave_(pin_);                                                                                           \
+    } while (0)
+
+CM_END_DECLS
+
+#endif

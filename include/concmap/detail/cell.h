@@ -1,0 +1,87 @@
+/* The lock word of a bucket: version, readers, occupancy and flags in 64 bits, and the waiting for it.
+ *
+ * Shape          63 ........ 24 | 23 .... 12 | 11 ...... 4 |    3    |    2    |   1   |   0
+ *                    version    |  readers   |  occupancy  | CHAINED | PENDING | MOVED | WRITER
+ *
+ * Writers take WRITER by compare-and-swap while no reader is in, and leave by one release store that bumps the version.
+ * Shared holders count themselves in by compare-and-swap, never while WRITER, MOVED or PENDING is set. PENDING is set by a
+ * writer that waits for shared holders, so that no new ones come in; whoever takes WRITER clears it.
+ *
+ * Optimistic readers store nothing: they load the word, read the bucket, and load it again (cell_unchanged). Shared
+ * holders and PENDING make no difference to them.
+ *
+ * Waiting. Who finds the word taken spins briefly and then parks (src/cell.c). Unlocking is a plain store followed by a
+ * look at the owner's count of waiters: a waiter counts itself, runs membarrier, looks again and only then sleeps.
+ *
+ * Invariants. (C1) While WRITER is set no other thread writes the word. (C2) MOVED is never cleared. (C3) Every unlock after
+ * a possible change has another version than every word seen before. */
+#ifndef CONCMAP_DETAIL_CELL_H
+#define CONCMAP_DETAIL_CELL_H
+
+#include <concmap/detail/atomic.h>
+
+CM_BEGIN_DECLS
+
+#define CM_WRITER_ UINT64_C(1)
+#define CM_MOVED_ UINT64_C(2)
+#define CM_PENDING_ UINT64_C(4)
+#define CM_CHAINED_ UINT64_C(8)
+#define CM_OCCUPIED_SHIFT_ 4
+#define CM_OCCUPIED_ (UINT64_C(0xff) << CM_OCCUPIED_SHIFT_)
+#define CM_READER_ONE_ (UINT64_C(1) << 12)
+#define CM_READERS_ (UINT64_C(0xfff) << 12)
+#define CM_VERSION_ONE_ (UINT64_C(1) << 24)
+
+#define CM_SLOT_BIT_(slot) (UINT64_C(1) << (CM_OCCUPIED_SHIFT_ + (slot)))
+
+/* Who waits for cells of one owner (a map): looked at after each unlock. */
+typedef uint32_t cm_waiters_;
+
+/* Waits until the cell is held exclusively, or has MOVED (then it is not held). Returns the word. Blocks: spins, parks. */
+CM_API CM_COLD uint64_t cm_cell_lock_slow_(uint64_t *cell, cm_waiters_ *waiters);
+/* Waits until the cell is held shared, or has MOVED (then it is not held). Returns the word. Blocks. */
+CM_API CM_COLD uint64_t cm_cell_share_(uint64_t *cell, cm_waiters_ *waiters);
+CM_API CM_COLD void cm_cell_unshare_(uint64_t *cell, cm_waiters_ *waiters);
+/* Wakes one waiter for the cell, or all. */
+CM_API CM_COLD void cm_cell_wake_(const uint64_t *cell, bool all);
+
+CM_INLINE bool cm_cell_try_lock_(uint64_t *cell)
+{
+    uint64_t word = cm_load_relaxed_(cell); /* relaxed: the compare-and-swap decides */
+    if (CM_UNLIKELY(word & (CM_WRITER_ | CM_MOVED_ | CM_PENDING_ | CM_READERS_)))
+        return false;
+    /* Pairs with the release of cm_cell_unlock_(). */
+    if (CM_UNLIKELY(!cm_swap_if_acquire_(cell, &word, word | CM_WRITER_)))
+        return false;
+    /* The holder's stores come after the word: pairs with the acquire fence of cm_cell_unchanged_(). */
+    cm_fence_release_();
+    return true;
+}
+
+/* Takes the cell exclusively. False: it has MOVED, and is not held. */
+CM_INLINE bool cm_cell_lock_(uint64_t *cell, cm_waiters_ *waiters)
+{
+    return CM_LIKELY(cm_cell_try_lock_(cell)) || !(cm_cell_lock_slow_(cell, waiters) & CM_MOVED_);
+}
+
+/* Leaves a cell held exclusively; `word` is the new word without version change, built from the word in memory. */
+CM_INLINE void cm_cell_unlock_(uint64_t *cell, uint64_t word, cm_waiters_ *waiters)
+{
+    /* Publishes the holder's stores. Pairs with the acquires of lockers and optimistic readers. */
+    cm_store_release_(cell, (word & ~CM_WRITER_) + CM_VERSION_ONE_);
+    /* Relaxed: a waiter that this load misses runs its membarrier later, and then sees the store above. */
+    if (CM_UNLIKELY(cm_load_relaxed_(waiters) != 0))
+        cm_cell_wake_(cell, (word & CM_MOVED_) != 0);
+}
+
+/* Whether what was read since `word` was loaded is consistent. The last step of every optimistic read. */
+CM_INLINE bool cm_cell_unchanged_(const uint64_t *cell, uint64_t word)
+{
+    /* Orders the reads above before the load below. Pairs with the release fence of cm_cell_try_lock_(). */
+    cm_fence_acquire_();
+    return CM_LIKELY(((cm_load_relaxed_(cell) ^ word) & ~(CM_READERS_ | CM_PENDING_)) == 0);
+}
+
+CM_END_DECLS
+
+#endif

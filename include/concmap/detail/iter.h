@@ -1,0 +1,48 @@
+/* Iteration: a bucket is copied at a time, so that no lock is held while user code runs.
+ *
+ * The cursor is a point in the space of reversed hashes. A bucket of a table of 2^k buckets stands for the hashes that end in
+ * its k bits, an interval of that space; a larger table only splits it. So each key that is present throughout is seen exactly
+ * once while the table grows. After Redis SCAN. */
+#ifndef CONCMAP_DETAIL_ITER_H
+#define CONCMAP_DETAIL_ITER_H
+
+#include <concmap/detail/map.h>
+
+CM_BEGIN_DECLS
+
+struct cm_iter_ {
+    struct cm_map_ *map;
+    uint64_t cursor;
+    bool ended;
+    cm_status status; /* CM_NOMEM: stopped early, for a bucket could not be copied */
+    size_t index;     /* the next entry of the copy */
+    size_t count;
+    char *entries; /* the copy: keys and values as in a node, then texts */
+    size_t bytes;  /* of its memory */
+};
+
+/* Copies the next bucket that has entries; false at the end. */
+CM_API bool cm_iter_fetch_(struct cm_iter_ *iter, const struct cm_type *type);
+CM_API void cm_iter_end_(struct cm_iter_ *iter);
+
+CM_INLINE size_t cm_iter_value_offset_(const struct cm_type *type)
+{
+    return cm_align_up_(type->key_size, type->value_alignment);
+}
+
+CM_INLINE size_t cm_iter_stride_(const struct cm_type *type)
+{
+    return cm_align_up_(cm_iter_value_offset_(type) + type->value_size, 16);
+}
+
+/* The next entry's place in the copy, or NULL at the end. */
+CM_INLINE char *cm_iter_next_(struct cm_iter_ *iter, const struct cm_type *type)
+{
+    if (iter->index == iter->count && !cm_iter_fetch_(iter, type))
+        return NULL;
+    return iter->entries + iter->index++ * cm_iter_stride_(type);
+}
+
+CM_END_DECLS
+
+#endif

@@ -1,0 +1,376 @@
+/* The generic map over bucket tables: what the sharded map's typed functions are made of.
+ *
+ * Every function takes the type's descriptor first; see type.h. The verbs that change an entry are one function,
+ * cm_map_write_(), told what to do when the key is present and when it is absent. */
+#ifndef CONCMAP_DETAIL_MAP_H
+#define CONCMAP_DETAIL_MAP_H
+
+#include <concmap/config.h>
+#include <concmap/detail/table.h>
+
+CM_BEGIN_DECLS
+
+/* Changes whenever the layout of what headers and library share changes: a program runs only with a library of its own version. */
+#define CM_LAYOUT_VERSION_ 1
+
+struct cm_map_ {
+    struct cm_table_ *root; /* never NULL once initialised */
+    uint64_t seed;
+    cm_waiters_ waiters; /* threads that wait for a cell of this map */
+    uint32_t work;       /* not 0: growth or reclamation is pending, and writers should lend a hand */
+    struct cm_per_thread_ counts; /* int64_t: entries added less entries removed by the thread of that index */
+    int64_t other_count;          /* of threads without a count of their own */
+    cm_allocator allocator;
+    struct cm_table_ *retired; /* wait for readers; owned by who holds `reclaiming` but for pushes */
+    uint32_t reclaiming;
+    uint32_t growing; /* somebody is making the next table */
+    uint32_t rest;    /* calls to let pass before reclamation is tried again */
+    uint64_t overflow_retry; /* growth is tried again when as many buckets have overflowed */
+    size_t table_bytes; /* of all tables, waiting ones included */
+    size_t waiting_bytes;
+    struct cm_pool_ pool;
+};
+
+/* The table of a map without entries: its one bucket has MOVED, to nowhere. */
+extern CM_API const struct cm_empty_table_ {
+    struct cm_table_ header;
+    char gap[CM_TABLE_HEADER_ - sizeof(struct cm_table_)];
+    uint64_t bucket[8];
+} cm_empty_table_;
+
+/* ---- cold parts (src/map.c, src/grow.c) ---- */
+
+/* `layout_version` and `map_size` are the caller's own: CM_INVALID if the library's differ. */
+CM_API cm_status cm_map_init_(struct cm_map_ *map, const struct cm_type *type, const cm_config *config,
+                              unsigned layout_version, size_t map_size);
+CM_API void cm_map_destroy_(struct cm_map_ *map, const struct cm_type *type);
+/* Makes the first table of an empty map, for so many entries; NULL: no memory. */
+CM_API CM_COLD struct cm_table_ *cm_map_first_table_(struct cm_map_ *map, const struct cm_type *type, size_t entries);
+/* The memory that an insert lacked: an overflow chunk, nodes, a long text (`*text`). False: no memory. */
+CM_API CM_COLD bool cm_map_supply_(struct cm_map_ *map, const struct cm_type *type, struct cm_table_ *table,
+                                   struct cm_pool_cache_ *cache, size_t text_size, char **text);
+/* A read that met writers too often: takes the bucket shared. */
+CM_API CM_COLD bool cm_map_get_slow_(struct cm_map_ *map, const struct cm_type *type, struct cm_table_ *table,
+                                     const void *key, uint64_t hash, void *value);
+/* Does a bounded part of what is pending: moves some buckets, or gives back some memory. */
+CM_API CM_COLD void cm_map_help_(struct cm_map_ *map, const struct cm_type *type);
+/* Counts for threads past the first segment, or without a count of their own. */
+CM_API CM_COLD void cm_map_count_slow_(struct cm_map_ *map, struct cm_thread_ *thread, int64_t difference);
+
+CM_API size_t cm_map_len_(const struct cm_map_ *map);
+CM_API cm_status cm_map_clear_(struct cm_map_ *map, const struct cm_type *type);
+CM_API cm_status cm_map_reserve_(struct cm_map_ *map, const struct cm_type *type, size_t entries);
+CM_API bool cm_map_step_(struct cm_map_ *map, const struct cm_type *type, size_t buckets);
+CM_API cm_status cm_map_settle_(struct cm_map_ *map, const struct cm_type *type);
+CM_API cm_status cm_map_check_(struct cm_map_ *map, const struct cm_type *type, const char **reason);
+
+/* ---- counting ---- */
+
+CM_INLINE void cm_map_count_(struct cm_map_ *map, struct cm_thread_ *thread, int64_t difference)
+{
+    if (CM_LIKELY(thread->index < CM_PER_THREAD_FIRST_)) {
+        char *segment = cm_load_acquire_(&map->counts.segments[0]);
+        if (CM_LIKELY(segment != NULL)) {
+            int64_t *count = (int64_t *)(void *)(segment + thread->index * CM_APART);
+            /* Relaxed: the thread's own, read by sums that promise no order with what is counted. */
+            cm_store_relaxed_(count, cm_load_relaxed_(count) + difference);
+            return;
+        }
+    }
+    cm_map_count_slow_(map, thread, difference);
+}
+
+/* ---- reading ---- */
+
+#define CM_READ_TRIES_ 3
+
+CM_INLINE bool cm_map_get_pinned_(const struct cm_type *type, const struct cm_map_ *map, const void *key, uint64_t hash,
+                                  void *value)
+{
+    const struct cm_layout_ layout = cm_layout_of_(type);
+    /* Acquire: pairs with the release that swung the root, after which the table's buckets are filled. */
+    struct cm_table_ *table = cm_load_acquire_(&map->root);
+    unsigned tries = CM_READ_TRIES_;
+    for (;;) {
+        char *head = cm_table_bucket_(table, layout, hash);
+        uint64_t state = cm_load_acquire_(cm_bucket_state_(head));
+        if (CM_LIKELY(!(state & (CM_WRITER_ | CM_MOVED_)))) {
+            enum cm_read_ result = cm_chain_read_(type, head, state, key, hash, value);
+            if (CM_LIKELY(result != CM_READ_AGAIN_))
+                return result == CM_READ_HIT_;
+        } else if (state & CM_MOVED_) {
+            table = cm_load_acquire_(&table->next);
+            if (!table)
+                return false; /* the empty table */
+            continue;
+        }
+        if (--tries == 0)
+            return cm_map_get_slow_((struct cm_map_ *)(uintptr_t)map, type, table, key, hash, value);
+        cm_spin_hint_();
+    }
+}
+
+CM_INLINE bool cm_map_get_(const struct cm_type *type, const struct cm_map_ *map, const void *key, uint64_t hash,
+                           void *value)
+{
+    struct cm_pin_ pin = cm_pin_enter_();
+    bool found = cm_map_get_pinned_(type, map, key, hash, value);
+    cm_pin_leave_(pin);
+    return found;
+}
+
+/* ---- writing ---- */
+
+/* A bucket that the caller holds, with its table; the pin may be left, for a held bucket keeps its table. */
+struct cm_held_ {
+    struct cm_table_ *table;
+    char *head; /* NULL: no memory for a first table */
+};
+
+CM_INLINE struct cm_held_ cm_map_lock_(const struct cm_type *type, struct cm_map_ *map, uint64_t hash)
+{
+    const struct cm_layout_ layout = cm_layout_of_(type);
+    struct cm_held_ held;
+    held.table = cm_load_acquire_(&map->root); /* as in cm_map_get_pinned_() */
+    for (;;) {
+        held.head = cm_table_bucket_(held.table, layout, hash);
+        if (CM_LIKELY(cm_cell_lock_(cm_bucket_state_(held.head), &map->waiters)))
+            return held;
+        held.table = cm_load_acquire_(&held.table->next);
+        if (CM_UNLIKELY(!held.table) && !(held.table = cm_map_first_table_(map, type, 0))) {
+            held.head = NULL;
+            return held;
+        }
+    }
+}
+
+CM_INLINE void cm_map_unlock_(struct cm_map_ *map, struct cm_held_ held)
+{
+    uint64_t *cell = cm_bucket_state_(held.head);
+    cm_cell_unlock_(cell, cm_load_relaxed_(cell), &map->waiters);
+}
+
+enum cm_absent_ { CM_ABSENT_FAIL_, CM_ABSENT_INSERT_, CM_ABSENT_MAKE_ };
+enum cm_present_ { CM_PRESENT_KEEP_, CM_PRESENT_REPLACE_, CM_PRESENT_APPLY_ };
+
+/* What a write does, and with what. */
+struct cm_write_ {
+    enum cm_absent_ absent;
+    enum cm_present_ present;
+    const void *value;                              /* to insert, or to replace by */
+    cm_status (*call)(void *value, void *context);  /* makes a value, or changes it */
+    void *context;
+    void *scratch; /* room for one value, on which `call` works */
+    void *old;     /* takes the value replaced, may be NULL */
+    void *now;     /* takes the value that the map has afterwards, may be NULL */
+};
+
+/* What an insert needs besides the bucket; kept from one try to the next. */
+struct cm_supply_ {
+    struct cm_pool_cache_ *cache;
+    char *text; /* a long text, not yet used */
+};
+
+#define CM_SUPPLY_FIRST_ ((cm_status)-100) /* unlock, cm_map_supply_(), try again */
+
+CM_INLINE size_t cm_key_text_size_(const struct cm_type *type, const void *key)
+{
+    return type->key_text ? ((const cm_str *)key)->len : 0;
+}
+
+CM_INLINE bool cm_text_is_long_(size_t size)
+{
+    return size > (CM_NODE_CLASSES_ - 1) * CM_NODE_STEP_;
+}
+
+CM_INLINE size_t cm_text_class_(size_t size)
+{
+    return cm_text_is_long_(size) ? 0 : (size + CM_NODE_STEP_ - 1) / CM_NODE_STEP_;
+}
+
+/* Fills a fresh node; not the value. */
+CM_INLINE void cm_node_fill_(const struct cm_type *type, const struct cm_layout_ layout, char *node, const void *key,
+                             uint64_t hash, char **long_text)
+{
+    size_t size = cm_key_text_size_(type, key);
+    uint64_t header = (hash & CM_ADDRESS_MASK_) | (uint64_t)cm_text_class_(size) << CM_NODE_CLASS_SHIFT_;
+    if (type->key_text) {
+        cm_str owned = {node + layout.node_text, size};
+        char *text = node + layout.node_text;
+        if (CM_UNLIKELY(cm_text_is_long_(size))) {
+            header |= CM_NODE_LONG_;
+            text = *long_text;
+            owned.data = text;
+            *long_text = NULL;
+        }
+        if (size)
+            memcpy(text, ((const cm_str *)key)->data, size);
+        memcpy(node + layout.node_key, &owned, sizeof owned);
+    } else {
+        memcpy(node + layout.node_key, key, type->key_size);
+    }
+    ((struct cm_node_ *)(void *)node)->header = header;
+}
+
+/* Adds the key to a held chain that lacks it. The initialiser runs when nothing else can fail. */
+CM_INLINE cm_status cm_held_insert_(const struct cm_type *type, struct cm_map_ *map, struct cm_held_ held, char *tail,
+                                    const void *key, uint64_t hash, const struct cm_write_ *write,
+                                    struct cm_supply_ *supply)
+{
+    const struct cm_layout_ layout = cm_layout_of_(type);
+    char *node = NULL;
+    if (layout.nodes) {
+        size_t size = cm_key_text_size_(type, key);
+        if (CM_UNLIKELY(cm_text_is_long_(size)) && !supply->text)
+            return CM_SUPPLY_FIRST_;
+        node = (char *)cm_pool_take_(&map->pool, supply->cache, cm_text_class_(size));
+        if (CM_UNLIKELY(!node))
+            return CM_SUPPLY_FIRST_;
+    }
+    struct cm_place_ place = cm_chain_extend_(held.table, layout, tail);
+    cm_status status = CM_UNLIKELY(!place.bucket) ? CM_SUPPLY_FIRST_ : CM_OK;
+    if (status == CM_OK && write->absent == CM_ABSENT_MAKE_)
+        status = write->call(write->scratch, write->context);
+    if (CM_UNLIKELY(place.bucket != tail) && cm_load_relaxed_(&held.table->overflowed) > held.table->overflow_limit)
+        cm_store_relaxed_(&map->work, 1); /* time to grow; relaxed: a hint */
+    if (CM_UNLIKELY(status < 0)) {
+        if (place.bucket && place.bucket != tail) {
+            cm_bucket_flip_(tail, CM_CHAINED_);
+            cm_overflow_give_(held.table, layout, place.bucket);
+        }
+        if (node) {
+            ((struct cm_node_ *)(void *)node)->header =
+                (uint64_t)cm_text_class_(cm_key_text_size_(type, key)) << CM_NODE_CLASS_SHIFT_;
+            cm_pool_give_back_(&map->pool, supply->cache, (struct cm_node_ *)(void *)node);
+        }
+        return status;
+    }
+    const void *value = write->absent == CM_ABSENT_MAKE_ ? write->scratch : write->value;
+    if (layout.nodes) {
+        cm_node_fill_(type, layout, node, key, hash, &supply->text);
+        memcpy(node + layout.node_value, value, type->value_size);
+        cm_bucket_set_slot_(place.bucket, place.slot, cm_hash_tag_(hash) << CM_TAG_SHIFT_ | (uint64_t)(uintptr_t)node);
+    } else {
+        cm_bucket_set_key_(type, layout, place.bucket, place.slot, key);
+        memcpy(cm_bucket_value_(type, layout, place.bucket, place.slot), value, type->value_size);
+    }
+    cm_bucket_flip_(place.bucket, CM_SLOT_BIT_(place.slot));
+    if (write->now)
+        memcpy(write->now, value, type->value_size);
+    return CM_OK;
+}
+
+CM_INLINE cm_status cm_present_write_(const struct cm_type *type, char *value, const struct cm_write_ *write)
+{
+    if (write->present == CM_PRESENT_REPLACE_) {
+        if (write->old)
+            memcpy(write->old, value, type->value_size);
+        memcpy(value, write->value, type->value_size);
+        return CM_REPLACED;
+    }
+    if (write->present == CM_PRESENT_APPLY_) {
+        /* On a copy, so that a function that fails leaves the entry as it was. */
+        memcpy(write->scratch, value, type->value_size);
+        cm_status status = write->call(write->scratch, write->context);
+        if (CM_LIKELY(status >= 0))
+            memcpy(value, write->scratch, type->value_size);
+        return status;
+    }
+    if (write->now)
+        memcpy(write->now, value, type->value_size);
+    return CM_EXISTS;
+}
+
+/* What a write came to. */
+struct cm_written_ {
+    cm_status status;
+    bool inserted;
+};
+
+CM_INLINE struct cm_written_ cm_map_write_pinned_(const struct cm_type *type, struct cm_map_ *map, const void *key,
+                                                  uint64_t hash, const struct cm_write_ *write,
+                                                  struct cm_supply_ *supply)
+{
+    const struct cm_layout_ layout = cm_layout_of_(type);
+    for (;;) {
+        struct cm_held_ held = cm_map_lock_(type, map, hash);
+        if (CM_UNLIKELY(!held.head))
+            return (struct cm_written_){CM_NOMEM, false};
+        struct cm_written_ written = {CM_ABSENT, false};
+        char *tail = NULL;
+        struct cm_place_ place = cm_chain_find_(type, layout, held.head, key, hash, &tail);
+        if (place.bucket) {
+            written.status =
+                cm_present_write_(type, cm_bucket_value_(type, layout, place.bucket, place.slot), write);
+        } else if (write->absent != CM_ABSENT_FAIL_) {
+            written.status = cm_held_insert_(type, map, held, tail, key, hash, write, supply);
+            written.inserted = written.status == CM_OK;
+        }
+        cm_map_unlock_(map, held);
+        if (CM_LIKELY(written.status != CM_SUPPLY_FIRST_))
+            return written;
+        if (!cm_map_supply_(map, type, held.table, supply->cache, cm_key_text_size_(type, key), &supply->text))
+            return (struct cm_written_){CM_NOMEM, false};
+    }
+}
+
+CM_INLINE void cm_map_lend_a_hand_(const struct cm_type *type, struct cm_map_ *map)
+{
+    if (CM_UNLIKELY(cm_load_relaxed_(&map->work) != 0)) /* relaxed: a hint, looked at again by the next write */
+        cm_map_help_(map, type);
+}
+
+/* Finds the key and changes its value, or adds it, as `write` says; one atomic step. Locks one bucket. */
+CM_INLINE struct cm_written_ cm_map_write_(const struct cm_type *type, struct cm_map_ *map, const void *key,
+                                           uint64_t hash, const struct cm_write_ *write)
+{
+    struct cm_supply_ supply = {NULL, NULL};
+    struct cm_pin_ pin = cm_pin_enter_();
+    struct cm_written_ written = {CM_NOMEM, false};
+    if (cm_layout_has_nodes_(type) && write->absent != CM_ABSENT_FAIL_)
+        supply.cache = cm_pool_cache_(&map->pool, &map->allocator, pin.thread->index);
+    if (!cm_layout_has_nodes_(type) || write->absent == CM_ABSENT_FAIL_ || CM_LIKELY(supply.cache != NULL))
+        written = cm_map_write_pinned_(type, map, key, hash, write, &supply);
+    if (CM_LIKELY(written.inserted))
+        cm_map_count_(map, pin.thread, 1);
+    cm_pin_leave_(pin);
+    if (type->key_text && CM_UNLIKELY(supply.text != NULL))
+        cm_pool_return_text_(&map->pool, &map->allocator, supply.text, cm_key_text_size_(type, key));
+    cm_map_lend_a_hand_(type, map);
+    return written;
+}
+
+/* Removes the key; `old` takes its value. One atomic step. Locks one bucket. */
+CM_INLINE cm_status cm_map_remove_(const struct cm_type *type, struct cm_map_ *map, const void *key, uint64_t hash,
+                                   void *old)
+{
+    const struct cm_layout_ layout = cm_layout_of_(type);
+    struct cm_pin_ pin = cm_pin_enter_();
+    struct cm_held_ held = cm_map_lock_(type, map, hash);
+    struct cm_node_ *node = NULL;
+    bool found = false;
+    if (CM_LIKELY(held.head != NULL)) {
+        char *tail;
+        struct cm_place_ place = cm_chain_find_(type, layout, held.head, key, hash, &tail);
+        found = place.bucket != NULL;
+        if (found) {
+            if (old)
+                memcpy(old, cm_bucket_value_(type, layout, place.bucket, place.slot), type->value_size);
+            if (layout.nodes)
+                node = (struct cm_node_ *)(void *)cm_slot_node_(*cm_bucket_slot_(place.bucket, place.slot));
+            cm_chain_remove_(type, layout, held.table, held.head, place);
+        }
+        cm_map_unlock_(map, held);
+    }
+    if (found)
+        cm_map_count_(map, pin.thread, -1);
+    cm_pin_leave_(pin);
+    if (node)
+        cm_pool_retire_(&map->pool, &map->allocator, &map->waiters, pin.thread->index, node);
+    cm_map_lend_a_hand_(type, map);
+    return found ? CM_OK : CM_ABSENT;
+}
+
+CM_END_DECLS
+
+#endif

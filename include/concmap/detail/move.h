@@ -1,0 +1,129 @@
+/* Moving buckets to the next table. Instantiated for each type, because it is the cost of growing. */
+#ifndef CONCMAP_DETAIL_MOVE_H
+#define CONCMAP_DETAIL_MOVE_H
+
+#include <concmap/detail/map.h>
+
+CM_BEGIN_DECLS
+
+enum cm_moved_ { CM_MOVED_NOW_, CM_MOVED_BEFORE_, CM_MOVED_HELD_, CM_MOVED_NOMEM_ };
+
+/* Remembers a bucket that could not be moved now. */
+CM_API CM_COLD void cm_table_straggler_(struct cm_table_ *table, uint64_t index);
+
+/* The hash of an entry, and its node where there are nodes: they remember the low bits, the tag has the high ones. */
+CM_INLINE uint64_t cm_place_hash_(const struct cm_type *type, const struct cm_layout_ layout,
+                                  const struct cm_map_ *map, char *bucket, unsigned slot)
+{
+    if (layout.nodes) {
+        uint64_t word = *cm_bucket_slot_(bucket, slot);
+        const struct cm_node_ *node = (const struct cm_node_ *)(void *)cm_slot_node_(word);
+        return (word & ~CM_ADDRESS_MASK_) | (node->header & CM_ADDRESS_MASK_);
+    }
+    return type->hash(cm_bucket_key_(type, layout, bucket, slot), map->seed);
+}
+
+/* Copies an entry to the end of a chain that nobody else can reach yet. False: an overflow chunk must be supplied. */
+CM_INLINE bool cm_entry_append_(const struct cm_type *type, const struct cm_layout_ layout, struct cm_table_ *to,
+                                char *head, char *bucket, unsigned slot)
+{
+    char *tail = head;
+    while (CM_UNLIKELY(cm_load_relaxed_(cm_bucket_state_(tail)) & CM_CHAINED_))
+        tail = *cm_bucket_link_(tail, layout);
+    struct cm_place_ place = cm_chain_extend_(to, layout, tail);
+    if (CM_UNLIKELY(!place.bucket))
+        return false;
+    if (layout.nodes) {
+        cm_bucket_set_slot_(place.bucket, place.slot, *cm_bucket_slot_(bucket, slot));
+    } else {
+        cm_bucket_set_key_(type, layout, place.bucket, place.slot, cm_bucket_key_(type, layout, bucket, slot));
+        memcpy(cm_bucket_value_(type, layout, place.bucket, place.slot),
+               cm_bucket_value_(type, layout, bucket, slot), type->value_size);
+    }
+    cm_bucket_flip_(place.bucket, CM_SLOT_BIT_(place.slot));
+    return true;
+}
+
+CM_INLINE void cm_targets_clear_(const struct cm_layout_ layout, struct cm_table_ *from, struct cm_table_ *to,
+                                 uint64_t index)
+{
+    if (CM_LIKELY(to->zeroed))
+        return;
+    for (uint64_t target = index; target <= to->mask; target += from->mask + 1)
+        cm_store_relaxed_(cm_bucket_state_(cm_table_bucket_(to, layout, target)), 0); /* relaxed: not reachable yet */
+}
+
+/* Gives back what a failed move has put into its targets. */
+static CM_COLD __attribute__((unused)) void cm_targets_undo_(struct cm_layout_ layout, struct cm_table_ *from,
+                                                             struct cm_table_ *to, uint64_t index)
+{
+    for (uint64_t target = index; target <= to->mask; target += from->mask + 1) {
+        char *bucket = cm_table_bucket_(to, layout, target);
+        bool chained = cm_load_relaxed_(cm_bucket_state_(bucket)) & CM_CHAINED_;
+        cm_store_relaxed_(cm_bucket_state_(bucket), 0);
+        while (chained) {
+            bucket = *cm_bucket_link_(bucket, layout);
+            chained = cm_load_relaxed_(cm_bucket_state_(bucket)) & CM_CHAINED_;
+            cm_overflow_give_(to, layout, bucket);
+        }
+    }
+}
+
+CM_INLINE bool cm_chain_copy_(const struct cm_type *type, const struct cm_layout_ layout, const struct cm_map_ *map,
+                              char *head, struct cm_table_ *to)
+{
+    for (char *bucket = head;;) {
+        uint64_t state = cm_load_relaxed_(cm_bucket_state_(bucket));
+        unsigned count = (unsigned)__builtin_popcount(cm_state_occupied_(state));
+        for (unsigned slot = 0; slot < count; slot++) {
+            uint64_t hash = cm_place_hash_(type, layout, map, bucket, slot);
+            if (!cm_entry_append_(type, layout, to, cm_table_bucket_(to, layout, hash), bucket, slot))
+                return false;
+        }
+        if (CM_LIKELY(!(state & CM_CHAINED_)))
+            return true;
+        bucket = *cm_bucket_link_(bucket, layout);
+    }
+}
+
+/* Moves one bucket to the next table. Never waits: a bucket that is held is left for later. */
+CM_INLINE enum cm_moved_ cm_bucket_move_(const struct cm_type *type, struct cm_map_ *map, struct cm_table_ *from,
+                                         const struct cm_table_ *before, uint64_t index)
+{
+    const struct cm_layout_ layout = cm_layout_of_(type);
+    char *head = cm_table_bucket_(from, layout, index);
+    uint64_t *cell = cm_bucket_state_(head);
+    if (before && !(cm_load_acquire_(cm_bucket_state_(cm_table_bucket_(before, layout, index))) & CM_MOVED_))
+        return CM_MOVED_HELD_; /* (T3); acquire: what the move before wrote into this bucket */
+    if (cm_load_relaxed_(cell) & CM_MOVED_)
+        return CM_MOVED_BEFORE_;
+    if (!cm_cell_try_lock_(cell))
+        return CM_MOVED_HELD_;
+    struct cm_table_ *to = cm_load_acquire_(&from->next);
+    cm_targets_clear_(layout, from, to, index);
+    bool copied = cm_chain_copy_(type, layout, map, head, to);
+    if (CM_UNLIKELY(!copied))
+        cm_targets_undo_(layout, from, to, index);
+    uint64_t word = cm_load_relaxed_(cell);
+    /* Publishes the targets, to whoever sees MOVED. */
+    cm_cell_unlock_(cell, copied ? word | CM_MOVED_ : word, &map->waiters);
+    return copied ? CM_MOVED_NOW_ : CM_MOVED_NOMEM_;
+}
+
+/* Moves the buckets of a range; returns how many this call has moved. */
+CM_INLINE uint64_t cm_buckets_move_(const struct cm_type *type, struct cm_map_ *map, struct cm_table_ *from,
+                                    const struct cm_table_ *before, uint64_t begin, uint64_t end)
+{
+    uint64_t moved = 0;
+    for (uint64_t index = begin; index < end; index++) {
+        enum cm_moved_ result = cm_bucket_move_(type, map, from, before, index);
+        moved += result == CM_MOVED_NOW_;
+        if (CM_UNLIKELY(result == CM_MOVED_HELD_ || result == CM_MOVED_NOMEM_))
+            cm_table_straggler_(from, index);
+    }
+    return moved;
+}
+
+CM_END_DECLS
+
+#endif

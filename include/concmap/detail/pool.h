@@ -1,0 +1,82 @@
+/* Nodes: where entries live that are too large for a bucket, or whose keys the map owns.
+ *
+ * Shape. A node is a header word, the key, the value and, for text keys, the text. The header holds the node's size class above
+ * 48 bits that are the low bits of the key's hash while the node is in a map, and the next node while it is in a list of the
+ * pool. Classes differ by CM_NODE_STEP_ bytes of text; longer texts are blocks of their own (CM_NODE_LONG_).
+ *
+ * Threads. Each thread allocates from, and retires into, a cache of its own (per_thread.h), without atomics; full lists go to
+ * the depot under a lock, so that a thread that only removes feeds a thread that only inserts.
+ *
+ * Reclamation. A removed node waits in its thread's limbo, in a list by epoch, until no reader can look at it (domain.h). Memory
+ * leaves the pool when the map is destroyed: nodes of a destroyed map need no grace, because nobody may be inside.
+ *
+ * Invariants. (P1) What readers look at in a node but the value is written before the node is published, and not again before
+ * its grace period has passed. (P2) Nothing here calls the allocator but supply, collect and destroy: these run without locks. */
+#ifndef CONCMAP_DETAIL_POOL_H
+#define CONCMAP_DETAIL_POOL_H
+
+#include <concmap/detail/cell.h>
+#include <concmap/detail/domain.h>
+#include <concmap/detail/match.h>
+#include <concmap/detail/per_thread.h>
+
+CM_BEGIN_DECLS
+
+#define CM_NODE_CLASSES_ 16
+#define CM_NODE_STEP_ 16
+#define CM_NODE_ALIGNMENT_ 16
+#define CM_NODE_CLASS_SHIFT_ 48
+#define CM_NODE_CLASS_ (UINT64_C(0xff) << CM_NODE_CLASS_SHIFT_)
+#define CM_NODE_LONG_ (UINT64_C(1) << 56) /* the key's text is a block of its own */
+
+struct cm_node_ {
+    uint64_t header;
+};
+
+struct cm_chunk_;
+struct cm_pool_cache_;
+
+struct cm_pool_ {
+    size_t node_size;            /* of class 0; 0: the map has no nodes */
+    struct cm_per_thread_ caches; /* struct cm_pool_cache_ */
+    uint64_t depot_lock;         /* a cell: the depot and the list of chunks */
+    struct cm_node_ *depot[CM_NODE_CLASSES_]; /* lists of CM_POOL_BATCH_ nodes each */
+    struct cm_chunk_ *chunks;
+    struct cm_node_ *orphans; /* retired by threads without a cache; wait until the map is destroyed */
+    size_t chunk_bytes;       /* of chunks and long texts */
+};
+
+/* The calling thread's cache, or NULL if there is no memory for one. May allocate. */
+CM_API struct cm_pool_cache_ *cm_pool_cache_(struct cm_pool_ *pool, const cm_allocator *allocator, uint32_t index);
+/* A node of the class, or NULL if the cache is out of them. Never allocates: may be called under a lock. */
+CM_API struct cm_node_ *cm_pool_take_(struct cm_pool_ *pool, struct cm_pool_cache_ *cache, size_t node_class);
+/* Sees to it that the next take succeeds. False: no memory. */
+CM_API CM_COLD bool cm_pool_supply_(struct cm_pool_ *pool, const cm_allocator *allocator, cm_waiters_ *waiters,
+                                    struct cm_pool_cache_ *cache, size_t node_class);
+/* Takes back a node that was never published. */
+CM_API CM_COLD void cm_pool_give_back_(struct cm_pool_ *pool, struct cm_pool_cache_ *cache, struct cm_node_ *node);
+/* Takes a node that was unlinked; it is used again after its grace period. Never fails. Called without a lock. */
+CM_API void cm_pool_retire_(struct cm_pool_ *pool, const cm_allocator *allocator, cm_waiters_ *waiters, uint32_t index,
+                            struct cm_node_ *node);
+/* Makes what the calling thread retired usable again, as far as readers allow; true when nothing of it waits. */
+CM_API CM_COLD bool cm_pool_collect_(struct cm_pool_ *pool, const cm_allocator *allocator, cm_waiters_ *waiters,
+                                     uint32_t index);
+/* Bytes that wait for readers, of all threads. */
+CM_API size_t cm_pool_waiting_(const struct cm_pool_ *pool);
+/* Frees the long texts of retired nodes, and all chunks. The texts of living nodes are the caller's to free before. */
+CM_API void cm_pool_destroy_(struct cm_pool_ *pool, const cm_allocator *allocator);
+
+/* A text of its own for a key longer than the classes hold. */
+CM_API char *cm_pool_text_(struct cm_pool_ *pool, const cm_allocator *allocator, size_t size);
+CM_API void cm_pool_return_text_(struct cm_pool_ *pool, const cm_allocator *allocator, char *text, size_t size);
+/* Frees a node's long text, if it has one. */
+CM_API void cm_pool_free_text_(struct cm_pool_ *pool, const cm_allocator *allocator, struct cm_node_ *node);
+
+CM_INLINE size_t cm_node_class_(const struct cm_node_ *node)
+{
+    return (node->header & CM_NODE_CLASS_) >> CM_NODE_CLASS_SHIFT_;
+}
+
+CM_END_DECLS
+
+#endif

@@ -1,0 +1,367 @@
+/* The sharded map: the default for reads and writes mixed.
+ *
+ *     CM_SHARDED_MAP(sessions, uint64_t, struct session, cm_hash_u64, cm_equal_u64)
+ *
+ * makes a type `sessions` and functions `sessions_get`, `sessions_put`, ... The lock is one bucket's, a few entries on one cache
+ * line; reads take none. Any thread may call any function at any time, but init and destroy, which nobody may overlap.
+ *
+ * Keys. Integers and plain structs are stored by value; of a cm_str key the map owns a copy, made only when the key is new.
+ * Values are plain data, copied in and out. Hash and equality may not use any map.
+ *
+ * Blocking. `get`, `contains` and `get_many` take no lock; if writers keep changing the very bucket, they share its lock. What
+ * changes an entry locks one bucket for the length of the change, and a call may wait for that. The functions given to `update`,
+ * `upsert` and `get_or_insert_with` run under that lock, once, and must not use the map, nor leave it by longjmp, by an
+ * exception or by ending the thread.
+ *
+ * Growth is spread over the writes: a call moves at most 4 KiB of buckets to the larger table. While it grows, the map holds the
+ * old table and the new one of twice the size (of four times below 1024 buckets). The old one is given back once no reader can
+ * look at it, 2 MiB a call.
+ *
+ * Failure. Where memory is lacking a call returns CM_NOMEM and the map is as before. Growth that lacks memory is put off. */
+#ifndef CONCMAP_SHARDED_H
+#define CONCMAP_SHARDED_H
+
+#include <concmap/detail/batch.h>
+#include <concmap/detail/iter.h>
+#include <concmap/detail/move.h>
+#include <concmap/hash.h>
+
+/* Bytes that a map takes from the system. */
+typedef struct cm_memory {
+    size_t table;   /* tables and their overflow buckets, without those that wait */
+    size_t nodes;   /* nodes and long texts, free ones included, without those that wait */
+    size_t waiting; /* for readers to leave, to be given back or used again */
+    size_t total;
+} cm_memory;
+
+typedef enum cm_op_kind { CM_OP_GET, CM_OP_INSERT, CM_OP_PUT, CM_OP_UPDATE, CM_OP_UPSERT, CM_OP_REMOVE } cm_op_kind;
+
+CM_BEGIN_DECLS
+CM_API cm_memory cm_map_memory_(const struct cm_map_ *map);
+CM_END_DECLS
+
+/* Runs the statement that follows for each entry, in `it.key` and `it.value`: copies. No lock is held: any call is allowed. Each
+ * key that is in the map throughout is visited once; keys that come or go meanwhile may be visited. */
+#define CM_FOREACH(name, map, it)                                                                                      \
+    for (name##_iter it __attribute__((cleanup(name##_iter_end))) = name##_iter_begin(map); name##_iter_next(&it);)
+
+
+#define CM_SHARDED_MAP(name, Key, Value, hash_function, equal_function)                                                \
+    typedef struct name {                                                                                              \
+        struct cm_map_ core;                                                                                           \
+    } name;                                                                                                            \
+    CM_SHARDED_TYPE_(name, Key, Value, hash_function, equal_function)                                                  \
+    CM_SHARDED_LIFE_(name)                                                                                             \
+    CM_SHARDED_READ_(name, Key, Value)                                                                                 \
+    CM_SHARDED_WRITE_(name, Key, Value)                                                                                \
+    CM_SHARDED_ITER_(name, Key, Value)                                                                                 \
+    CM_SHARDED_BATCH_(name, Key, Value)
+
+/* The descriptor, and the adaptors that give functions of the type the shape that the generic algorithms call. */
+#define CM_SHARDED_TYPE_(name, Key, Value, hash_function, equal_function)                                              \
+    CM_TYPED uint64_t name##_hash_(const void *key, uint64_t seed)                                                     \
+    {                                                                                                                  \
+        return hash_function((const Key *)key, seed);                                                                  \
+    }                                                                                                                  \
+    CM_TYPED bool name##_equal_(const void *a, const void *b)                                                          \
+    {                                                                                                                  \
+        return equal_function((const Key *)a, (const Key *)b);                                                         \
+    }                                                                                                                  \
+    static uint64_t name##_move_(struct cm_map_ *map, struct cm_table_ *from, const struct cm_table_ *before,          \
+                                 uint64_t begin, uint64_t end);                                                        \
+    static const struct cm_type name##_type_ = {                                                                       \
+        sizeof(Key),                 CM_ALIGNOF(Key),  sizeof(Value), CM_ALIGNOF(Value),                               \
+        CM_IS_BITWISE_(equal_function), CM_IS_TEXT_(Key), name##_hash_,  name##_equal_,                                \
+        name##_move_};                                                                                                 \
+    static CM_COLD __attribute__((unused)) uint64_t name##_move_(struct cm_map_ *map, struct cm_table_ *from,          \
+                                                                 const struct cm_table_ *before, uint64_t begin,       \
+                                                                 uint64_t end)                                         \
+    {                                                                                                                  \
+        return cm_buckets_move_(&name##_type_, map, from, before, begin, end);                                         \
+    }                                                                                                                  \
+    struct name##_call_ {                                                                                              \
+        cm_status (*function)(Value *, void *);                                                                        \
+        void *context;                                                                                                 \
+    };                                                                                                                 \
+    CM_TYPED cm_status name##_run_(void *value, void *call)                                                            \
+    {                                                                                                                  \
+        return ((struct name##_call_ *)call)->function((Value *)value, ((struct name##_call_ *)call)->context);        \
+    }
+
+#define CM_SHARDED_LIFE_(name)                                                                                         \
+    /* Makes an empty map. CM_NOMEM: the capacity is too large; CM_INVALID: the library is of another version. */      \
+    CM_TYPED cm_status name##_init(name *map, const cm_config *config)                                                 \
+    {                                                                                                                  \
+        return cm_map_init_(&map->core, &name##_type_, config, CM_LAYOUT_VERSION_, sizeof(struct cm_map_));            \
+    }                                                                                                                  \
+    /* Gives everything back. Nobody may be in the map, nor come later. O(buckets) at most. */                         \
+    CM_TYPED void name##_destroy(name *map)                                                                            \
+    {                                                                                                                  \
+        cm_map_destroy_(&map->core, &name##_type_);                                                                    \
+    }                                                                                                                  \
+    /* The number of entries: exact while no writer runs. Wait-free, O(threads). */                                    \
+    CM_TYPED size_t name##_len(const name *map)                                                                        \
+    {                                                                                                                  \
+        return cm_map_len_(&map->core);                                                                                \
+    }                                                                                                                  \
+    /* Removes every entry that is there from beginning to end, a bucket at a time; keeps the table. O(buckets). */    \
+    CM_TYPED cm_status name##_clear(name *map)                                                                         \
+    {                                                                                                                  \
+        return cm_map_clear_(&map->core, &name##_type_);                                                               \
+    }                                                                                                                  \
+    /* Makes room for so many entries now, instead of bit by bit. CM_NOMEM. O(buckets). */                             \
+    CM_TYPED cm_status name##_reserve(name *map, size_t entries)                                                       \
+    {                                                                                                                  \
+        return cm_map_reserve_(&map->core, &name##_type_, entries);                                                    \
+    }                                                                                                                  \
+    /* Moves about so many buckets of a growing table, and gives back a part of what waits; true while work remains. */ \
+    CM_TYPED bool name##_step(name *map, size_t buckets)                                                               \
+    {                                                                                                                  \
+        return cm_map_step_(&map->core, &name##_type_, buckets);                                                       \
+    }                                                                                                                  \
+    /* Finishes growth and gives back what waits. CM_BUSY: a bucket that another thread holds, or a reader, is in the  \
+     * way. */                                                                                                         \
+    CM_TYPED cm_status name##_settle(name *map)                                                                        \
+    {                                                                                                                  \
+        return cm_map_settle_(&map->core, &name##_type_);                                                              \
+    }                                                                                                                  \
+    /* What the map takes. Wait-free, O(threads). */                                                                   \
+    CM_TYPED cm_memory name##_memory(const name *map)                                                                  \
+    {                                                                                                                  \
+        return cm_map_memory_(&map->core);                                                                             \
+    }                                                                                                                  \
+    /* Validates the whole structure; `reason` (may be NULL) takes what is wrong. CM_OK or CM_CORRUPT. No writer may run. */ \
+    CM_TYPED cm_status name##_check(const name *map, const char **reason)                                              \
+    {                                                                                                                  \
+        return cm_map_check_((struct cm_map_ *)(uintptr_t)&map->core, &name##_type_, reason);                          \
+    }
+
+#define CM_SHARDED_READ_(name, Key, Value)                                                                             \
+    CM_TYPED uint64_t name##_hash_of_(const name *map, const Key *key)                                                 \
+    {                                                                                                                  \
+        return name##_type_.hash(key, map->core.seed);                                                                 \
+    }                                                                                                                  \
+    /* Copies the key's value; false: the map has none. No lock; never allocates. */                                   \
+    CM_TYPED bool name##_get(const name *map, Key key, Value *value)                                                   \
+    {                                                                                                                  \
+        return cm_map_get_(&name##_type_, &map->core, &key, name##_hash_of_(map, &key), value);                        \
+    }                                                                                                                  \
+    /* Whether the map has the key. As get. */                                                                         \
+    CM_TYPED bool name##_contains(const name *map, Key key)                                                            \
+    {                                                                                                                  \
+        return cm_map_get_(&name##_type_, &map->core, &key, name##_hash_of_(map, &key), NULL);                         \
+    }                                                                                                                  \
+    /* Fetches the key's bucket into the cache, for callers with a pipeline of their own. */                           \
+    CM_TYPED void name##_prefetch(const name *map, Key key)                                                            \
+    {                                                                                                                  \
+        struct cm_pin_ pin = cm_pin_enter_();                                                                          \
+        cm_bucket_prefetch_(&name##_type_, &map->core, name##_hash_of_(map, &key), false);                             \
+        cm_pin_leave_(pin);                                                                                            \
+    }
+
+#define CM_SHARDED_WRITE_(name, Key, Value)                                                                            \
+    CM_TYPED cm_status name##_write_(name *map, const Key *key, uint64_t hash, enum cm_absent_ absent,                 \
+                                     enum cm_present_ present, const Value *value,                                     \
+                                     cm_status (*function)(Value *, void *), void *context, Value *old, Value *now)    \
+    {                                                                                                                  \
+        Value scratch;                                                                                                 \
+        struct name##_call_ call = {function, context};                                                                \
+        struct cm_write_ write = {absent, present, value, name##_run_, &call, &scratch, old, now};                     \
+        struct cm_written_ written = cm_map_write_(&name##_type_, &map->core, key, hash, &write);                      \
+        return written.status;                                                                                         \
+    }                                                                                                                  \
+    /* Adds the key if it is absent: CM_OK, or CM_EXISTS. CM_NOMEM. */                                                 \
+    CM_TYPED cm_status name##_insert(name *map, Key key, Value value)                                                  \
+    {                                                                                                                  \
+        return name##_write_(map, &key, name##_hash_of_(map, &key), CM_ABSENT_INSERT_, CM_PRESENT_KEEP_, &value, NULL, \
+                             NULL, NULL, NULL);                                                                        \
+    }                                                                                                                  \
+    /* Sets the key's value: CM_OK (new) or CM_REPLACED; then `old` (may be NULL) takes the old value. CM_NOMEM. */    \
+    CM_TYPED cm_status name##_put(name *map, Key key, Value value, Value *old)                                         \
+    {                                                                                                                  \
+        return name##_write_(map, &key, name##_hash_of_(map, &key), CM_ABSENT_INSERT_, CM_PRESENT_REPLACE_, &value,    \
+                             NULL, NULL, old, NULL);                                                                   \
+    }                                                                                                                  \
+    /* Runs the function on a copy of the key's value, under the bucket's lock, and writes it back if it returns at    \
+     * least 0. Returns what the function returned, or CM_ABSENT. */                                                   \
+    CM_TYPED cm_status name##_update(name *map, Key key, cm_status (*function)(Value *, void *), void *context)        \
+    {                                                                                                                  \
+        return name##_write_(map, &key, name##_hash_of_(map, &key), CM_ABSENT_FAIL_, CM_PRESENT_APPLY_, NULL,          \
+                             function, context, NULL, NULL);                                                           \
+    }                                                                                                                  \
+    /* Adds the key with `initial`: CM_OK; or, where it is present, runs the function as update does: CM_REPLACED, or  \
+     * the function's failure. CM_NOMEM. */                                                                            \
+    CM_TYPED cm_status name##_upsert(name *map, Key key, Value initial, cm_status (*function)(Value *, void *),        \
+                                     void *context)                                                                    \
+    {                                                                                                                  \
+        struct name##_call_ call = {function, context};                                                                \
+        Value scratch;                                                                                                 \
+        struct cm_write_ write = {CM_ABSENT_INSERT_, CM_PRESENT_APPLY_, &initial, name##_run_,                         \
+                                  &call,             &scratch,          NULL,     NULL};                               \
+        struct cm_written_ written =                                                                                   \
+            cm_map_write_(&name##_type_, &map->core, &key, name##_hash_of_(map, &key), &write);                        \
+        return written.status < 0 || written.inserted ? written.status : CM_REPLACED;                                  \
+    }                                                                                                                  \
+    /* Adds the key with `initial` if it is absent: CM_OK, or CM_EXISTS. `value` (may be NULL) takes what the map now  \
+     * has. No lock is taken where the key is present. CM_NOMEM. */                                                    \
+    CM_TYPED cm_status name##_get_or_insert(name *map, Key key, Value initial, Value *value)                           \
+    {                                                                                                                  \
+        uint64_t hash = name##_hash_of_(map, &key);                                                                    \
+        if (cm_map_get_(&name##_type_, &map->core, &key, hash, value))                                                 \
+            return CM_EXISTS;                                                                                          \
+        return name##_write_(map, &key, hash, CM_ABSENT_INSERT_, CM_PRESENT_KEEP_, &initial, NULL, NULL, NULL, value); \
+    }                                                                                                                  \
+    /* As get_or_insert, with a value that `make` fills in, once, under the bucket's lock, only if the key is absent.  \
+     * If it returns less than 0 nothing is added, and that is the result. */                                          \
+    CM_TYPED cm_status name##_get_or_insert_with(name *map, Key key, cm_status (*make)(Value *, void *),               \
+                                                 void *context, Value *value)                                          \
+    {                                                                                                                  \
+        uint64_t hash = name##_hash_of_(map, &key);                                                                    \
+        if (cm_map_get_(&name##_type_, &map->core, &key, hash, value))                                                 \
+            return CM_EXISTS;                                                                                          \
+        return name##_write_(map, &key, hash, CM_ABSENT_MAKE_, CM_PRESENT_KEEP_, NULL, make, context, NULL, value);    \
+    }                                                                                                                  \
+    /* Removes the key: CM_OK, and `old` (may be NULL) takes its value; or CM_ABSENT. Never fails. */                  \
+    CM_TYPED cm_status name##_remove(name *map, Key key, Value *old)                                                   \
+    {                                                                                                                  \
+        return cm_map_remove_(&name##_type_, &map->core, &key, name##_hash_of_(map, &key), old);                       \
+    }
+
+#define CM_SHARDED_ITER_(name, Key, Value)                                                                             \
+    typedef struct name##_iter {                                                                                       \
+        struct cm_iter_ core;                                                                                          \
+        Key key;                                                                                                       \
+        Value value;                                                                                                   \
+        cm_status status; /* CM_NOMEM after an iteration that ended early */                                           \
+    } name##_iter;                                                                                                     \
+    /* Begins an iteration; see CM_FOREACH. Give it to one thread at a time, and end it. */                            \
+    CM_TYPED name##_iter name##_iter_begin(const name *map)                                                            \
+    {                                                                                                                  \
+        name##_iter iter;                                                                                              \
+        memset((void *)&iter, 0, sizeof iter);                                                                         \
+        iter.core.map = (struct cm_map_ *)(uintptr_t)&map->core;                                                       \
+        return iter;                                                                                                   \
+    }                                                                                                                  \
+    /* Goes to the next entry; false at the end. Text keys are valid until the next step. */                           \
+    CM_TYPED bool name##_iter_next(name##_iter *iter)                                                                  \
+    {                                                                                                                  \
+        const char *entry = cm_iter_next_(&iter->core, &name##_type_);                                                 \
+        iter->status = iter->core.status;                                                                              \
+        if (!entry)                                                                                                    \
+            return false;                                                                                              \
+        memcpy((void *)&iter->key, entry, sizeof(Key));                                                                \
+        memcpy((void *)&iter->value, entry + cm_iter_value_offset_(&name##_type_), sizeof(Value));                     \
+        return true;                                                                                                   \
+    }                                                                                                                  \
+    /* Gives back what the iteration holds: memory, never a lock. */                                                   \
+    CM_TYPED void name##_iter_end(name##_iter *iter)                                                                   \
+    {                                                                                                                  \
+        cm_iter_end_(&iter->core);                                                                                     \
+    }                                                                                                                  \
+    /* Calls the function for each entry until it returns less than 0; returns that, CM_OK or CM_NOMEM. As CM_FOREACH. */ \
+    CM_TYPED cm_status name##_for_each(const name *map, cm_status (*function)(const Key *, const Value *, void *),     \
+                                       void *context)                                                                  \
+    {                                                                                                                  \
+        name##_iter iter = name##_iter_begin(map);                                                                     \
+        cm_status status = CM_OK;                                                                                      \
+        while (status >= 0 && name##_iter_next(&iter))                                                                 \
+            status = function(&iter.key, &iter.value, context);                                                        \
+        name##_iter_end(&iter);                                                                                        \
+        return status < 0 ? status : iter.status;                                                                      \
+    }
+
+#define CM_SHARDED_BATCH_(name, Key, Value)                                                                            \
+    /* Looks n keys up, fetching ahead: found[i] and values[i] belong to keys[i]; both may be NULL. Returns the hits.  \
+     * Each look-up is atomic, the batch is not. */                                                                    \
+    CM_TYPED size_t name##_get_many(const name *map, const Key *keys, size_t n, bool *found, Value *values)            \
+    {                                                                                                                  \
+        size_t hits = 0;                                                                                               \
+        CM_BATCH_(&name##_type_, &map->core, i, n, hash, &keys[i], false, {                                            \
+            bool hit = cm_map_get_pinned_(&name##_type_, &map->core, &keys[i], hash, values ? &values[i] : NULL);      \
+            if (found)                                                                                                 \
+                found[i] = hit;                                                                                        \
+            hits += hit;                                                                                               \
+        });                                                                                                            \
+        return hits;                                                                                                   \
+    }                                                                                                                  \
+    /* Puts n keys, in order, fetching ahead. `results` (may be NULL) takes what put would return. Returns how many    \
+     * succeeded. */                                                                                                   \
+    CM_TYPED size_t name##_put_many(name *map, const Key *keys, const Value *values, size_t n, cm_status *results)     \
+    {                                                                                                                  \
+        size_t done = 0;                                                                                               \
+        CM_BATCH_(&name##_type_, &map->core, i, n, hash, &keys[i], true, {                                             \
+            cm_status status = name##_write_(map, &keys[i], hash, CM_ABSENT_INSERT_, CM_PRESENT_REPLACE_, &values[i],  \
+                                             NULL, NULL, NULL, NULL);                                                  \
+            if (results)                                                                                               \
+                results[i] = status;                                                                                   \
+            done += status >= 0;                                                                                       \
+        });                                                                                                            \
+        return done;                                                                                                   \
+    }                                                                                                                  \
+    /* Updates n keys, in order, fetching ahead. Returns how many were present and succeeded. */                       \
+    CM_TYPED size_t name##_update_many(name *map, const Key *keys, size_t n, cm_status (*function)(Value *, void *),   \
+                                       void *context, cm_status *results)                                              \
+    {                                                                                                                  \
+        size_t done = 0;                                                                                               \
+        CM_BATCH_(&name##_type_, &map->core, i, n, hash, &keys[i], true, {                                             \
+            cm_status status = name##_write_(map, &keys[i], hash, CM_ABSENT_FAIL_, CM_PRESENT_APPLY_, NULL, function,  \
+                                             context, NULL, NULL);                                                     \
+            if (results)                                                                                               \
+                results[i] = status;                                                                                   \
+            done += status >= 0 && status != CM_ABSENT;                                                                \
+        });                                                                                                            \
+        return done;                                                                                                   \
+    }                                                                                                                  \
+    /* Removes n keys, in order, fetching ahead; old[i] (old may be NULL) takes the value. Returns how many there were. */ \
+    CM_TYPED size_t name##_remove_many(name *map, const Key *keys, size_t n, Value *old, cm_status *results)           \
+    {                                                                                                                  \
+        size_t done = 0;                                                                                               \
+        CM_BATCH_(&name##_type_, &map->core, i, n, hash, &keys[i], true, {                                             \
+            cm_status status =                                                                                         \
+                cm_map_remove_(&name##_type_, &map->core, &keys[i], hash, old ? &old[i] : NULL);                       \
+            if (results)                                                                                               \
+                results[i] = status;                                                                                   \
+            done += status == CM_OK;                                                                                   \
+        });                                                                                                            \
+        return done;                                                                                                   \
+    }                                                                                                                  \
+    /* One operation of a mixed batch. GET, PUT and REMOVE leave the (old) value in `value`; INSERT and UPSERT take it  \
+     * as the initial one; UPDATE and UPSERT run the function. */                                                      \
+    typedef struct name##_op {                                                                                         \
+        cm_op_kind kind;                                                                                               \
+        cm_status status;                                                                                              \
+        Key key;                                                                                                       \
+        Value value;                                                                                                   \
+        cm_status (*function)(Value *, void *);                                                                        \
+        void *context;                                                                                                 \
+    } name##_op;                                                                                                       \
+    CM_TYPED void name##_apply_(name *map, name##_op *op, uint64_t hash)                                               \
+    {                                                                                                                  \
+        if (op->kind == CM_OP_GET) {                                                                                   \
+            bool hit = cm_map_get_pinned_(&name##_type_, &map->core, &op->key, hash, &op->value);                      \
+            op->status = hit ? CM_OK : CM_ABSENT;                                                                      \
+            return;                                                                                                    \
+        }                                                                                                              \
+        if (op->kind == CM_OP_REMOVE) {                                                                                \
+            op->status = cm_map_remove_(&name##_type_, &map->core, &op->key, hash, &op->value);                        \
+            return;                                                                                                    \
+        }                                                                                                              \
+        enum cm_absent_ absent = op->kind == CM_OP_UPDATE ? CM_ABSENT_FAIL_ : CM_ABSENT_INSERT_;                       \
+        enum cm_present_ present = op->kind == CM_OP_INSERT ? CM_PRESENT_KEEP_                                         \
+                                   : op->kind == CM_OP_PUT  ? CM_PRESENT_REPLACE_                                      \
+                                                            : CM_PRESENT_APPLY_;                                       \
+        Value value = op->value;                                                                                       \
+        Value scratch;                                                                                                 \
+        struct name##_call_ call = {op->function, op->context};                                                        \
+        struct cm_write_ write = {absent, present, &value, name##_run_, &call, &scratch, &op->value, NULL};            \
+        struct cm_written_ written = cm_map_write_(&name##_type_, &map->core, &op->key, hash, &write);                 \
+        bool upserted = op->kind == CM_OP_UPSERT && written.status >= 0 && !written.inserted;                          \
+        op->status = upserted ? CM_REPLACED : written.status;                                                          \
+    }                                                                                                                  \
+    /* Runs n operations of any kinds, in array order, fetching ahead; each gets its status. */                        \
+    CM_TYPED void name##_apply_many(name *map, name##_op *ops, size_t n)                                               \
+    {                                                                                                                  \
+        CM_BATCH_(&name##_type_, &map->core, i, n, hash, &ops[i].key, true, { name##_apply_(map, &ops[i], hash); });   \
+    }
+
+#endif

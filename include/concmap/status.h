@@ -1,0 +1,31 @@
+/* The outcome of a call. */
+#ifndef CONCMAP_STATUS_H
+#define CONCMAP_STATUS_H
+
+#include <concmap/detail/platform.h>
+
+CM_BEGIN_DECLS
+
+/* At least 0: an outcome. Less than 0: a failure, and the map is as it was. */
+typedef enum cm_status {
+    CM_OK = 0,
+    CM_EXISTS = 1,   /* the key was there, and its value was left alone */
+    CM_REPLACED = 2, /* the key was there, and has a new value */
+    CM_ABSENT = 3,   /* the key was not there */
+    CM_NOMEM = -1,
+    CM_FULL = -2,
+    CM_BUSY = -3,
+    CM_TIMEOUT = -4,
+    CM_DEADLOCK = -5,
+    CM_OWNER_DIED = -6,
+    CM_INVALID = -7,
+    CM_CORRUPT = -8,
+    CM_IO = -9
+} cm_status;
+
+/* What a status means, in a few words; static text, never NULL, for unknown numbers too. Wait-free. */
+CM_API const char *cm_status_text(cm_status status);
+
+CM_END_DECLS
+
+#endif

@@ -1,0 +1,43 @@
+/* The descriptor of a map's key and value types: what the generic algorithms know of them. */
+#ifndef CONCMAP_TYPE_H
+#define CONCMAP_TYPE_H
+
+#include <concmap/detail/platform.h>
+
+struct cm_map_;
+struct cm_table_;
+
+/* The generic algorithms are always inlined and take a descriptor as their first parameter. Where it is a visible constant, as
+ * in the functions that the map macros make, sizes become immediates and the callbacks direct calls; where it is not, the same
+ * algorithms run with indirect calls. */
+struct cm_type {
+    size_t key_size;
+    size_t key_alignment;
+    size_t value_size;
+    size_t value_alignment;
+    bool key_bitwise; /* `equal` says no more than equality of all bytes of the key */
+    bool key_text;    /* the key is a cm_str, and the map owns a copy of its text */
+    /* Maps equal keys to equal numbers, for one seed. All 64 bits should be well mixed: the low ones choose the bucket, the high
+     * ones tag entries. Must not use a map. */
+    uint64_t (*hash)(const void *key, uint64_t seed);
+    /* Whether two keys are the same. Must not use a map. */
+    bool (*equal)(const void *a, const void *b);
+    /* Moves buckets to the next table (detail/move.h), compiled for this type; NULL: the library's own for any type. */
+    uint64_t (*move_)(struct cm_map_ *map, struct cm_table_ *from, const struct cm_table_ *before, uint64_t begin,
+                      uint64_t end);
+};
+
+/* What the macros learn from the names of a key type and of an equality: a macro CM_BITWISE_<equal> that expands to `~, 1` says
+ * that <equal> compares all bytes of a key of 4 or 8 bytes; CM_TEXT_<Key> says that keys are cm_str. Absent names give 0. */
+#define CM_SECOND_(a, b, ...) b
+#define CM_PROBE_(...) CM_SECOND_(__VA_ARGS__)
+#define CM_IS_BITWISE_(equal) CM_PROBE_(CM_BITWISE_##equal, 0, 0)
+#define CM_IS_TEXT_(Key) CM_PROBE_(CM_TEXT_##Key, 0, 0)
+
+#define CM_BITWISE_cm_equal_u64 ~, 1
+#define CM_BITWISE_cm_equal_i64 ~, 1
+#define CM_BITWISE_cm_equal_u32 ~, 1
+#define CM_BITWISE_cm_equal_i32 ~, 1
+#define CM_TEXT_cm_str ~, 1
+
+#endif

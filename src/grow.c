@@ -1,0 +1,283 @@
+/* Growth and reclamation, a bounded part at a time.
+ *
+ * Any writer that sees map.work lends a hand: it hangs the next table on, or moves the buckets of one claim, or gives back one
+ * piece of a dead table. Claims are taken from a table's cursor. A bucket that was held when its claim was worked off is a
+ * straggler: it is listed and tried again by later calls; where the list is full the cursor starts again. */
+#include <concmap/detail/move.h>
+
+#include "table.h"
+
+#define CLAIM_BYTES 4096  /* of buckets that one call moves: 64 buckets of a line */
+#define FAST_UNTIL 1024   /* buckets; smaller tables grow by four, for the first steps are the dearest */
+#define REST 64           /* calls between two tries of reclamation while readers hold it up */
+#define SETTLE_TRIES 1000 /* of reclamation, before settle says that readers hold it up */
+
+void cm_map_want_work_(struct cm_map_ *map)
+{
+    cm_store_relaxed_(&map->work, 1); /* relaxed: a hint */
+}
+
+/* ---- moving ---- */
+
+static uint64_t generic_move(struct cm_map_ *map, const struct cm_type *type, struct cm_table_ *from,
+                             const struct cm_table_ *before, uint64_t begin, uint64_t end)
+{
+    return type->move_ ? type->move_(map, from, before, begin, end)
+                       : cm_buckets_move_(type, map, from, before, begin, end);
+}
+
+void cm_table_straggler_(struct cm_table_ *table, uint64_t index)
+{
+    for (size_t i = 0; i < CM_STRAGGLERS_; i++) {
+        uint64_t none = 0;
+        if (cm_load_relaxed_(&table->stragglers[i]) == 0 &&
+            cm_swap_if_relaxed_(&table->stragglers[i], &none, index + 1))
+            return;
+    }
+    cm_store_relaxed_(&table->rescan, 1);
+}
+
+static void table_retire(struct cm_map_ *map, struct cm_table_ *table)
+{
+    table->tag = cm_domain_tag_();
+    cm_add_relaxed_(&map->waiting_bytes, table->block.size);
+    table->retired_next = cm_load_relaxed_(&map->retired);
+    while (!cm_swap_if_release_(&map->retired, &table->retired_next, table)) /* pairs with cm_map_reclaim_() */
+        ;
+}
+
+/* Swings the root past tables whose buckets have all MOVED (T4). */
+static void root_swing(struct cm_map_ *map)
+{
+    struct cm_table_ *root = cm_load_acquire_(&map->root);
+    while (cm_load_acquire_(&root->moved) == cm_table_buckets_(root)) {
+        struct cm_table_ *next = cm_load_acquire_(&root->next);
+        /* Publishes the next table's buckets to those who start at the root. */
+        if (cm_swap_if_acq_rel_(&map->root, &root, next)) {
+            table_retire(map, root);
+            root = next;
+        }
+    }
+}
+
+static void table_count_moved(struct cm_map_ *map, struct cm_table_ *table, uint64_t moved)
+{
+    /* Release: this thread's moves; acquire: those of the others, for the one who completes the count. */
+    if (moved && cm_add_acq_rel_(&table->moved, moved) + moved == cm_table_buckets_(table))
+        root_swing(map);
+}
+
+/* Tries the listed stragglers once more. True if one was moved. */
+static bool stragglers_move(struct cm_map_ *map, const struct cm_type *type, struct cm_table_ *table,
+                            const struct cm_table_ *before)
+{
+    uint64_t moved = 0;
+    for (size_t i = 0; i < CM_STRAGGLERS_; i++) {
+        uint64_t index = cm_load_relaxed_(&table->stragglers[i]);
+        if (index && cm_swap_if_relaxed_(&table->stragglers[i], &index, 0))
+            moved += generic_move(map, type, table, before, index - 1, index);
+    }
+    table_count_moved(map, table, moved);
+    return moved > 0;
+}
+
+/* Moves one claim of a growing table. False if there was nothing to be moved now. */
+static bool table_move_some(struct cm_map_ *map, const struct cm_type *type, struct cm_table_ *table,
+                            const struct cm_table_ *before, uint64_t claim)
+{
+    uint64_t buckets = cm_table_buckets_(table);
+    if (cm_load_relaxed_(&table->moved) == buckets)
+        return false;
+    struct cm_table_ *next = cm_load_acquire_(&table->next);
+    if (!cm_overflow_has_(next, claim / 8 + 1) && !cm_overflow_supply_(map, next, cm_layout_of_(type)))
+        return false; /* without memory a move may still succeed, but would as likely be undone */
+    if (cm_load_relaxed_(&table->cursor) < buckets) {
+        uint64_t begin = cm_add_relaxed_(&table->cursor, claim); /* relaxed: only its uniqueness counts */
+        if (begin < buckets) {
+            uint64_t end = begin + claim < buckets ? begin + claim : buckets;
+            table_count_moved(map, table, generic_move(map, type, table, before, begin, end));
+            return true;
+        }
+    }
+    if (stragglers_move(map, type, table, before))
+        return true;
+    if (cm_load_relaxed_(&table->rescan) && cm_exchange_acquire_(&table->rescan, 0)) {
+        cm_store_relaxed_(&table->cursor, 0);
+        return true;
+    }
+    return false;
+}
+
+bool cm_map_move_some_(struct cm_map_ *map, const struct cm_type *type, uint64_t claim)
+{
+    const struct cm_table_ *before = NULL;
+    struct cm_table_ *table = cm_load_acquire_(&map->root);
+    for (; cm_load_acquire_(&table->next); before = table, table = cm_load_acquire_(&table->next))
+        if (table_move_some(map, type, table, before, claim))
+            return true;
+    return false;
+}
+
+/* ---- growing ---- */
+
+static struct cm_table_ *newest_table(struct cm_map_ *map)
+{
+    struct cm_table_ *table = cm_load_acquire_(&map->root);
+    for (struct cm_table_ *next; (next = cm_load_acquire_(&table->next)) != NULL;)
+        table = next;
+    return table;
+}
+
+/* Too many buckets have overflowed, and not because the hash is bad: then a larger table would not help. */
+static bool table_is_full(struct cm_map_ *map, const struct cm_type *type, const struct cm_table_ *table)
+{
+    uint64_t overflowed = cm_load_relaxed_(&table->overflowed);
+    return overflowed > table->overflow_limit && overflowed >= cm_load_relaxed_(&map->overflow_retry) &&
+           cm_map_len_(map) >= cm_table_capacity_(cm_layout_of_(type), cm_table_buckets_(table)) / 2;
+}
+
+static cm_status next_make(struct cm_map_ *map, const struct cm_type *type, struct cm_table_ *table, uint64_t least)
+{
+    uint64_t buckets = cm_table_buckets_(table) * (cm_table_buckets_(table) < FAST_UNTIL ? 4 : 2);
+    bool jump = least > buckets;
+    struct cm_table_ *next = cm_table_make_(map, cm_layout_of_(type), jump ? least : buckets, jump);
+    if (!next) { /* the full table serves on; it is tried again when a sixteenth more has overflowed */
+        cm_store_relaxed_(&map->overflow_retry,
+                          cm_load_relaxed_(&table->overflowed) + cm_table_buckets_(table) / 16 + 1);
+        return CM_NOMEM;
+    }
+    cm_store_relaxed_(&map->overflow_retry, 0);
+    /* Publishes the header. Pairs with the acquires of those who follow MOVED, and of movers. */
+    cm_store_release_(&table->next, next);
+    return CM_OK;
+}
+
+cm_status cm_map_grow_(struct cm_map_ *map, const struct cm_type *type, uint64_t least)
+{
+    if (cm_exchange_acquire_(&map->growing, 1))
+        return CM_BUSY; /* somebody else is at it */
+    struct cm_table_ *table = newest_table(map);
+    cm_status status = CM_OK;
+    if (!cm_table_is_empty_(table) && (cm_table_buckets_(table) < least || (!least && table_is_full(map, type, table))))
+        status = next_make(map, type, table, least);
+    cm_store_release_(&map->growing, 0); /* pairs with the exchange above */
+    return status;
+}
+
+/* ---- reclamation ---- */
+
+static void retired_push_back(struct cm_map_ *map, struct cm_table_ *list)
+{
+    while (list) {
+        struct cm_table_ *next = list->retired_next;
+        list->retired_next = cm_load_relaxed_(&map->retired);
+        while (!cm_swap_if_release_(&map->retired, &list->retired_next, list))
+            ;
+        list = next;
+    }
+}
+
+/* Gives back one piece of one table that readers have left; returns the list less what is gone. */
+static struct cm_table_ *retired_free_some(struct cm_map_ *map, struct cm_table_ *list)
+{
+    for (struct cm_table_ **link = &list; *link; link = &(*link)->retired_next) {
+        struct cm_table_ *table = *link;
+        if (!cm_domain_passed_(table->tag))
+            continue;
+        size_t before = table->block.size;
+        struct cm_table_ *next = table->retired_next;
+        bool gone = cm_table_free_part_(map, table);
+        cm_sub_relaxed_(&map->waiting_bytes, gone ? before : before - table->block.size);
+        if (gone)
+            *link = next;
+        break;
+    }
+    return list;
+}
+
+bool cm_map_reclaim_(struct cm_map_ *map, const struct cm_type *type, bool patient)
+{
+    (void)type;
+    if (!cm_load_relaxed_(&map->retired))
+        return true;
+    if (cm_exchange_acquire_(&map->reclaiming, 1))
+        return false;
+    bool done = false;
+    if (!patient || map->rest == 0) {
+        struct cm_table_ *list = cm_exchange_acq_rel_(&map->retired, (struct cm_table_ *)NULL);
+        bool waits = list && !cm_domain_passed_(list->tag);
+        if (waits) {
+            cm_domain_advance_();
+            map->rest = REST;
+        }
+        list = retired_free_some(map, list);
+        done = list == NULL;
+        retired_push_back(map, list);
+    } else {
+        map->rest--;
+    }
+    cm_store_release_(&map->reclaiming, 0); /* pairs with the exchange above */
+    return done;
+}
+
+/* ---- together ---- */
+
+static uint64_t claim_of(const struct cm_type *type)
+{
+    return CLAIM_BYTES / cm_layout_of_(type).bucket;
+}
+
+void cm_map_help_(struct cm_map_ *map, const struct cm_type *type)
+{
+    struct cm_pin_ pin = cm_pin_enter_();
+    cm_store_relaxed_(&map->work, 0); /* before looking: who wants work later sets it again */
+    cm_map_grow_(map, type, 0);
+    bool moving = cm_map_move_some_(map, type, claim_of(type));
+    bool more = cm_load_acquire_(&cm_load_acquire_(&map->root)->next) != NULL;
+    cm_pin_leave_(pin);
+    if (more || (!moving && !cm_map_reclaim_(map, type, true)) || cm_load_relaxed_(&map->retired))
+        cm_map_want_work_(map);
+}
+
+bool cm_map_step_(struct cm_map_ *map, const struct cm_type *type, size_t buckets)
+{
+    uint64_t claim = claim_of(type);
+    struct cm_pin_ pin = cm_pin_enter_();
+    bool moving = true;
+    for (size_t moved = 0; moving && moved < buckets; moved += claim)
+        moving = cm_map_move_some_(map, type, buckets - moved < claim ? buckets - moved : claim);
+    bool more = cm_load_acquire_(&cm_load_acquire_(&map->root)->next) != NULL;
+    cm_pin_leave_(pin);
+    return !cm_map_reclaim_(map, type, false) || more;
+}
+
+/* Moves what can be moved; false if buckets remain that others hold. */
+static bool map_finish_moving(struct cm_map_ *map, const struct cm_type *type)
+{
+    bool more;
+    for (unsigned tries = 0; tries < SETTLE_TRIES; tries++) {
+        struct cm_pin_ pin = cm_pin_enter_();
+        while (cm_map_move_some_(map, type, claim_of(type)))
+            ;
+        more = cm_load_acquire_(&cm_load_acquire_(&map->root)->next) != NULL;
+        cm_pin_leave_(pin);
+        if (!more)
+            return true;
+        cm_spin_hint_();
+    }
+    return false;
+}
+
+cm_status cm_map_settle_(struct cm_map_ *map, const struct cm_type *type)
+{
+    if (!map_finish_moving(map, type))
+        return CM_BUSY;
+    for (unsigned tries = 0; tries < SETTLE_TRIES; tries++) {
+        size_t waiting = cm_load_relaxed_(&map->waiting_bytes);
+        if (cm_map_reclaim_(map, type, false))
+            return CM_OK;
+        if (cm_load_relaxed_(&map->waiting_bytes) != waiting)
+            tries = 0; /* it goes on, a piece at a time */
+    }
+    return CM_BUSY;
+}

@@ -1,0 +1,144 @@
+/* Copying buckets for iterators. */
+#include <concmap/detail/iter.h>
+
+#define LEAST_BYTES 512
+
+/* Entries and bytes that the copy of a chain takes. */
+struct extent {
+    size_t count;
+    size_t text;
+};
+
+static struct extent chain_extent(const struct cm_type *type, struct cm_layout_ layout, char *bucket)
+{
+    struct extent extent = {0, 0};
+    for (;;) {
+        uint64_t state = cm_load_relaxed_(cm_bucket_state_(bucket));
+        unsigned count = (unsigned)__builtin_popcount(cm_state_occupied_(state));
+        for (unsigned slot = 0; type->key_text && slot < count; slot++) {
+            char *node = cm_slot_node_(*cm_bucket_slot_(bucket, slot));
+            extent.text += ((const cm_str *)(void *)(node + layout.node_key))->len;
+        }
+        extent.count += count;
+        if (!(state & CM_CHAINED_))
+            return extent;
+        bucket = *cm_bucket_link_(bucket, layout);
+    }
+}
+
+static void entry_copy(const struct cm_type *type, struct cm_layout_ layout, char *to, char **text, char *bucket,
+                       unsigned slot)
+{
+    const char *key = layout.nodes ? cm_slot_node_(*cm_bucket_slot_(bucket, slot)) + layout.node_key
+                                   : cm_bucket_key_(type, layout, bucket, slot);
+    memcpy(to, key, type->key_size);
+    if (type->key_text) {
+        cm_str *copy = (cm_str *)(void *)to;
+        if (copy->len)
+            memcpy(*text, copy->data, copy->len);
+        copy->data = *text;
+        *text += copy->len;
+    }
+    memcpy(to + cm_iter_value_offset_(type), cm_bucket_value_(type, layout, bucket, slot), type->value_size);
+}
+
+static void chain_copy(const struct cm_type *type, struct cm_layout_ layout, struct cm_iter_ *iter, char *bucket,
+                       size_t count)
+{
+    char *text = iter->entries + count * cm_iter_stride_(type);
+    size_t entry = 0;
+    for (;;) {
+        uint64_t state = cm_load_relaxed_(cm_bucket_state_(bucket));
+        unsigned occupied = (unsigned)__builtin_popcount(cm_state_occupied_(state));
+        for (unsigned slot = 0; slot < occupied; slot++)
+            entry_copy(type, layout, iter->entries + entry++ * cm_iter_stride_(type), &text, bucket, slot);
+        if (!(state & CM_CHAINED_))
+            break;
+        bucket = *cm_bucket_link_(bucket, layout);
+    }
+    iter->count = entry;
+    iter->index = 0;
+}
+
+/* The first table in which the cursor's bucket has not MOVED, held shared; NULL: the map is empty. */
+static struct cm_table_ *cursor_share(const struct cm_iter_ *iter, struct cm_layout_ layout, char **head)
+{
+    uint64_t hash = cm_reverse_bits_(iter->cursor);
+    struct cm_table_ *table = cm_load_acquire_(&iter->map->root);
+    for (; table; table = cm_load_acquire_(&table->next)) {
+        *head = cm_table_bucket_(table, layout, hash);
+        if (!(cm_cell_share_(cm_bucket_state_(*head), &iter->map->waiters) & CM_MOVED_))
+            break;
+    }
+    return table;
+}
+
+static void cursor_advance(struct cm_iter_ *iter, const struct cm_table_ *table)
+{
+    unsigned bits = (unsigned)__builtin_popcountll(table->mask);
+    uint64_t size = bits ? UINT64_C(1) << (64 - bits) : 0;
+    iter->cursor += size;
+    iter->ended = iter->cursor == 0;
+}
+
+static bool iter_make_room(struct cm_iter_ *iter, size_t bytes)
+{
+    const cm_allocator *allocator = &iter->map->allocator;
+    size_t wanted = bytes < LEAST_BYTES ? LEAST_BYTES : bytes * 2;
+    char *made = allocator->allocate(allocator->context, wanted, 8);
+    if (!made)
+        return false;
+    if (iter->entries)
+        allocator->deallocate(allocator->context, iter->entries, iter->bytes, 8);
+    iter->entries = made;
+    iter->bytes = wanted;
+    return true;
+}
+
+/* Copies the cursor's bucket and steps past it. Returns the bytes that were lacking for it, or 0. */
+static size_t iter_copy_bucket(struct cm_iter_ *iter, const struct cm_type *type)
+{
+    struct cm_layout_ layout = cm_layout_of_(type);
+    struct cm_pin_ pin = cm_pin_enter_();
+    char *head;
+    size_t lacking = 0;
+    struct cm_table_ *table = cursor_share(iter, layout, &head);
+    if (!table) {
+        iter->ended = true;
+    } else {
+        struct extent extent = chain_extent(type, layout, head);
+        size_t bytes = extent.count * cm_iter_stride_(type) + extent.text;
+        if (bytes > iter->bytes) {
+            lacking = bytes;
+        } else {
+            if (extent.count)
+                chain_copy(type, layout, iter, head, extent.count);
+            cursor_advance(iter, table);
+        }
+        cm_cell_unshare_(cm_bucket_state_(head), &iter->map->waiters);
+    }
+    cm_pin_leave_(pin);
+    return lacking;
+}
+
+bool cm_iter_fetch_(struct cm_iter_ *iter, const struct cm_type *type)
+{
+    iter->count = iter->index = 0;
+    while (!iter->ended && iter->count == 0) {
+        size_t lacking = iter_copy_bucket(iter, type);
+        if (lacking && !iter_make_room(iter, lacking)) {
+            iter->status = CM_NOMEM;
+            iter->ended = true;
+        }
+    }
+    return iter->count > 0;
+}
+
+void cm_iter_end_(struct cm_iter_ *iter)
+{
+    if (iter->entries)
+        iter->map->allocator.deallocate(iter->map->allocator.context, iter->entries, iter->bytes, 8);
+    iter->entries = NULL;
+    iter->bytes = iter->count = iter->index = 0;
+    iter->ended = true;
+}

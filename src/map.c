@@ -1,0 +1,348 @@
+/* The cold half of the generic map: making and unmaking, slow paths, and work on the whole map. */
+#include <concmap/detail/map.h>
+
+#include <concmap/sharded.h>
+
+#include "platform.h"
+#include "table.h"
+
+#define FIRST_ENTRIES 8 /* room in the first table of a map made without a capacity */
+
+/* ---- making and unmaking ---- */
+
+static struct cm_table_ *empty_table(void)
+{
+    return (struct cm_table_ *)(uintptr_t)&cm_empty_table_.header;
+}
+
+cm_status cm_map_init_(struct cm_map_ *map, const struct cm_type *type, const cm_config *config,
+                       unsigned layout_version, size_t map_size)
+{
+    static const cm_config defaults;
+    if (!map || layout_version != CM_LAYOUT_VERSION_ || map_size != sizeof *map)
+        return CM_INVALID;
+    if (!config)
+        config = &defaults;
+    struct cm_layout_ layout = cm_layout_of_(type);
+    memset(map, 0, sizeof *map);
+    map->root = empty_table();
+    map->seed = config->seed ? config->seed : cm_seed_random();
+    map->allocator = config->allocator ? *config->allocator : *cm_allocator_default();
+    map->pool.node_size = layout.nodes ? layout.node_text : 0;
+    cm_platform_lockfree_memory_(map, sizeof *map);
+    if (config->capacity == 0)
+        return CM_OK;
+    if (cm_table_buckets_for_(layout, config->capacity) == 0)
+        return CM_NOMEM;
+    return cm_map_first_table_(map, type, config->capacity) ? CM_OK : CM_NOMEM;
+}
+
+struct cm_table_ *cm_map_first_table_(struct cm_map_ *map, const struct cm_type *type, size_t entries)
+{
+    struct cm_layout_ layout = cm_layout_of_(type);
+    struct cm_table_ *made = cm_table_make_(map, layout, cm_table_buckets_for_(layout, entries ? entries : FIRST_ENTRIES), true);
+    if (!made)
+        return NULL;
+    struct cm_table_ *root = empty_table();
+    /* Publishes the table. Of two makers one wins. */
+    if (cm_swap_if_acq_rel_(&map->root, &root, made))
+        return made;
+    cm_table_free_(map, made);
+    return root;
+}
+
+/* Long texts of the living nodes of a table; the map is not in use. */
+static void table_free_texts(struct cm_map_ *map, struct cm_layout_ layout, struct cm_table_ *table)
+{
+    for (uint64_t index = 0; index <= table->mask; index++) {
+        char *bucket = cm_table_bucket_(table, layout, index);
+        uint64_t state = *cm_bucket_state_(bucket);
+        if (state & CM_MOVED_)
+            continue;
+        for (;;) {
+            unsigned count = (unsigned)__builtin_popcount(cm_state_occupied_(state));
+            for (unsigned slot = 0; slot < count; slot++)
+                cm_pool_free_text_(&map->pool, &map->allocator,
+                                   (struct cm_node_ *)(void *)cm_slot_node_(*cm_bucket_slot_(bucket, slot)));
+            if (!(state & CM_CHAINED_))
+                break;
+            bucket = *cm_bucket_link_(bucket, layout);
+            state = *cm_bucket_state_(bucket);
+        }
+    }
+}
+
+/* Calls `visit` for each bucket that holds entries of the map: the first not MOVED on the way of its keys. */
+typedef cm_status visit_bucket(struct cm_map_ *map, const struct cm_type *type, struct cm_table_ *table, char *head,
+                               uint64_t index, void *context);
+
+static bool bucket_is_reached(const struct cm_table_ *before, struct cm_layout_ layout, uint64_t index)
+{
+    return !before || (cm_load_acquire_(cm_bucket_state_(cm_table_bucket_(before, layout, index))) & CM_MOVED_);
+}
+
+/* Visits with each bucket held exclusively. Pinned by the caller. */
+static cm_status map_visit(struct cm_map_ *map, const struct cm_type *type, visit_bucket *visit, void *context)
+{
+    struct cm_layout_ layout = cm_layout_of_(type);
+    const struct cm_table_ *before = NULL;
+    struct cm_table_ *table = cm_load_acquire_(&map->root);
+    if (cm_table_is_empty_(table))
+        return CM_OK;
+    for (; table; before = table, table = cm_load_acquire_(&table->next)) {
+        for (uint64_t index = 0; index <= table->mask; index++) {
+            char *head = cm_table_bucket_(table, layout, index);
+            uint64_t *cell = cm_bucket_state_(head);
+            if (!bucket_is_reached(before, layout, index) || !cm_cell_lock_(cell, &map->waiters))
+                continue;
+            cm_status status = visit(map, type, table, head, index, context);
+            cm_cell_unlock_(cell, cm_load_relaxed_(cell), &map->waiters);
+            if (status < 0)
+                return status;
+        }
+    }
+    return CM_OK;
+}
+
+void cm_map_destroy_(struct cm_map_ *map, const struct cm_type *type)
+{
+    struct cm_layout_ layout = cm_layout_of_(type);
+    struct cm_table_ *table = map->root;
+    const struct cm_table_ *before = NULL;
+    if (cm_table_is_empty_(table))
+        table = NULL;
+    if (type->key_text)
+        for (struct cm_table_ *t = table; t; before = t, t = t->next)
+            if (!before || t->zeroed || before->moved == cm_table_buckets_(before))
+                table_free_texts(map, layout, t);
+    while (table) {
+        struct cm_table_ *next = table->next;
+        cm_table_free_(map, table);
+        table = next;
+    }
+    for (table = map->retired; table;) {
+        struct cm_table_ *next = table->retired_next;
+        cm_table_free_(map, table);
+        table = next;
+    }
+    cm_pool_destroy_(&map->pool, &map->allocator);
+    cm_per_thread_destroy_(&map->counts, &map->allocator, CM_APART);
+    map->root = empty_table();
+    map->retired = NULL;
+    map->other_count = 0;
+}
+
+/* ---- slow paths ---- */
+
+bool cm_map_supply_(struct cm_map_ *map, const struct cm_type *type, struct cm_table_ *table,
+                    struct cm_pool_cache_ *cache, size_t text_size, char **text)
+{
+    struct cm_layout_ layout = cm_layout_of_(type);
+    if (layout.nodes) {
+        if (cm_text_is_long_(text_size) && !*text && !(*text = cm_pool_text_(&map->pool, &map->allocator, text_size)))
+            return false;
+        if (!cm_pool_supply_(&map->pool, &map->allocator, &map->waiters, cache, cm_text_class_(text_size)))
+            return false;
+    }
+    return cm_overflow_has_(table, 1) || cm_overflow_supply_(map, table, layout);
+}
+
+bool cm_map_get_slow_(struct cm_map_ *map, const struct cm_type *type, struct cm_table_ *table, const void *key,
+                      uint64_t hash, void *value)
+{
+    struct cm_layout_ layout = cm_layout_of_(type);
+    for (; table; table = cm_load_acquire_(&table->next)) {
+        char *head = cm_table_bucket_(table, layout, hash);
+        uint64_t *cell = cm_bucket_state_(head);
+        if (cm_cell_share_(cell, &map->waiters) & CM_MOVED_)
+            continue;
+        char *tail;
+        struct cm_place_ place = cm_chain_find_(type, layout, head, key, hash, &tail);
+        if (place.bucket && value)
+            memcpy(value, cm_bucket_value_(type, layout, place.bucket, place.slot), type->value_size);
+        cm_cell_unshare_(cell, &map->waiters);
+        return place.bucket != NULL;
+    }
+    return false;
+}
+
+/* ---- length ---- */
+
+void cm_map_count_slow_(struct cm_map_ *map, struct cm_thread_ *thread, int64_t difference)
+{
+    int64_t *count = cm_per_thread_make_(&map->counts, &map->allocator, thread->index, CM_APART);
+    if (count)
+        cm_store_relaxed_(count, cm_load_relaxed_(count) + difference);
+    else
+        cm_add_relaxed_(&map->other_count, difference);
+}
+
+size_t cm_map_len_(const struct cm_map_ *map)
+{
+    int64_t len = cm_load_relaxed_(&map->other_count);
+    size_t k = 0;
+    const int64_t *count;
+    while ((count = cm_per_thread_next_(&map->counts, CM_APART, &k)) != NULL)
+        len += cm_load_relaxed_(count);
+    return len > 0 ? (size_t)len : 0; /* a sum taken while others count may be off, but not negative */
+}
+
+cm_memory cm_map_memory_(const struct cm_map_ *map)
+{
+    cm_memory memory;
+    size_t waiting_tables = cm_load_relaxed_(&map->waiting_bytes);
+    size_t waiting_nodes = cm_pool_waiting_(&map->pool);
+    memory.waiting = waiting_tables + waiting_nodes;
+    memory.table = cm_load_relaxed_(&map->table_bytes) - waiting_tables;
+    memory.nodes = cm_load_relaxed_(&map->pool.chunk_bytes) - waiting_nodes;
+    memory.total = memory.table + memory.nodes + memory.waiting;
+    return memory;
+}
+
+/* ---- the whole map ---- */
+
+struct cleared {
+    struct cm_node_ *nodes; /* by the header */
+    int64_t count;
+};
+
+static void cleared_add_bucket(struct cleared *cleared, struct cm_layout_ layout, char *bucket, unsigned count)
+{
+    for (unsigned slot = 0; layout.nodes && slot < count; slot++) {
+        struct cm_node_ *node = (struct cm_node_ *)(void *)cm_slot_node_(*cm_bucket_slot_(bucket, slot));
+        node->header = (node->header & ~CM_ADDRESS_MASK_) | (uint64_t)(uintptr_t)cleared->nodes;
+        cleared->nodes = node;
+    }
+    cleared->count += count;
+}
+
+static cm_status bucket_clear(struct cm_map_ *map, const struct cm_type *type, struct cm_table_ *table, char *head,
+                              uint64_t index, void *context)
+{
+    (void)map, (void)index;
+    struct cm_layout_ layout = cm_layout_of_(type);
+    struct cleared *cleared = context;
+    uint64_t state = cm_load_relaxed_(cm_bucket_state_(head));
+    char *bucket = head;
+    for (uint64_t look = state;;) {
+        cleared_add_bucket(cleared, layout, bucket, (unsigned)__builtin_popcount(cm_state_occupied_(look)));
+        char *link = look & CM_CHAINED_ ? *cm_bucket_link_(bucket, layout) : NULL;
+        if (bucket != head)
+            cm_overflow_give_(table, layout, bucket);
+        if (!link)
+            break;
+        bucket = link;
+        look = cm_load_relaxed_(cm_bucket_state_(bucket));
+    }
+    cm_bucket_flip_(head, state & (CM_OCCUPIED_ | CM_CHAINED_));
+    return CM_OK;
+}
+
+cm_status cm_map_clear_(struct cm_map_ *map, const struct cm_type *type)
+{
+    struct cleared cleared = {NULL, 0};
+    struct cm_pin_ pin = cm_pin_enter_();
+    map_visit(map, type, bucket_clear, &cleared);
+    cm_map_count_(map, pin.thread, -cleared.count);
+    cm_pin_leave_(pin);
+    while (cleared.nodes) {
+        struct cm_node_ *node = cleared.nodes;
+        cleared.nodes = (struct cm_node_ *)(uintptr_t)(node->header & CM_ADDRESS_MASK_);
+        cm_pool_retire_(&map->pool, &map->allocator, &map->waiters, pin.thread->index, node);
+    }
+    return CM_OK;
+}
+
+cm_status cm_map_reserve_(struct cm_map_ *map, const struct cm_type *type, size_t entries)
+{
+    uint64_t buckets = cm_table_buckets_for_(cm_layout_of_(type), entries);
+    if (buckets == 0)
+        return CM_NOMEM;
+    struct cm_pin_ pin = cm_pin_enter_();
+    cm_status status = CM_OK;
+    if (cm_table_is_empty_(cm_load_acquire_(&map->root)))
+        status = cm_map_first_table_(map, type, entries) ? CM_OK : CM_NOMEM;
+    while (status == CM_OK && (status = cm_map_grow_(map, type, buckets)) == CM_BUSY) {
+        cm_spin_hint_();
+        status = CM_OK;
+    }
+    cm_pin_leave_(pin);
+    if (status == CM_OK)
+        cm_map_settle_(map, type); /* busy: writers finish it */
+    return status;
+}
+
+/* ---- checking ---- */
+
+struct check {
+    const char *reason;
+    uint64_t entries;
+};
+
+static const void *place_key(const struct cm_type *type, struct cm_layout_ layout, char *bucket, unsigned slot)
+{
+    return layout.nodes ? cm_slot_node_(*cm_bucket_slot_(bucket, slot)) + layout.node_key
+                        : cm_bucket_key_(type, layout, bucket, slot);
+}
+
+/* Checks one bucket of a chain; returns the reason why it is wrong, or NULL. */
+static const char *bucket_reason(struct cm_map_ *map, const struct cm_type *type, struct cm_table_ *table, char *head,
+                                 char *bucket, uint64_t index)
+{
+    struct cm_layout_ layout = cm_layout_of_(type);
+    uint64_t state = cm_load_relaxed_(cm_bucket_state_(bucket));
+    unsigned occupied = cm_state_occupied_(state);
+    if (occupied & (occupied + 1))
+        return "T2: a gap among the occupied slots of a bucket";
+    if ((unsigned)__builtin_popcount(occupied) > layout.slots)
+        return "T2: more entries than slots";
+    if ((state & CM_CHAINED_) && (unsigned)__builtin_popcount(occupied) != layout.slots)
+        return "T2: a bucket with a link is not full";
+    if (bucket != head && occupied == 0)
+        return "T2: an empty overflow bucket";
+    for (unsigned slot = 0; occupied >> slot; slot++) {
+        const void *key = place_key(type, layout, bucket, slot);
+        uint64_t hash = type->hash(key, map->seed);
+        if ((hash & table->mask) != index)
+            return "T1: an entry in a bucket of another hash";
+        char *tail;
+        struct cm_place_ place = cm_chain_find_(type, layout, head, key, hash, &tail);
+        if (place.bucket != bucket || place.slot != slot)
+            return "T1: a key twice in one chain, or not found by its own hash";
+    }
+    return NULL;
+}
+
+static cm_status bucket_check(struct cm_map_ *map, const struct cm_type *type, struct cm_table_ *table, char *head,
+                              uint64_t index, void *context)
+{
+    struct check *check = context;
+    struct cm_layout_ layout = cm_layout_of_(type);
+    for (char *bucket = head;;) {
+        uint64_t state = cm_load_relaxed_(cm_bucket_state_(bucket));
+        check->reason = bucket_reason(map, type, table, head, bucket, index);
+        if (check->reason)
+            return CM_CORRUPT;
+        check->entries += (uint64_t)__builtin_popcount(cm_state_occupied_(state));
+        if (!(state & CM_CHAINED_))
+            return CM_OK;
+        bucket = *cm_bucket_link_(bucket, layout);
+    }
+}
+
+cm_status cm_map_check_(struct cm_map_ *map, const struct cm_type *type, const char **reason)
+{
+    struct check check = {NULL, 0};
+    size_t before = cm_map_len_(map);
+    struct cm_pin_ pin = cm_pin_enter_();
+    cm_status status = map_visit(map, type, bucket_check, &check);
+    cm_pin_leave_(pin);
+    /* Only where nobody wrote meanwhile can the two agree. */
+    if (status == CM_OK && check.entries != before && cm_map_len_(map) == before && cm_load_relaxed_(&map->waiters) == 0) {
+        check.reason = "the length differs from the number of entries (or writers ran)";
+        status = CM_CORRUPT;
+    }
+    if (reason)
+        *reason = check.reason;
+    return status;
+}

@@ -1,0 +1,30 @@
+/* What the library needs of the operating system. One file implements it for each: platform_linux.c, platform_posix.c. */
+#ifndef CONCMAP_PLATFORM_H
+#define CONCMAP_PLATFORM_H
+
+#include <concmap/detail/platform.h>
+
+/* Zeroed memory at a multiple of `alignment`, with a hint to use huge pages; NULL: none. */
+void *cm_platform_map_(size_t size, size_t alignment, bool huge);
+void cm_platform_unmap_(void *address, size_t size);
+
+/* Sleeps while *word is `expected`, until woken, for at most `timeout_ns` (negative: no limit). May return early. */
+void cm_platform_sleep_(uint32_t *word, uint32_t expected, int64_t timeout_ns);
+void cm_platform_wake_(uint32_t *word);
+
+/* Runs a full fence in every thread of the process; false: the system does not offer that. */
+bool cm_platform_barrier_(void);
+/* Prepares and probes it. */
+bool cm_platform_barrier_start_(void);
+
+/* Fills bytes from the system's entropy; false: there is none. */
+bool cm_platform_random_(void *bytes, size_t size);
+
+/* For tools that watch the program (src/tools.c). Tells leak checkers that memory from the system holds pointers; race
+ * checkers without atomics (helgrind) to leave a range alone; and the thread sanitizer, whose eyes this library's own code may
+ * be hidden from, what an atomic has ordered. Nothing where no such tool runs. */
+void cm_platform_root_region_(const void *address, size_t size, bool add);
+void cm_platform_lockfree_memory_(const void *address, size_t size);
+void cm_platform_tsan_acquire_(const void *address);
+
+#endif

@@ -1,0 +1,74 @@
+/* Any POSIX system: what Linux has calls of its own for, by the portable means. */
+#include "platform.h"
+
+#include <concmap/detail/atomic.h>
+#include <pthread.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/mman.h>
+#include <time.h>
+
+void *cm_platform_map_(size_t size, size_t alignment, bool huge)
+{
+    (void)huge;
+    void *address;
+    if (posix_memalign(&address, alignment < 4096 ? 4096 : alignment, size) != 0)
+        return NULL;
+    memset(address, 0, size);
+    return address;
+}
+
+void cm_platform_unmap_(void *address, size_t size)
+{
+    (void)size;
+    free(address);
+}
+
+/* One lock and one condition for all sleepers: every wake looks at its own word again. */
+static pthread_mutex_t sleep_mutex = PTHREAD_MUTEX_INITIALIZER;
+static pthread_cond_t sleep_wake = PTHREAD_COND_INITIALIZER;
+
+void cm_platform_sleep_(uint32_t *word, uint32_t expected, int64_t timeout_ns)
+{
+    struct timespec until;
+    clock_gettime(CLOCK_REALTIME, &until);
+    int64_t nanoseconds = until.tv_nsec + (timeout_ns < 0 ? 0 : timeout_ns);
+    until.tv_sec += nanoseconds / 1000000000;
+    until.tv_nsec = nanoseconds % 1000000000;
+    pthread_mutex_lock(&sleep_mutex);
+    if (cm_load_acquire_(word) == expected) {
+        if (timeout_ns < 0)
+            pthread_cond_wait(&sleep_wake, &sleep_mutex);
+        else
+            pthread_cond_timedwait(&sleep_wake, &sleep_mutex, &until);
+    }
+    pthread_mutex_unlock(&sleep_mutex);
+}
+
+void cm_platform_wake_(uint32_t *word)
+{
+    (void)word;
+    pthread_mutex_lock(&sleep_mutex);
+    pthread_cond_broadcast(&sleep_wake);
+    pthread_mutex_unlock(&sleep_mutex);
+}
+
+bool cm_platform_barrier_start_(void)
+{
+    return false;
+}
+
+bool cm_platform_barrier_(void)
+{
+    return false;
+}
+
+bool cm_platform_random_(void *bytes, size_t size)
+{
+    FILE *source = fopen("/dev/urandom", "rb");
+    if (!source)
+        return false;
+    bool got = fread(bytes, 1, size, source) == size;
+    fclose(source);
+    return got;
+}

@@ -1,0 +1,307 @@
+/* The node pool: see detail/pool.h. */
+#include <concmap/detail/pool.h>
+
+#include <concmap/detail/memory.h>
+#include <concmap/str.h>
+
+#define BATCH 256                  /* nodes that travel between a cache and the depot at once */
+#define FIRST_CHUNK ((size_t)1024) /* bytes; chunks grow with the pool */
+#define LAST_CHUNK ((size_t)4 << 20)
+#define LIMBO_LISTS 3
+#define COLLECT_NODES 1024 /* retired nodes after which a cache tries to advance the epoch */
+#define COLLECT_BYTES ((size_t)256 << 10)
+
+struct cm_chunk_ {
+    struct cm_chunk_ *next;
+    struct cm_block_ block;
+};
+
+struct limbo {
+    uint64_t tag;
+    struct cm_node_ *head;
+    size_t bytes;
+};
+
+struct cm_pool_cache_ {
+    struct cm_node_ *free[CM_NODE_CLASSES_];
+    uint32_t count[CM_NODE_CLASSES_];
+    char *bump; /* what is left of the newest chunk */
+    char *bump_end;
+    struct limbo limbo[LIMBO_LISTS];
+    size_t since_collect;
+    size_t bytes_since_collect;
+    char apart[CM_APART];
+};
+
+/* A free node's words: its header holds class and next; in the depot, the second word of a list's first node is the next list. */
+static struct cm_node_ *node_next(const struct cm_node_ *node)
+{
+    return (struct cm_node_ *)(uintptr_t)(node->header & CM_ADDRESS_MASK_);
+}
+
+static void node_set_next(struct cm_node_ *node, struct cm_node_ *next)
+{
+    node->header = (node->header & ~CM_ADDRESS_MASK_) | (uint64_t)(uintptr_t)next;
+}
+
+static struct cm_node_ **node_next_list(struct cm_node_ *node)
+{
+    return (struct cm_node_ **)(void *)(node + 1);
+}
+
+static size_t class_size(const struct cm_pool_ *pool, size_t node_class)
+{
+    return cm_align_up_(pool->node_size + node_class * CM_NODE_STEP_, CM_NODE_ALIGNMENT_);
+}
+
+static cm_str *node_text(struct cm_node_ *node)
+{
+    return (cm_str *)(void *)(node + 1); /* a text key follows the header: see layout.h */
+}
+
+struct cm_pool_cache_ *cm_pool_cache_(struct cm_pool_ *pool, const cm_allocator *allocator, uint32_t index)
+{
+    return cm_per_thread_get_(&pool->caches, allocator, index, sizeof(struct cm_pool_cache_));
+}
+
+static void cache_push(struct cm_pool_cache_ *cache, struct cm_node_ *node)
+{
+    size_t node_class = cm_node_class_(node);
+    node->header &= CM_NODE_CLASS_;
+    node_set_next(node, cache->free[node_class]);
+    cache->free[node_class] = node;
+    cache->count[node_class]++;
+}
+
+struct cm_node_ *cm_pool_take_(struct cm_pool_ *pool, struct cm_pool_cache_ *cache, size_t node_class)
+{
+    struct cm_node_ *node = cache->free[node_class];
+    if (node) {
+        cache->free[node_class] = node_next(node);
+        cache->count[node_class]--;
+        return node;
+    }
+    size_t size = class_size(pool, node_class);
+    if ((size_t)(cache->bump_end - cache->bump) < size)
+        return NULL;
+    node = (struct cm_node_ *)(void *)cache->bump;
+    cache->bump += size;
+    return node;
+}
+
+static void depot_lock(struct cm_pool_ *pool, cm_waiters_ *waiters)
+{
+    cm_cell_lock_(&pool->depot_lock, waiters);
+}
+
+static void depot_unlock(struct cm_pool_ *pool, cm_waiters_ *waiters)
+{
+    cm_cell_unlock_(&pool->depot_lock, cm_load_relaxed_(&pool->depot_lock), waiters);
+}
+
+static bool cache_refill(struct cm_pool_ *pool, cm_waiters_ *waiters, struct cm_pool_cache_ *cache, size_t node_class)
+{
+    if (!cm_load_relaxed_(&pool->depot[node_class])) /* relaxed: a hint; the lock orders */
+        return false;
+    depot_lock(pool, waiters);
+    struct cm_node_ *list = pool->depot[node_class];
+    if (list)
+        cm_store_relaxed_(&pool->depot[node_class], *node_next_list(list));
+    depot_unlock(pool, waiters);
+    cache->free[node_class] = list;
+    cache->count[node_class] = list ? BATCH : 0;
+    return list != NULL;
+}
+
+/* What is left of the old chunk becomes nodes of the smallest class, so that it is not lost. */
+static void cache_use_rest(struct cm_pool_ *pool, struct cm_pool_cache_ *cache)
+{
+    size_t size = class_size(pool, 0);
+    for (; (size_t)(cache->bump_end - cache->bump) >= size; cache->bump += size) {
+        struct cm_node_ *node = (struct cm_node_ *)(void *)cache->bump;
+        node->header = 0;
+        cache_push(cache, node);
+    }
+}
+
+static size_t chunk_size(const struct cm_pool_ *pool, size_t size)
+{
+    size_t bytes = cm_load_relaxed_(&pool->chunk_bytes) / 8;
+    bytes = bytes < FIRST_CHUNK ? FIRST_CHUNK : bytes > LAST_CHUNK ? LAST_CHUNK : bytes;
+    size_t least = size * 4 + CM_NODE_ALIGNMENT_ + sizeof(struct cm_chunk_);
+    return bytes < least ? least : bytes;
+}
+
+static bool cache_add_chunk(struct cm_pool_ *pool, const cm_allocator *allocator, cm_waiters_ *waiters,
+                            struct cm_pool_cache_ *cache, size_t size)
+{
+    struct cm_block_ block;
+    if (!cm_block_allocate_(allocator, chunk_size(pool, size), CM_NODE_ALIGNMENT_, false, &block))
+        return false;
+    struct cm_chunk_ *chunk = block.address;
+    chunk->block = block;
+    cache_use_rest(pool, cache);
+    cache->bump = (char *)block.address + cm_align_up_(sizeof *chunk, CM_NODE_ALIGNMENT_);
+    cache->bump_end = (char *)block.address + (block.size - (size_t)((char *)block.address - (char *)block.raw));
+    cm_add_relaxed_(&pool->chunk_bytes, block.size);
+    depot_lock(pool, waiters);
+    chunk->next = pool->chunks;
+    pool->chunks = chunk;
+    depot_unlock(pool, waiters);
+    return true;
+}
+
+bool cm_pool_supply_(struct cm_pool_ *pool, const cm_allocator *allocator, cm_waiters_ *waiters,
+                     struct cm_pool_cache_ *cache, size_t node_class)
+{
+    size_t size = class_size(pool, node_class);
+    return cache->free[node_class] || (size_t)(cache->bump_end - cache->bump) >= size ||
+           cache_refill(pool, waiters, cache, node_class) || cache_add_chunk(pool, allocator, waiters, cache, size);
+}
+
+void cm_pool_give_back_(struct cm_pool_ *pool, struct cm_pool_cache_ *cache, struct cm_node_ *node)
+{
+    (void)pool;
+    cache_push(cache, node);
+}
+
+/* A full list of the depot, from a cache that has more nodes than it needs. */
+static void cache_spill(struct cm_pool_ *pool, cm_waiters_ *waiters, struct cm_pool_cache_ *cache, size_t node_class)
+{
+    struct cm_node_ *list = cache->free[node_class];
+    struct cm_node_ *last = list;
+    for (size_t i = 1; i < BATCH; i++)
+        last = node_next(last);
+    cache->free[node_class] = node_next(last);
+    cache->count[node_class] -= BATCH;
+    node_set_next(last, NULL);
+    depot_lock(pool, waiters);
+    *node_next_list(list) = pool->depot[node_class];
+    cm_store_relaxed_(&pool->depot[node_class], list);
+    depot_unlock(pool, waiters);
+}
+
+void cm_pool_free_text_(struct cm_pool_ *pool, const cm_allocator *allocator, struct cm_node_ *node)
+{
+    if (node->header & CM_NODE_LONG_)
+        cm_pool_return_text_(pool, allocator, (char *)(uintptr_t)node_text(node)->data, node_text(node)->len);
+}
+
+static void limbo_release(struct cm_pool_ *pool, const cm_allocator *allocator, cm_waiters_ *waiters,
+                          struct cm_pool_cache_ *cache, struct limbo *limbo)
+{
+    struct cm_node_ *node = limbo->head;
+    limbo->head = NULL;
+    cm_store_relaxed_(&limbo->bytes, 0);
+    while (node) {
+        struct cm_node_ *next = node_next(node);
+        size_t node_class = cm_node_class_(node);
+        cm_pool_free_text_(pool, allocator, node);
+        cache_push(cache, node);
+        if (cache->count[node_class] >= 2 * BATCH)
+            cache_spill(pool, waiters, cache, node_class);
+        node = next;
+    }
+}
+
+static bool cache_collect(struct cm_pool_ *pool, const cm_allocator *allocator, cm_waiters_ *waiters,
+                          struct cm_pool_cache_ *cache)
+{
+    bool waiting = false;
+    cache->since_collect = 0;
+    cache->bytes_since_collect = 0;
+    cm_domain_advance_();
+    for (size_t i = 0; i < LIMBO_LISTS; i++) {
+        struct limbo *limbo = &cache->limbo[i];
+        if (limbo->head && cm_domain_passed_(limbo->tag))
+            limbo_release(pool, allocator, waiters, cache, limbo);
+        waiting |= limbo->head != NULL;
+    }
+    return !waiting;
+}
+
+bool cm_pool_collect_(struct cm_pool_ *pool, const cm_allocator *allocator, cm_waiters_ *waiters, uint32_t index)
+{
+    struct cm_pool_cache_ *cache = cm_pool_cache_(pool, allocator, index);
+    return !cache || cache_collect(pool, allocator, waiters, cache);
+}
+
+static void orphan_push(struct cm_pool_ *pool, struct cm_node_ *node)
+{
+    struct cm_node_ *head = cm_load_relaxed_(&pool->orphans);
+    do
+        node_set_next(node, head);
+    while (!cm_swap_if_release_(&pool->orphans, &head, node)); /* pairs with whatever makes destroy exclusive */
+}
+
+void cm_pool_retire_(struct cm_pool_ *pool, const cm_allocator *allocator, cm_waiters_ *waiters, uint32_t index,
+                     struct cm_node_ *node)
+{
+    struct cm_pool_cache_ *cache = cm_pool_cache_(pool, allocator, index);
+    if (!cache) {
+        orphan_push(pool, node);
+        return;
+    }
+    uint64_t tag = cm_domain_tag_();
+    struct limbo *limbo = &cache->limbo[tag / CM_EPOCH_ONE_ % LIMBO_LISTS];
+    if (limbo->tag != tag) { /* what is in the list is three epochs old or more */
+        limbo_release(pool, allocator, waiters, cache, limbo);
+        limbo->tag = tag;
+    }
+    size_t size = class_size(pool, cm_node_class_(node));
+    node_set_next(node, limbo->head);
+    limbo->head = node;
+    cm_store_relaxed_(&limbo->bytes, limbo->bytes + size);
+    cache->bytes_since_collect += size;
+    if (++cache->since_collect >= COLLECT_NODES || cache->bytes_since_collect >= COLLECT_BYTES)
+        cache_collect(pool, allocator, waiters, cache);
+}
+
+size_t cm_pool_waiting_(const struct cm_pool_ *pool)
+{
+    size_t bytes = 0;
+    size_t k = 0;
+    struct cm_pool_cache_ *cache;
+    while ((cache = cm_per_thread_next_(&pool->caches, sizeof *cache, &k)) != NULL)
+        for (size_t i = 0; i < LIMBO_LISTS; i++)
+            bytes += cm_load_relaxed_(&cache->limbo[i].bytes);
+    return bytes;
+}
+
+static void texts_free(struct cm_pool_ *pool, const cm_allocator *allocator, struct cm_node_ *node)
+{
+    for (; node; node = node_next(node))
+        cm_pool_free_text_(pool, allocator, node);
+}
+
+void cm_pool_destroy_(struct cm_pool_ *pool, const cm_allocator *allocator)
+{
+    size_t k = 0;
+    struct cm_pool_cache_ *cache;
+    while ((cache = cm_per_thread_next_(&pool->caches, sizeof *cache, &k)) != NULL)
+        for (size_t i = 0; i < LIMBO_LISTS; i++)
+            texts_free(pool, allocator, cache->limbo[i].head);
+    texts_free(pool, allocator, pool->orphans);
+    for (struct cm_chunk_ *chunk = pool->chunks; chunk;) {
+        struct cm_chunk_ *next = chunk->next;
+        struct cm_block_ block = chunk->block;
+        cm_block_release_(allocator, &block);
+        chunk = next;
+    }
+    cm_per_thread_destroy_(&pool->caches, allocator, sizeof *cache);
+    *pool = (struct cm_pool_){.node_size = pool->node_size};
+}
+
+char *cm_pool_text_(struct cm_pool_ *pool, const cm_allocator *allocator, size_t size)
+{
+    char *text = allocator->allocate(allocator->context, size, 1);
+    if (text)
+        cm_add_relaxed_(&pool->chunk_bytes, size);
+    return text;
+}
+
+void cm_pool_return_text_(struct cm_pool_ *pool, const cm_allocator *allocator, char *text, size_t size)
+{
+    cm_sub_relaxed_(&pool->chunk_bytes, size);
+    allocator->deallocate(allocator->context, text, size, 1);
+}

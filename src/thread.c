@@ -1,0 +1,138 @@
+/* The registry of thread records. */
+#include <concmap/detail/thread.h>
+
+#include <concmap/detail/domain.h>
+#include <pthread.h>
+
+#include "platform.h"
+#include "thread_registry.h"
+
+#define BLOCK_BYTES 4096
+
+CM_THREAD_LOCAL struct cm_thread_ *cm_thread_self_;
+
+static struct cm_thread_ first_records[16];
+static struct cm_thread_ stranger = {.index = CM_STRANGER_, .fenced = 1, .used = 1};
+
+static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER; /* the free list and the making of records; a leaf */
+static struct cm_thread_ *free_records;
+static uint32_t record_count;
+static struct cm_thread_ *all_records;
+static pthread_key_t exit_key;
+static bool ready; /* under the lock */
+
+struct cm_thread_ *cm_thread_records_(void)
+{
+    return cm_load_acquire_(&all_records); /* pairs with the release in record_publish() */
+}
+
+static void record_publish(struct cm_thread_ *record, uint32_t index)
+{
+    record->index = index;
+    record->next = all_records;
+    record->next_free = free_records;
+    free_records = record;
+    cm_store_release_(&all_records, record);
+}
+
+/* Adds the records of a block so that the lowest index is taken first. */
+static void records_add(struct cm_thread_ *records, uint32_t count)
+{
+    for (uint32_t i = count; i-- > 0;)
+        record_publish(&records[i], record_count + i);
+    record_count += count;
+}
+
+static void record_leave(void *context)
+{
+    struct cm_thread_ *record = context;
+    cm_thread_self_ = NULL;
+    cm_store_release_(&record->pin, 0); /* pairs with the scan of an advance */
+    pthread_mutex_lock(&lock);
+    cm_store_relaxed_(&record->used, 0);
+    record->next_free = free_records;
+    free_records = record;
+    pthread_mutex_unlock(&lock);
+}
+
+static void fork_prepare(void)
+{
+    pthread_mutex_lock(&lock);
+}
+
+static void fork_parent(void)
+{
+    pthread_mutex_unlock(&lock);
+}
+
+/* Only the forking thread lives on in the child: the other records are free. */
+static void fork_child(void)
+{
+    free_records = NULL;
+    for (struct cm_thread_ *record = all_records; record; record = record->next) {
+        if (record == cm_thread_self_)
+            continue;
+        record->pin = 0;
+        record->used = 0;
+        record->next_free = free_records;
+        free_records = record;
+    }
+    stranger.pin = 0;
+    cm_domain_start_();
+    pthread_mutex_unlock(&lock);
+}
+
+static void registry_start(void)
+{
+    ready = pthread_key_create(&exit_key, record_leave) == 0;
+    if (!ready)
+        return;
+    pthread_atfork(fork_prepare, fork_parent, fork_child);
+    cm_domain_start_();
+    records_add(first_records, sizeof first_records / sizeof *first_records);
+}
+
+static struct cm_thread_ *record_take(void)
+{
+    if (!ready)
+        registry_start();
+    if (ready && !free_records) {
+        struct cm_thread_ *block = cm_platform_map_(BLOCK_BYTES, BLOCK_BYTES, false);
+        if (block) {
+            cm_platform_lockfree_memory_(block, BLOCK_BYTES);
+            records_add(block, BLOCK_BYTES / sizeof *block);
+        }
+    }
+    struct cm_thread_ *record = free_records;
+    if (record)
+        free_records = record->next_free;
+    return record;
+}
+
+static struct cm_thread_ *stranger_take(void)
+{
+    cm_store_release_(&stranger.pin, CM_EPOCH_ONE_); /* for ever: see thread.h */
+    return &stranger;
+}
+
+struct cm_thread_ *cm_thread_join_(void)
+{
+    pthread_mutex_lock(&lock);
+    struct cm_thread_ *record = record_take();
+    if (record)
+        cm_store_relaxed_(&record->used, 1);
+    pthread_mutex_unlock(&lock);
+    if (!record)
+        return stranger_take();
+    if (pthread_setspecific(exit_key, record) != 0) {
+        record_leave(record);
+        return stranger_take();
+    }
+    cm_thread_self_ = record;
+    return record;
+}
+
+bool cm_thread_stranger_pinned_(void)
+{
+    return cm_load_acquire_(&stranger.pin) != 0;
+}
