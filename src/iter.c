@@ -14,7 +14,7 @@ static struct extent chain_extent(const struct cm_type *type, struct cm_layout_ 
     struct extent extent = {0, 0};
     for (;;) {
         uint64_t state = cm_load_relaxed_(cm_bucket_state_(bucket));
-        unsigned count = (unsigned)__builtin_popcount(cm_state_occupied_(state));
+        unsigned count = cm_occupied_count_(cm_state_occupied_(state));
         for (unsigned slot = 0; type->key_text && slot < count; slot++) {
             char *node = cm_slot_node_(*cm_bucket_slot_(bucket, slot));
             extent.text += ((const cm_str *)(void *)(node + layout.node_key))->len;
@@ -49,7 +49,7 @@ static void chain_copy(const struct cm_type *type, struct cm_layout_ layout, str
     size_t entry = 0;
     for (;;) {
         uint64_t state = cm_load_relaxed_(cm_bucket_state_(bucket));
-        unsigned occupied = (unsigned)__builtin_popcount(cm_state_occupied_(state));
+        unsigned occupied = cm_occupied_count_(cm_state_occupied_(state));
         for (unsigned slot = 0; slot < occupied; slot++)
             entry_copy(type, layout, iter->entries + entry++ * cm_iter_stride_(type), &text, bucket, slot);
         if (!(state & CM_CHAINED_))

@@ -60,7 +60,7 @@ static void table_free_texts(struct cm_map_ *map, struct cm_layout_ layout, stru
         if (state & CM_MOVED_)
             continue;
         for (;;) {
-            unsigned count = (unsigned)__builtin_popcount(cm_state_occupied_(state));
+            unsigned count = cm_occupied_count_(cm_state_occupied_(state));
             for (unsigned slot = 0; slot < count; slot++)
                 cm_pool_free_text_(&map->pool, &map->allocator,
                                    (struct cm_node_ *)(void *)cm_slot_node_(*cm_bucket_slot_(bucket, slot)));
@@ -225,10 +225,10 @@ static cm_status bucket_clear(struct cm_map_ *map, const struct cm_type *type, s
     uint64_t state = cm_load_relaxed_(cm_bucket_state_(head));
     char *bucket = head;
     for (uint64_t look = state;;) {
-        cleared_add_bucket(cleared, layout, bucket, (unsigned)__builtin_popcount(cm_state_occupied_(look)));
+        cleared_add_bucket(cleared, layout, bucket, cm_occupied_count_(cm_state_occupied_(look)));
         char *link = look & CM_CHAINED_ ? *cm_bucket_link_(bucket, layout) : NULL;
         if (bucket != head)
-            cm_overflow_give_(table, layout, bucket);
+            cm_overflow_give_(table, layout.bucket, bucket);
         if (!link)
             break;
         bucket = link;
@@ -294,9 +294,9 @@ static const char *bucket_reason(struct cm_map_ *map, const struct cm_type *type
     unsigned occupied = cm_state_occupied_(state);
     if (occupied & (occupied + 1))
         return "T2: a gap among the occupied slots of a bucket";
-    if ((unsigned)__builtin_popcount(occupied) > layout.slots)
+    if (cm_occupied_count_(occupied) > layout.slots)
         return "T2: more entries than slots";
-    if ((state & CM_CHAINED_) && (unsigned)__builtin_popcount(occupied) != layout.slots)
+    if ((state & CM_CHAINED_) && cm_occupied_count_(occupied) != layout.slots)
         return "T2: a bucket with a link is not full";
     if (bucket != head && occupied == 0)
         return "T2: an empty overflow bucket";
@@ -323,7 +323,7 @@ static cm_status bucket_check(struct cm_map_ *map, const struct cm_type *type, s
         check->reason = bucket_reason(map, type, table, head, bucket, index);
         if (check->reason)
             return CM_CORRUPT;
-        check->entries += (uint64_t)__builtin_popcount(cm_state_occupied_(state));
+        check->entries += cm_occupied_count_(cm_state_occupied_(state));
         if (!(state & CM_CHAINED_))
             return CM_OK;
         bucket = *cm_bucket_link_(bucket, layout);

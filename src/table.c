@@ -101,34 +101,39 @@ bool cm_overflow_supply_(struct cm_map_ *map, struct cm_table_ *table, struct cm
     return true;
 }
 
-static char *chunk_take(struct cm_table_ *table, struct cm_layout_ layout)
+static char **link_of(char *bucket, size_t bucket_size)
+{
+    return (char **)(void *)(bucket + bucket_size - sizeof(char *));
+}
+
+static char *chunk_take(struct cm_table_ *table, size_t bucket_size)
 {
     struct cm_overflow_chunk_ *chunk = cm_load_acquire_(&table->overflow_chunks);
     if (!chunk || cm_load_relaxed_(&chunk->taken) >= chunk->count)
         return NULL;
     uint64_t index = cm_add_relaxed_(&chunk->taken, 1); /* relaxed: only its uniqueness counts */
-    return index < chunk->count ? chunk->buckets + index * layout.bucket : NULL;
+    return index < chunk->count ? chunk->buckets + index * bucket_size : NULL;
 }
 
 /* Pops from the stack of buckets given back. Only one thread pops at a time, so a bucket that was the top cannot have left and
  * come back in between; whoever finds another popping takes from the chunk instead. */
-static char *stack_pop(struct cm_table_ *table, struct cm_layout_ layout)
+static char *stack_pop(struct cm_table_ *table, size_t bucket_size)
 {
     if (!cm_load_relaxed_(&table->overflow_free) || cm_exchange_acquire_(&table->overflow_popping, 1))
         return NULL;
     /* Acquire: the link below was written before the push. */
     char *top = cm_load_acquire_(&table->overflow_free);
-    while (top && !cm_swap_if_acq_rel_(&table->overflow_free, &top, cm_load_relaxed_(cm_bucket_link_(top, layout))))
+    while (top && !cm_swap_if_acq_rel_(&table->overflow_free, &top, cm_load_relaxed_(link_of(top, bucket_size))))
         ;
     cm_store_release_(&table->overflow_popping, 0);
     return top;
 }
 
-char *cm_overflow_take_(struct cm_table_ *table, struct cm_layout_ layout)
+char *cm_overflow_take_(struct cm_table_ *table, size_t bucket_size)
 {
-    char *bucket = stack_pop(table, layout);
+    char *bucket = stack_pop(table, bucket_size);
     if (!bucket)
-        bucket = chunk_take(table, layout);
+        bucket = chunk_take(table, bucket_size);
     if (bucket) {
         /* Release: a reader who is led here from the bucket's last chain sees it empty, or is told by that chain's head. */
         cm_store_release_(cm_bucket_state_(bucket), 0);
@@ -137,11 +142,11 @@ char *cm_overflow_take_(struct cm_table_ *table, struct cm_layout_ layout)
     return bucket;
 }
 
-void cm_overflow_give_(struct cm_table_ *table, struct cm_layout_ layout, char *bucket)
+void cm_overflow_give_(struct cm_table_ *table, size_t bucket_size, char *bucket)
 {
     cm_sub_relaxed_(&table->overflowed, 1);
     char *top = cm_load_relaxed_(&table->overflow_free);
     do
-        cm_store_relaxed_(cm_bucket_link_(bucket, layout), top);
+        cm_store_relaxed_(link_of(bucket, bucket_size), top);
     while (!cm_swap_if_release_(&table->overflow_free, &top, bucket)); /* pairs with stack_pop() */
 }

@@ -121,21 +121,67 @@ CM_INLINE bool cm_map_get_(const struct cm_type *type, const struct cm_map_ *map
 
 /* ---- writing ---- */
 
-/* A bucket that the caller holds, with its table; the pin may be left, for a held bucket keeps its table. */
+/* A bucket that the caller holds, and where in its chain the key is. The pin may be left, for a held bucket keeps its table. */
 struct cm_held_ {
     struct cm_table_ *table;
-    char *head; /* NULL: no memory for a first table */
+    char *head;             /* NULL: no memory for a first table */
+    struct cm_place_ place; /* of the key; {NULL}: it is absent */
+    char *tail;             /* the last bucket of the chain, where the key is absent */
 };
 
-CM_INLINE struct cm_held_ cm_map_lock_(const struct cm_type *type, struct cm_map_ *map, uint64_t hash)
+/* Whether a bucket may be searched before it is locked: the user's equality sees only what cannot change. */
+CM_INLINE bool cm_search_is_safe_(const struct cm_type *type, const struct cm_layout_ layout)
+{
+    return layout.nodes || cm_candidates_are_hits_(type, layout);
+}
+
+/* Searches the head, then locks it by a compare-and-swap of the state that was loaded before: where that succeeds, nothing has
+ * changed in between, and what was found holds. So the search, and its misses, are not paid for under the lock. */
+CM_INLINE bool cm_held_try_(const struct cm_type *type, const struct cm_layout_ layout, struct cm_held_ *held,
+                            const void *key, uint64_t hash)
+{
+    uint64_t *cell = cm_bucket_state_(held->head);
+    uint64_t state = cm_load_acquire_(cell);
+    if (CM_UNLIKELY(state & (CM_WRITER_ | CM_MOVED_ | CM_PENDING_ | CM_READERS_)))
+        return false;
+    CM_COMPILER_BARRIER();
+    struct cm_place_ place = {NULL, 0};
+    unsigned mask = cm_bucket_candidates_(type, layout, held->head, key, hash) & cm_state_occupied_(state);
+    for (; mask; mask &= mask - 1) {
+        unsigned slot = (unsigned)__builtin_ctz(mask);
+        if (cm_candidate_read_(type, layout, held->head, state, held->head, slot, key) == CM_READ_HIT_) {
+            place.bucket = held->head;
+            place.slot = slot;
+            break;
+        }
+    }
+    uint64_t found = state;
+    /* Pairs with the release of cm_cell_unlock_(), as in cm_cell_try_lock_(). */
+    if (CM_UNLIKELY(!cm_swap_if_acquire_(cell, &found, state | CM_WRITER_)))
+        return false;
+    cm_fence_release_();
+    held->place = place;
+    held->tail = held->head;
+    if (CM_UNLIKELY(!place.bucket && (state & CM_CHAINED_)))
+        held->place = cm_chain_find_(type, layout, held->head, key, hash, &held->tail);
+    return true;
+}
+
+/* Locks the key's bucket and finds the key in it. */
+CM_INLINE struct cm_held_ cm_map_lock_(const struct cm_type *type, struct cm_map_ *map, const void *key, uint64_t hash)
 {
     const struct cm_layout_ layout = cm_layout_of_(type);
     struct cm_held_ held;
+    held.tail = NULL;
     held.table = cm_load_acquire_(&map->root); /* as in cm_map_get_pinned_() */
     for (;;) {
         held.head = cm_table_bucket_(held.table, layout, hash);
-        if (CM_LIKELY(cm_cell_lock_(cm_bucket_state_(held.head), &map->waiters)))
+        if (cm_search_is_safe_(type, layout) && CM_LIKELY(cm_held_try_(type, layout, &held, key, hash)))
             return held;
+        if (CM_LIKELY(cm_cell_lock_(cm_bucket_state_(held.head), &map->waiters))) {
+            held.place = cm_chain_find_(type, layout, held.head, key, hash, &held.tail);
+            return held;
+        }
         held.table = cm_load_acquire_(&held.table->next);
         if (CM_UNLIKELY(!held.table) && !(held.table = cm_map_first_table_(map, type, 0))) {
             held.head = NULL;
@@ -213,10 +259,11 @@ CM_INLINE void cm_node_fill_(const struct cm_type *type, const struct cm_layout_
 }
 
 /* Adds the key to a held chain that lacks it. The initialiser runs when nothing else can fail. */
-CM_INLINE cm_status cm_held_insert_(const struct cm_type *type, struct cm_map_ *map, struct cm_held_ held, char *tail,
+CM_INLINE cm_status cm_held_insert_(const struct cm_type *type, struct cm_map_ *map, struct cm_held_ held,
                                     const void *key, uint64_t hash, const struct cm_write_ *write,
                                     struct cm_supply_ *supply)
 {
+    char *tail = held.tail;
     const struct cm_layout_ layout = cm_layout_of_(type);
     char *node = NULL;
     if (layout.nodes) {
@@ -236,7 +283,7 @@ CM_INLINE cm_status cm_held_insert_(const struct cm_type *type, struct cm_map_ *
     if (CM_UNLIKELY(status < 0)) {
         if (place.bucket && place.bucket != tail) {
             cm_bucket_flip_(tail, CM_CHAINED_);
-            cm_overflow_give_(held.table, layout, place.bucket);
+            cm_overflow_give_(held.table, layout.bucket, place.bucket);
         }
         if (node) {
             ((struct cm_node_ *)(void *)node)->header =
@@ -293,24 +340,26 @@ CM_INLINE struct cm_written_ cm_map_write_pinned_(const struct cm_type *type, st
 {
     const struct cm_layout_ layout = cm_layout_of_(type);
     for (;;) {
-        struct cm_held_ held = cm_map_lock_(type, map, hash);
+        struct cm_held_ held = cm_map_lock_(type, map, key, hash);
+        struct cm_place_ place = held.place;
+        struct cm_written_ written = {CM_NOMEM, false};
         if (CM_UNLIKELY(!held.head))
-            return (struct cm_written_){CM_NOMEM, false};
-        struct cm_written_ written = {CM_ABSENT, false};
-        char *tail = NULL;
-        struct cm_place_ place = cm_chain_find_(type, layout, held.head, key, hash, &tail);
+            return written;
+        written.status = CM_ABSENT;
         if (place.bucket) {
             written.status =
                 cm_present_write_(type, cm_bucket_value_(type, layout, place.bucket, place.slot), write);
         } else if (write->absent != CM_ABSENT_FAIL_) {
-            written.status = cm_held_insert_(type, map, held, tail, key, hash, write, supply);
+            written.status = cm_held_insert_(type, map, held, key, hash, write, supply);
             written.inserted = written.status == CM_OK;
         }
         cm_map_unlock_(map, held);
         if (CM_LIKELY(written.status != CM_SUPPLY_FIRST_))
             return written;
-        if (!cm_map_supply_(map, type, held.table, supply->cache, cm_key_text_size_(type, key), &supply->text))
-            return (struct cm_written_){CM_NOMEM, false};
+        if (!cm_map_supply_(map, type, held.table, supply->cache, cm_key_text_size_(type, key), &supply->text)) {
+            written.status = CM_NOMEM;
+            return written;
+        }
     }
 }
 
@@ -346,12 +395,11 @@ CM_INLINE cm_status cm_map_remove_(const struct cm_type *type, struct cm_map_ *m
 {
     const struct cm_layout_ layout = cm_layout_of_(type);
     struct cm_pin_ pin = cm_pin_enter_();
-    struct cm_held_ held = cm_map_lock_(type, map, hash);
+    struct cm_held_ held = cm_map_lock_(type, map, key, hash);
     struct cm_node_ *node = NULL;
     bool found = false;
     if (CM_LIKELY(held.head != NULL)) {
-        char *tail;
-        struct cm_place_ place = cm_chain_find_(type, layout, held.head, key, hash, &tail);
+        struct cm_place_ place = held.place;
         found = place.bucket != NULL;
         if (found) {
             if (old)

@@ -64,7 +64,7 @@ static CM_COLD __attribute__((unused)) void cm_targets_undo_(struct cm_layout_ l
         while (chained) {
             bucket = *cm_bucket_link_(bucket, layout);
             chained = cm_load_relaxed_(cm_bucket_state_(bucket)) & CM_CHAINED_;
-            cm_overflow_give_(to, layout, bucket);
+            cm_overflow_give_(to, layout.bucket, bucket);
         }
     }
 }
@@ -74,7 +74,7 @@ CM_INLINE bool cm_chain_copy_(const struct cm_type *type, const struct cm_layout
 {
     for (char *bucket = head;;) {
         uint64_t state = cm_load_relaxed_(cm_bucket_state_(bucket));
-        unsigned count = (unsigned)__builtin_popcount(cm_state_occupied_(state));
+        unsigned count = cm_occupied_count_(cm_state_occupied_(state));
         for (unsigned slot = 0; slot < count; slot++) {
             uint64_t hash = cm_place_hash_(type, layout, map, bucket, slot);
             if (!cm_entry_append_(type, layout, to, cm_table_bucket_(to, layout, hash), bucket, slot))
