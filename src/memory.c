@@ -1,4 +1,4 @@
-/* Aligned blocks. */
+/* Aligned blocks: see detail/memory.h. */
 #include <concmap/detail/memory.h>
 
 #include <concmap/detail/match.h>
@@ -14,9 +14,11 @@ static bool allocator_is_default(const cm_allocator *allocator)
     return allocator->allocate == cm_allocator_default()->allocate;
 }
 
-static bool address_fits(const void *address, size_t size)
+static bool addresses_fit(const void *address, size_t size)
 {
-    return (((uintptr_t)address + size) & ~CM_ADDRESS_MASK_) == 0;
+    uintptr_t first = (uintptr_t)address;
+    uintptr_t last = first + size - 1;
+    return ((first | last) & ~CM_ADDRESS_MASK_) == 0;
 }
 
 static bool block_map(size_t size, size_t alignment, struct cm_block_ *block)
@@ -55,7 +57,7 @@ bool cm_block_allocate_(const cm_allocator *allocator, size_t size, size_t align
     bool mapped = size >= MAPPED_FROM && allocator_is_default(allocator);
     if (!(mapped ? block_map(size, alignment, block) : block_ask(allocator, size, alignment, block)))
         return false;
-    if (!address_fits(block->address, size)) {
+    if (!addresses_fit(block->address, size)) {
         cm_block_release_(allocator, block);
         return false;
     }

@@ -1,11 +1,13 @@
-/* What the library needs of the operating system. One file implements it for each: platform_linux.c, platform_posix.c. */
+/* What the library needs of the operating system. One file implements it for each system: platform_linux.c or
+ * platform_posix.c; but memory lies in pages.c, and what is said to tools in tools.c, which serve all of them. */
 #ifndef CONCMAP_PLATFORM_H
 #define CONCMAP_PLATFORM_H
 
 #include <concmap/detail/platform.h>
 
-/* Zeroed memory at a multiple of `alignment`, with a hint to use huge pages; NULL: none. */
+/* Zeroed memory at a multiple of `alignment` (a power of two), with a hint to use huge pages if `huge`; NULL: none. */
 void *cm_platform_map_(size_t size, size_t alignment, bool huge);
+/* Gives back mapped memory, or whole pages of its end. */
 void cm_platform_unmap_(void *address, size_t size);
 
 /* Sleeps while *word is `expected`, until woken, for at most `timeout_ns` (negative: no limit). May return early. */
@@ -17,12 +19,12 @@ bool cm_platform_barrier_(void);
 /* Prepares and probes it. */
 bool cm_platform_barrier_start_(void);
 
-/* Fills bytes from the system's entropy; false: there is none. */
+/* Fills bytes from the system's entropy; false: it offers no call for it. */
 bool cm_platform_random_(void *bytes, size_t size);
 
-/* For tools that watch the program (src/tools.c). Tells leak checkers that memory from the system holds pointers; race
- * checkers without atomics (helgrind) to leave a range alone; and the thread sanitizer, whose eyes this library's own code may
- * be hidden from, what an atomic has ordered. Nothing where no such tool runs. */
+/* For tools that watch the program (src/tools.c). Tells leak checkers that memory from the system holds pointers;
+ * race checkers without atomics (helgrind) to leave a range alone; and the thread sanitizer, whose eyes this
+ * library's own code may be hidden from, what an atomic has ordered. Nothing where no such tool runs. */
 void cm_platform_root_region_(const void *address, size_t size, bool add);
 void cm_platform_lockfree_memory_(const void *address, size_t size);
 void cm_platform_tsan_acquire_(const void *address);

@@ -1,38 +1,13 @@
-/* Linux: mmap with huge pages, futex, membarrier, getrandom. */
+/* Linux: futex, membarrier, getrandom. */
 #include "platform.h"
 
 #include <errno.h>
 #include <linux/futex.h>
 #include <linux/membarrier.h>
-#include <sys/mman.h>
 #include <sys/random.h>
 #include <sys/syscall.h>
 #include <time.h>
 #include <unistd.h>
-
-void *cm_platform_map_(size_t size, size_t alignment, bool huge)
-{
-    size_t page = (size_t)sysconf(_SC_PAGESIZE);
-    size_t slack = alignment > page ? alignment : 0;
-    char *raw = mmap(NULL, size + slack, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-    if (raw == MAP_FAILED)
-        return NULL;
-    char *address = slack ? (char *)cm_align_up_((uintptr_t)raw, alignment) : raw;
-    char *end = (char *)cm_align_up_((uintptr_t)address + size, page);
-    char *raw_end = (char *)cm_align_up_((uintptr_t)raw + size + slack, page);
-    if (address > raw)
-        munmap(raw, (size_t)(address - raw));
-    if (raw_end > end)
-        munmap(end, (size_t)(raw_end - end));
-    if (huge)
-        madvise(address, size, MADV_HUGEPAGE); /* a hint: failure does no harm */
-    return address;
-}
-
-void cm_platform_unmap_(void *address, size_t size)
-{
-    munmap(address, size);
-}
 
 void cm_platform_sleep_(uint32_t *word, uint32_t expected, int64_t timeout_ns)
 {

@@ -1,8 +1,10 @@
-/* Fresh seeds: a secret of the process and a counter, hashed. */
+/* Fresh seeds: a counter, hashed under a secret of the process. */
 #include <concmap/detail/atomic.h>
 #include <concmap/hash.h>
+#include <fcntl.h>
 #include <pthread.h>
 #include <time.h>
+#include <unistd.h>
 
 #include "platform.h"
 #include "siphash.h"
@@ -10,18 +12,31 @@
 static uint64_t secret[2];
 static uint64_t counter;
 
-static void secret_make(void)
+/* Without stdio: a forked child comes here before anything else. */
+static bool urandom_read(void *bytes, size_t size)
 {
-    if (cm_platform_random_(secret, sizeof secret))
-        return;
-    /* No entropy: better a weak secret than a failing init. */
-    struct timespec now;
-    clock_gettime(CLOCK_REALTIME, &now);
-    secret[0] = (uint64_t)now.tv_nsec ^ (uint64_t)(uintptr_t)&now;
-    secret[1] = (uint64_t)now.tv_sec ^ (uint64_t)(uintptr_t)secret;
+    int file = open("/dev/urandom", O_RDONLY | O_CLOEXEC);
+    if (file < 0)
+        return false;
+    ssize_t got = read(file, bytes, size);
+    close(file);
+    return got == (ssize_t)size;
 }
 
-/* A forked child gets a secret of its own. */
+static void secret_make(void)
+{
+    uint64_t fresh[2];
+    if (cm_platform_random_(fresh, sizeof fresh) || urandom_read(fresh, sizeof fresh)) {
+        memcpy(secret, fresh, sizeof secret);
+        return;
+    }
+    /* No entropy: better a weak secret than a failing init. It stirs the old one, which a forked child inherits. */
+    struct timespec now;
+    clock_gettime(CLOCK_REALTIME, &now);
+    secret[0] ^= (uint64_t)now.tv_nsec << 32 ^ (uint64_t)getpid() ^ (uint64_t)(uintptr_t)&now;
+    secret[1] ^= (uint64_t)now.tv_sec ^ (uint64_t)(uintptr_t)secret << 16;
+}
+
 static void secret_start(void)
 {
     secret_make();

@@ -20,7 +20,7 @@ const struct cm_empty_table_ cm_empty_table_ = {.bucket = {CM_MOVED_}};
 
 uint64_t cm_table_capacity_(struct cm_layout_ layout, uint64_t buckets)
 {
-    return buckets * layout.slots * 2 / 3;
+    return buckets * (layout.slots + 1) / 2;
 }
 
 uint64_t cm_table_buckets_for_(struct cm_layout_ layout, size_t entries)
@@ -37,12 +37,12 @@ struct cm_table_ *cm_table_make_(struct cm_map_ *map, struct cm_layout_ layout, 
 {
     struct cm_block_ block;
     if (buckets > (SIZE_MAX >> 1) / layout.bucket ||
-        !cm_block_allocate_(&map->allocator, CM_TABLE_HEADER_ + buckets * layout.bucket, 64, zeroed, &block))
+        !cm_block_allocate_(&map->allocator, CM_TABLE_HEADER_ + buckets * layout.bucket, CM_APART, zeroed, &block))
         return NULL;
     struct cm_table_ *table = block.address;
     memset(table, 0, CM_TABLE_HEADER_);
     table->mask = buckets - 1;
-    table->overflow_limit = buckets < 6 ? 1 : buckets / 6;
+    table->overflow_limit = 1 + buckets / (2 * layout.slots);
     table->block = block;
     table->zeroed = zeroed || block.mapped;
     cm_add_relaxed_(&map->table_bytes, block.size);

@@ -83,7 +83,7 @@ CM_END_DECLS
         cm_status (*function)(Value *, void *);                                                                        \
         void *context;                                                                                                 \
     };                                                                                                                 \
-    CM_TYPED cm_status name##_run_(void *value, void *call)                                                            \
+    CM_INLINE cm_status name##_run_(void *value, void *call)                                                            \
     {                                                                                                                  \
         return ((struct name##_call_ *)call)->function((Value *)value, ((struct name##_call_ *)call)->context);        \
     }
@@ -160,7 +160,7 @@ CM_END_DECLS
     }
 
 #define CM_SHARDED_WRITE_(name, Key, Value)                                                                            \
-    CM_TYPED cm_status name##_write_(name *map, const Key *key, uint64_t hash, enum cm_absent_ absent,                 \
+    CM_INLINE cm_status name##_write_(name *map, const Key *key, uint64_t hash, enum cm_absent_ absent,                 \
                                      enum cm_present_ present, const Value *value,                                     \
                                      cm_status (*function)(Value *, void *), void *context, Value *old, Value *now)    \
     {                                                                                                                  \

@@ -6,8 +6,15 @@
 
 CM_BEGIN_DECLS
 
-/* At least 0: an outcome. Less than 0: a failure, and the map is as it was. */
-typedef enum cm_status {
+#ifdef __cplusplus
+#define CM_STATUS_BASE_ : int /* in C++ an enum holds what its names span, unless told otherwise; in C these are ints */
+#else
+#define CM_STATUS_BASE_
+#endif
+
+/* At least 0: an outcome. Less than 0: a failure, and the map is as it was. Functions given to a map may return
+ * any other int: it is handed through, and its sign counts. */
+typedef enum cm_status CM_STATUS_BASE_ {
     CM_OK = 0,
     CM_EXISTS = 1,   /* the key was there, and its value was left alone */
     CM_REPLACED = 2, /* the key was there, and has a new value */

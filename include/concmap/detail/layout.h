@@ -57,7 +57,7 @@ CM_INLINE struct cm_layout_ cm_layout_of_(const struct cm_type *type)
     struct cm_layout_ layout;
     layout.nodes = cm_layout_has_nodes_(type);
     layout.bucket = layout.nodes                     ? 64
-                    : cm_layout_slots_(type, 64) > 0 ? 64
+                    : cm_layout_slots_(type, 64) > 4 ? 64
                     : cm_layout_slots_(type, 128) > 0 ? 128
                                                       : 256;
     layout.slots = layout.nodes ? CM_NODE_SLOTS_ : cm_layout_slots_(type, layout.bucket);

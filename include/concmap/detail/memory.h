@@ -10,18 +10,20 @@ CM_BEGIN_DECLS
 struct cm_block_ {
     void *address; /* aligned; NULL: none */
     void *raw;     /* as the allocator gave it */
-    size_t size;   /* as it was asked for */
+    size_t size;   /* as it was asked for, here and below */
     size_t alignment;
     bool mapped; /* from the system */
 };
 
-/* Gets `size` bytes at a multiple of `alignment`, cleared if `zeroed`. Refuses sizes that overflow, and addresses above 48 bits,
- * because slots carry a tag there. */
+/* Gets `size` bytes at a multiple of `alignment`, cleared if `zeroed`; a mapped block is clear in any case. False: no
+ * memory, and *block is zero. Refuses sizes and addresses above 48 bits, because slots carry a tag there. */
 CM_API bool cm_block_allocate_(const cm_allocator *allocator, size_t size, size_t alignment, bool zeroed,
                                struct cm_block_ *block);
+/* Gives it back, and sets it to zero. The allocator is the one that it came from, or a copy. */
 CM_API void cm_block_release_(const cm_allocator *allocator, struct cm_block_ *block);
-/* Gives back at most `most` bytes from the end of a mapped block, or all of any other; true when all is gone. A large unmapping
- * takes milliseconds, which nobody wants inside an insert. `*given` takes the bytes. */
+/* Gives back at most `most` bytes (a multiple of the page size) from the end of a mapped block, or all of any
+ * other; true when all is gone. `*given` takes the bytes. A large unmapping takes milliseconds, which nobody wants
+ * inside an insert. */
 CM_API bool cm_block_release_part_(const cm_allocator *allocator, struct cm_block_ *block, size_t most, size_t *given);
 
 CM_END_DECLS
