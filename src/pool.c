@@ -59,7 +59,7 @@ static cm_str *node_text(struct cm_node_ *node)
     return (cm_str *)(void *)(node + 1); /* a text key follows the header: see layout.h */
 }
 
-struct cm_pool_cache_ *cm_pool_cache_(struct cm_pool_ *pool, const cm_allocator *allocator, uint32_t index)
+struct cm_pool_cache_ *cm_pool_cache_of_(struct cm_pool_ *pool, const cm_allocator *allocator, uint32_t index)
 {
     return cm_per_thread_get_(&pool->caches, allocator, index, sizeof(struct cm_pool_cache_));
 }
@@ -222,7 +222,7 @@ static bool cache_collect(struct cm_pool_ *pool, const cm_allocator *allocator, 
 
 bool cm_pool_collect_(struct cm_pool_ *pool, const cm_allocator *allocator, cm_waiters_ *waiters, uint32_t index)
 {
-    struct cm_pool_cache_ *cache = cm_pool_cache_(pool, allocator, index);
+    struct cm_pool_cache_ *cache = cm_pool_cache_of_(pool, allocator, index);
     return !cache || cache_collect(pool, allocator, waiters, cache);
 }
 
@@ -237,7 +237,7 @@ static void orphan_push(struct cm_pool_ *pool, struct cm_node_ *node)
 void cm_pool_retire_(struct cm_pool_ *pool, const cm_allocator *allocator, cm_waiters_ *waiters, uint32_t index,
                      struct cm_node_ *node)
 {
-    struct cm_pool_cache_ *cache = cm_pool_cache_(pool, allocator, index);
+    struct cm_pool_cache_ *cache = cm_pool_cache_of_(pool, allocator, index);
     if (!cache) {
         orphan_push(pool, node);
         return;

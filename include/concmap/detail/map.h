@@ -377,7 +377,7 @@ CM_INLINE struct cm_written_ cm_map_write_(const struct cm_type *type, struct cm
     struct cm_pin_ pin = cm_pin_enter_();
     struct cm_written_ written = {CM_NOMEM, false};
     if (cm_layout_has_nodes_(type) && write->absent != CM_ABSENT_FAIL_)
-        supply.cache = cm_pool_cache_(&map->pool, &map->allocator, pin.thread->index);
+        supply.cache = cm_pool_cache_of_(&map->pool, &map->allocator, pin.thread->index);
     if (!cm_layout_has_nodes_(type) || write->absent == CM_ABSENT_FAIL_ || CM_LIKELY(supply.cache != NULL))
         written = cm_map_write_pinned_(type, map, key, hash, write, &supply);
     if (CM_LIKELY(written.inserted))

@@ -47,7 +47,7 @@ struct cm_pool_ {
 };
 
 /* The calling thread's cache, or NULL if there is no memory for one. May allocate. */
-CM_API struct cm_pool_cache_ *cm_pool_cache_(struct cm_pool_ *pool, const cm_allocator *allocator, uint32_t index);
+CM_API struct cm_pool_cache_ *cm_pool_cache_of_(struct cm_pool_ *pool, const cm_allocator *allocator, uint32_t index);
 /* A node of the class, or NULL if the cache is out of them. Never allocates: may be called under a lock. */
 CM_API struct cm_node_ *cm_pool_take_(struct cm_pool_ *pool, struct cm_pool_cache_ *cache, size_t node_class);
 /* Sees to it that the next take succeeds. False: no memory. */
