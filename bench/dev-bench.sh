@@ -3,7 +3,7 @@
 # Without arguments: a comparison of some minutes. With arguments: they go to concmap-speed.
 
 need libboost1.81-dev g++
-command -v cargo >/dev/null || wrong "bench needs Rust 1.70 or newer (cargo), which Debian 12 does not have: see rustup"
+command -v cargo >/dev/null || need cargo-web # Debian 12's newer Rust; its own is too old for the peers
 CONCMAP_BENCH_MARCH=${CONCMAP_BENCH_MARCH-}
 build "release${CONCMAP_BENCH_MARCH:+-$CONCMAP_BENCH_MARCH}" release gcc BENCH "-DCONCMAP_BENCH_MARCH=$CONCMAP_BENCH_MARCH"
 speed=build/release${CONCMAP_BENCH_MARCH:+-$CONCMAP_BENCH_MARCH}/bench/concmap-speed
