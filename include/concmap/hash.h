@@ -14,21 +14,21 @@ CM_BEGIN_DECLS
 #define CM_HASH_MULTIPLIER_ UINT64_C(0x9e3779b97f4a7c15)
 #define CM_HASH_MULTIPLIER_2_ UINT64_C(0xd6e8feb86659fd93)
 
-/* Mixes 64 bits with a seed: what the integer hashes, and hashes of your own, are made of. Low and high bits of
- * the result are equally good.
+/* Mixes 64 bits with a seed: what the integer hashes, and hashes of your own, are made of. Low and high bits of the
+ * result are equally good.
  *
- * A keyed multiply-fold: of the 128-bit product, high half xor low half. Both factors hold the key, one of them
- * with its bytes reversed, so that low bits and high bits of the key both reach both ends of the product. Measured
- * on 79 patterns of 2^16 keys (steps of 2^0 to 2^48, other steps, pairs, pointers, doubles, squares), each with 60
- * seeds, in 2^15 buckets of three: at worst 1.10 times as many keys found their bucket full as with random
- * numbers, and 1.13 times by the high bits. With a constant as the second factor it was 6.1 times (steps of 2^31);
- * with a rotated key, 2.4 times. It costs 0.2 ns more than the constant. */
+ * A keyed multiply-fold: of the 128-bit product, high half xor low half. Both factors hold the key, one of them with
+ * its bytes reversed, so that low and high bits of the key both reach both ends of the product. Measured on 79 patterns
+ * of 2^16 keys (steps of 2^0 to 2^48, other steps, pairs, pointers, doubles, squares), each with 100 seeds, in 2^15
+ * buckets of three, against random numbers: at worst 1.5 times as many keys found their bucket full, and 1.2 times by
+ * the high bits. With a constant for the second factor one case in ten was above 3 times, the worst 6.1 (steps of
+ * 2^31); with the key rotated instead of reversed the worst was 2.1 and 3.8. In the cache a lookup takes 0.4 ns more
+ * than with the constant. */
 CM_INLINE uint64_t cm_hash_mix(uint64_t x, uint64_t seed)
 {
     uint64_t keyed = x ^ seed;
-    uint64_t a = keyed ^ CM_HASH_MULTIPLIER_;
-    uint64_t b = __builtin_bswap64(keyed) ^ CM_HASH_MULTIPLIER_2_;
-    __extension__ unsigned __int128 product = (unsigned __int128)a * b;
+    uint64_t turned = __builtin_bswap64(keyed) ^ CM_HASH_MULTIPLIER_2_;
+    __extension__ unsigned __int128 product = (unsigned __int128)keyed * turned;
     return (uint64_t)product ^ (uint64_t)(product >> 64);
 }
 
