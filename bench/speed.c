@@ -1,8 +1,8 @@
 /* concmap-speed: the sharded map beside its nearest peers, in one interleaved run.
  *
- * Streams of operations are made ahead of time from a seed, the same for every map. In each round every map runs the stream
- * once, in alternating order; a figure is the median of the rounds, a ratio the median of the rounds' ratios to the better of
- * the two DashMaps. With one thread the checksums of all maps must agree. */
+ * Streams of operations are made ahead of time from a seed, the same for every map. In each round every map runs the
+ * stream once, in alternating order; a figure is the median of the rounds, a ratio the median of the rounds' ratios to
+ * the better of the two DashMaps. With one thread the checksums of all maps must agree. */
 #include <errno.h>
 #include <getopt.h>
 #include <pthread.h>
@@ -28,9 +28,9 @@ struct workload {
 };
 
 static const struct workload workloads[] = {
-    {"read-only", {100, 0, 0, 0, 0}, 100, false, false},  {"read-heavy", {98, 1, 1, 0, 0}, 75, false, false},
+    {"read-only", {100, 0, 0, 0, 0}, 100, false, false},     {"read-heavy", {98, 1, 1, 0, 0}, 75, false, false},
     {"write-heavy", {20, 10, 10, 30, 30}, 75, false, false}, {"exchange", {10, 40, 40, 10, 0}, 75, false, false},
-    {"update", {0, 0, 0, 100, 0}, 75, false, false},      {"grow-cold", {0, 100, 0, 0, 0}, 0, true, false},
+    {"update", {0, 0, 0, 100, 0}, 75, false, false},         {"grow-cold", {0, 100, 0, 0, 0}, 0, true, false},
     {"slowest-put", {0, 100, 0, 0, 0}, 0, true, true},
 };
 
@@ -92,10 +92,10 @@ static struct stream stream_make(const struct options *options, unsigned t, size
         ops[i] = op_choose(options->workload);
         uint64_t present = random_next() % (filled ? filled : 1);
         bool hit = random_next() % 100 < options->workload->hit;
-        keys[i] = ops[i] == OP_PUT                                ? key_of(fresh++)
+        keys[i] = ops[i] == OP_PUT                             ? key_of(fresh++)
                   : ops[i] == OP_REMOVE && oldest < oldest_end ? key_of(oldest++)
-                  : hit                                           ? key_of(present)
-                                                                  : key_of((UINT64_C(1) << 50) + present);
+                  : hit                                        ? key_of(present)
+                                                               : key_of((UINT64_C(1) << 50) + present);
     }
     return (struct stream){ops, keys, options->ops};
 }
@@ -236,7 +236,8 @@ static void print_table(const struct options *options, const struct map_kind *ki
 {
     printf("%s, 2^%u, %u thread%s, values of %u bytes, %u rounds\n", options->workload->name, options->capacity_log2,
            options->threads, options->threads == 1 ? "" : "s", options->words * 8, options->rounds);
-    printf("  %-16s %10s %8s %12s\n", "map", "M ops/s", "ratio", options->workload->slowest ? "slowest us" : "bytes/entry");
+    printf("  %-16s %10s %8s %12s\n", "map", "M ops/s", "ratio",
+           options->workload->slowest ? "slowest us" : "bytes/entry");
     for (unsigned i = 0; i < maps; i++)
         printf("  %-16s %10.1f %8.2f %12.1f\n", kinds[i].name, median(results[i].mops, options->rounds),
                ratio(results, i, options->rounds),
@@ -312,7 +313,8 @@ static struct options options_parse(int argc, char **argv)
             options.ops = number_parse(optarg, 1000, 1000000000);
             break;
         default:
-            fail("usage: concmap-speed [-w WORKLOAD] [-c LOG2] [-t THREADS] [-r ROUNDS] [-v VALUE_BYTES] [-n OPS]", NULL);
+            fail("usage: concmap-speed [-w WORKLOAD] [-c LOG2] [-t THREADS] [-r ROUNDS] [-v VALUE_BYTES] [-n OPS]",
+                 NULL);
         }
     if (optind < argc)
         fail("unexpected argument", argv[optind]);

@@ -1,8 +1,9 @@
 /* Growth and reclamation, a bounded part at a time.
  *
- * Any writer that sees map.work lends a hand: it hangs the next table on, or moves the buckets of one claim, or gives back one
- * piece of a dead table. Claims are taken from a table's cursor. A bucket that was held when its claim was worked off is a
- * straggler: it is listed and tried again by later calls; where the list is full the cursor starts again. */
+ * Any writer that sees map.work lends a hand: it hangs the next table on, or moves the buckets of one claim, or gives
+ * back one piece of a dead table. Claims are taken from a table's cursor. A bucket that was held when its claim was
+ * worked off is a straggler: it is listed and tried again by later calls; where the list is full the cursor starts
+ * again. */
 #include <concmap/detail/move.h>
 
 #include "table.h"

@@ -1,7 +1,7 @@
 /* The cold half of the generic map: making and unmaking, slow paths, and work on the whole map. */
 #include <concmap/detail/map.h>
 
-#include <concmap/sharded.h>
+#include <concmap/hash.h>
 
 #include "platform.h"
 #include "table.h"
@@ -40,7 +40,8 @@ cm_status cm_map_init_(struct cm_map_ *map, const struct cm_type *type, const cm
 struct cm_table_ *cm_map_first_table_(struct cm_map_ *map, const struct cm_type *type, size_t entries)
 {
     struct cm_layout_ layout = cm_layout_of_(type);
-    struct cm_table_ *made = cm_table_make_(map, layout, cm_table_buckets_for_(layout, entries ? entries : FIRST_ENTRIES), true);
+    struct cm_table_ *made =
+        cm_table_make_(map, layout, cm_table_buckets_for_(layout, entries ? entries : FIRST_ENTRIES), true);
     if (!made)
         return NULL;
     struct cm_table_ *root = empty_table();
@@ -338,7 +339,8 @@ cm_status cm_map_check_(struct cm_map_ *map, const struct cm_type *type, const c
     cm_status status = map_visit(map, type, bucket_check, &check);
     cm_pin_leave_(pin);
     /* Only where nobody wrote meanwhile can the two agree. */
-    if (status == CM_OK && check.entries != before && cm_map_len_(map) == before && cm_load_relaxed_(&map->waiters) == 0) {
+    if (status == CM_OK && check.entries != before && cm_map_len_(map) == before &&
+        cm_load_relaxed_(&map->waiters) == 0) {
         check.reason = "the length differs from the number of entries (or writers ran)";
         status = CM_CORRUPT;
     }

@@ -33,7 +33,8 @@ struct cm_pool_cache_ {
     char apart[CM_APART];
 };
 
-/* A free node's words: its header holds class and next; in the depot, the second word of a list's first node is the next list. */
+/* A free node's words: its header holds class and next; in the depot, the second word of a list's first node is the
+ * next list. */
 static struct cm_node_ *node_next(const struct cm_node_ *node)
 {
     return (struct cm_node_ *)(uintptr_t)(node->header & CM_ADDRESS_MASK_);

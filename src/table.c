@@ -90,7 +90,8 @@ bool cm_overflow_supply_(struct cm_map_ *map, struct cm_table_ *table, struct cm
     uint64_t count = cm_table_buckets_(table) / 64;
     count = count < OVERFLOW_FIRST ? OVERFLOW_FIRST : count > OVERFLOW_MOST ? OVERFLOW_MOST : count;
     struct cm_block_ block;
-    if (!cm_block_allocate_(&map->allocator, sizeof(struct cm_overflow_chunk_) + count * layout.bucket, 64, false, &block))
+    if (!cm_block_allocate_(&map->allocator, sizeof(struct cm_overflow_chunk_) + count * layout.bucket, 64, false,
+                            &block))
         return false;
     struct cm_overflow_chunk_ *chunk = block.address;
     *chunk = (struct cm_overflow_chunk_){.block = block, .buckets = (char *)(chunk + 1), .count = count};
@@ -115,8 +116,8 @@ static char *chunk_take(struct cm_table_ *table, size_t bucket_size)
     return index < chunk->count ? chunk->buckets + index * bucket_size : NULL;
 }
 
-/* Pops from the stack of buckets given back. Only one thread pops at a time, so a bucket that was the top cannot have left and
- * come back in between; whoever finds another popping takes from the chunk instead. */
+/* Pops from the stack of buckets given back. Only one thread pops at a time, so a bucket that was the top cannot have
+ * left and come back in between; whoever finds another popping takes from the chunk instead. */
 static char *stack_pop(struct cm_table_ *table, size_t bucket_size)
 {
     if (!cm_load_relaxed_(&table->overflow_free) || cm_exchange_acquire_(&table->overflow_popping, 1))
@@ -135,7 +136,8 @@ char *cm_overflow_take_(struct cm_table_ *table, size_t bucket_size)
     if (!bucket)
         bucket = chunk_take(table, bucket_size);
     if (bucket) {
-        /* Release: a reader who is led here from the bucket's last chain sees it empty, or is told by that chain's head. */
+        /* Release: a reader who is led here from the bucket's last chain sees it empty, or is told by that chain's
+         * head. */
         cm_store_release_(cm_bucket_state_(bucket), 0);
         cm_add_relaxed_(&table->overflowed, 1); /* relaxed: a figure */
     }

@@ -9,7 +9,8 @@ uint64_t cm_table_capacity_(struct cm_layout_ layout, uint64_t buckets);
 /* A power of two of buckets that `entries` fit in; 0: there is none. */
 uint64_t cm_table_buckets_for_(struct cm_layout_ layout, size_t entries);
 
-/* A table of empty buckets. Not zeroed: its buckets' states hold anything until the mover clears them. NULL: no memory. */
+/* A table of empty buckets. Not zeroed: its buckets' states hold anything until the mover clears them. NULL: no memory.
+ */
 struct cm_table_ *cm_table_make_(struct cm_map_ *map, struct cm_layout_ layout, uint64_t buckets, bool zeroed);
 /* Frees a table at once. */
 void cm_table_free_(struct cm_map_ *map, struct cm_table_ *table);
@@ -34,7 +35,8 @@ static inline uint64_t cm_table_buckets_(const struct cm_table_ *table)
 void cm_map_want_work_(struct cm_map_ *map);
 /* Gives back a part of what waits for readers; true when nothing waits. */
 bool cm_map_reclaim_(struct cm_map_ *map, const struct cm_type *type, bool patient);
-/* Hangs a next table on the newest one, if it is too full, or smaller than `least` buckets. CM_NOMEM: there is no memory. */
+/* Hangs a next table on the newest one, if it is too full, or smaller than `least` buckets. CM_NOMEM: there is no
+ * memory. */
 cm_status cm_map_grow_(struct cm_map_ *map, const struct cm_type *type, uint64_t least);
 /* Moves up to `buckets` buckets; true while buckets remain that may be moved now. */
 bool cm_map_move_some_(struct cm_map_ *map, const struct cm_type *type, uint64_t buckets);

@@ -8,7 +8,8 @@
 struct cm_thread_ *cm_thread_records_(void);
 /* Whether a thread without a record has ever been inside a pin (of this process). */
 bool cm_thread_stranger_pinned_(void);
-/* Probes membarrier and sets the mode of the domain. Called before the first record is handed out, and in a forked child. */
+/* Probes membarrier and sets the mode of the domain. Called before the first record is handed out, and in a forked
+ * child. */
 void cm_domain_start_(void);
 /* Makes readers fence for themselves from now on, as if membarrier had failed. For tests. */
 void cm_domain_force_fences_(void);

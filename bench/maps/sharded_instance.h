@@ -35,14 +35,14 @@ static OF(value_) OF(value_of_)(uint64_t key)
     return value;
 }
 
-static cm_status OF(count_)(OF(value_) *value, void *context)
+static cm_status OF(count_)(OF(value_) * value, void *context)
 {
     (void)context;
     value->words[0]++;
     return CM_OK;
 }
 
-static uint64_t OF(timed_put_)(OF(map_) *map, uint64_t key, uint64_t slowest)
+static uint64_t OF(timed_put_)(OF(map_) * map, uint64_t key, uint64_t slowest)
 {
     uint64_t start = now_ns();
     VERB(_put)(map, key, OF(value_of_)(key), NULL);
@@ -81,7 +81,7 @@ uint64_t OF(sharded_run_)(void *context, const struct stream *stream, uint64_t *
     return sum;
 }
 
-static uint64_t OF(batch_get_)(OF(map_) *map, const uint64_t *keys, size_t count)
+static uint64_t OF(batch_get_)(OF(map_) * map, const uint64_t *keys, size_t count)
 {
     bool found[BATCH];
     OF(value_) values[BATCH];
@@ -92,7 +92,7 @@ static uint64_t OF(batch_get_)(OF(map_) *map, const uint64_t *keys, size_t count
     return sum;
 }
 
-static uint64_t OF(batch_apply_)(OF(map_) *map, const uint8_t *kinds, const uint64_t *keys, size_t count)
+static uint64_t OF(batch_apply_)(OF(map_) * map, const uint8_t *kinds, const uint64_t *keys, size_t count)
 {
     static const cm_op_kind kind_of[] = {CM_OP_GET, CM_OP_PUT, CM_OP_REMOVE, CM_OP_UPDATE, CM_OP_UPSERT};
     PASTE(OF(map_), _op) ops[BATCH];

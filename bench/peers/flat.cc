@@ -1,16 +1,20 @@
 // boost::unordered_flat_map, behind one mutex or, as the bound for one thread, without a lock.
+#include <concmap/hash.h>
 #include <array>
 #include <boost/unordered/unordered_flat_map.hpp>
-#include <concmap/hash.h>
 #include <mutex>
 
 #include "../map.h"
 
-namespace {
+namespace
+{
 
 struct hash {
     using is_avalanching = void;
-    std::size_t operator()(std::uint64_t key) const { return cm_hash_u64(&key, BENCH_SEED); }
+    std::size_t operator()(std::uint64_t key) const
+    {
+        return cm_hash_u64(&key, BENCH_SEED);
+    }
 };
 
 template <std::size_t Words> struct flat {

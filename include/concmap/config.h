@@ -7,8 +7,9 @@
 /* All zero is the default. */
 typedef struct cm_config {
     size_t capacity; /* entries that fit before the table grows; 0: nothing is allocated until the first entry comes */
-    uint64_t seed;   /* of the hash; 0: a fresh one from the system, which keeps crafted keys from degrading the table */
-    const cm_allocator *allocator; /* NULL: malloc, and mmap for large tables. Copied; its context must outlive the map */
+    uint64_t seed; /* of the hash; 0: a fresh one from the system, which keeps crafted keys from degrading the table */
+    const cm_allocator
+        *allocator; /* NULL: malloc, and mmap for large tables. Copied; its context must outlive the map */
 } cm_config;
 
 #endif

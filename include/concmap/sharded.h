@@ -2,22 +2,24 @@
  *
  *     CM_SHARDED_MAP(sessions, uint64_t, struct session, cm_hash_u64, cm_equal_u64)
  *
- * makes a type `sessions` and functions `sessions_get`, `sessions_put`, ... The lock is one bucket's, a few entries on one cache
- * line; reads take none. Any thread may call any function at any time, but init and destroy, which nobody may overlap.
+ * makes a type `sessions` and functions `sessions_get`, `sessions_put`, ... The lock is one bucket's, a few entries on
+ * one cache line; reads take none. Any thread may call any function at any time, but init and destroy, which nobody may
+ * overlap.
  *
- * Keys. Integers and plain structs are stored by value; of a cm_str key the map owns a copy, made only when the key is new.
- * Values are plain data, copied in and out. Hash and equality may not use any map.
+ * Keys. Integers and plain structs are stored by value; of a cm_str key the map owns a copy, made only when the key is
+ * new. Values are plain data, copied in and out. Hash and equality may not use any map.
  *
- * Blocking. `get`, `contains` and `get_many` take no lock; if writers keep changing the very bucket, they share its lock. What
- * changes an entry locks one bucket for the length of the change, and a call may wait for that. The functions given to `update`,
- * `upsert` and `get_or_insert_with` run under that lock, once, and must not use the map, nor leave it by longjmp, by an
- * exception or by ending the thread.
+ * Blocking. `get`, `contains` and `get_many` take no lock; if writers keep changing the very bucket, they share its
+ * lock. What changes an entry locks one bucket for the length of the change, and a call may wait for that. The
+ * functions given to `update`, `upsert` and `get_or_insert_with` run under that lock, once, and must not use the map,
+ * nor leave it by longjmp, by an exception or by ending the thread.
  *
- * Growth is spread over the writes: a call moves at most 4 KiB of buckets to the larger table. While it grows, the map holds the
- * old table and the new one of twice the size (of four times below 1024 buckets). The old one is given back once no reader can
- * look at it, 2 MiB a call.
+ * Growth is spread over the writes: a call moves at most 4 KiB of buckets to the larger table. While it grows, the map
+ * holds the old table and the new one of twice the size (of four times below 1024 buckets). The old one is given back
+ * once no reader can look at it, 2 MiB a call.
  *
- * Failure. Where memory is lacking a call returns CM_NOMEM and the map is as before. Growth that lacks memory is put off. */
+ * Failure. Where memory is lacking a call returns CM_NOMEM and the map is as before. Growth that lacks memory is put
+ * off. */
 #ifndef CONCMAP_SHARDED_H
 #define CONCMAP_SHARDED_H
 
@@ -26,25 +28,12 @@
 #include <concmap/detail/move.h>
 #include <concmap/hash.h>
 
-/* Bytes that a map takes from the system. */
-typedef struct cm_memory {
-    size_t table;   /* tables and their overflow buckets, without those that wait */
-    size_t nodes;   /* nodes and long texts, free ones included, without those that wait */
-    size_t waiting; /* for readers to leave, to be given back or used again */
-    size_t total;
-} cm_memory;
-
 typedef enum cm_op_kind { CM_OP_GET, CM_OP_INSERT, CM_OP_PUT, CM_OP_UPDATE, CM_OP_UPSERT, CM_OP_REMOVE } cm_op_kind;
 
-CM_BEGIN_DECLS
-CM_API cm_memory cm_map_memory_(const struct cm_map_ *map);
-CM_END_DECLS
-
-/* Runs the statement that follows for each entry, in `it.key` and `it.value`: copies. No lock is held: any call is allowed. Each
- * key that is in the map throughout is visited once; keys that come or go meanwhile may be visited. */
+/* Runs the statement that follows for each entry, in `it.key` and `it.value`: copies. No lock is held: any call is
+ * allowed. Each key that is in the map throughout is visited once; keys that come or go meanwhile may be visited. */
 #define CM_FOREACH(name, map, it)                                                                                      \
     for (name##_iter it __attribute__((cleanup(name##_iter_end))) = name##_iter_begin(map); name##_iter_next(&it);)
-
 
 #define CM_SHARDED_MAP(name, Key, Value, hash_function, equal_function)                                                \
     typedef struct name {                                                                                              \
@@ -70,12 +59,10 @@ CM_END_DECLS
     static uint64_t name##_move_(struct cm_map_ *map, struct cm_table_ *from, const struct cm_table_ *before,          \
                                  uint64_t begin, uint64_t end);                                                        \
     static const struct cm_type name##_type_ = {                                                                       \
-        sizeof(Key),                 CM_ALIGNOF(Key),  sizeof(Value), CM_ALIGNOF(Value),                               \
-        CM_IS_BITWISE_(equal_function), CM_IS_TEXT_(Key), name##_hash_,  name##_equal_,                                \
-        name##_move_};                                                                                                 \
-    static CM_COLD __attribute__((unused)) uint64_t name##_move_(struct cm_map_ *map, struct cm_table_ *from,          \
-                                                                 const struct cm_table_ *before, uint64_t begin,       \
-                                                                 uint64_t end)                                         \
+        sizeof(Key),      CM_ALIGNOF(Key), sizeof(Value), CM_ALIGNOF(Value), CM_IS_BITWISE_(equal_function),           \
+        CM_IS_TEXT_(Key), name##_hash_,    name##_equal_, name##_move_};                                               \
+    static CM_COLD __attribute__((unused)) uint64_t name##_move_(                                                      \
+        struct cm_map_ *map, struct cm_table_ *from, const struct cm_table_ *before, uint64_t begin, uint64_t end)     \
     {                                                                                                                  \
         return cm_buckets_move_(&name##_type_, map, from, before, begin, end);                                         \
     }                                                                                                                  \
@@ -83,7 +70,7 @@ CM_END_DECLS
         cm_status (*function)(Value *, void *);                                                                        \
         void *context;                                                                                                 \
     };                                                                                                                 \
-    CM_INLINE cm_status name##_run_(void *value, void *call)                                                            \
+    CM_INLINE cm_status name##_run_(void *value, void *call)                                                           \
     {                                                                                                                  \
         return ((struct name##_call_ *)call)->function((Value *)value, ((struct name##_call_ *)call)->context);        \
     }
@@ -114,7 +101,8 @@ CM_END_DECLS
     {                                                                                                                  \
         return cm_map_reserve_(&map->core, &name##_type_, entries);                                                    \
     }                                                                                                                  \
-    /* Moves about so many buckets of a growing table, and gives back a part of what waits; true while work remains. */ \
+    /* Moves about so many buckets of a growing table, and gives back a part of what waits; true while work remains.   \
+     */                                                                                                                \
     CM_TYPED bool name##_step(name *map, size_t buckets)                                                               \
     {                                                                                                                  \
         return cm_map_step_(&map->core, &name##_type_, buckets);                                                       \
@@ -130,7 +118,8 @@ CM_END_DECLS
     {                                                                                                                  \
         return cm_map_memory_(&map->core);                                                                             \
     }                                                                                                                  \
-    /* Validates the whole structure; `reason` (may be NULL) takes what is wrong. CM_OK or CM_CORRUPT. No writer may run. */ \
+    /* Validates the whole structure; `reason` (may be NULL) takes what is wrong. CM_OK or CM_CORRUPT. No writer may   \
+     * run. */                                                                                                         \
     CM_TYPED cm_status name##_check(const name *map, const char **reason)                                              \
     {                                                                                                                  \
         return cm_map_check_((struct cm_map_ *)(uintptr_t)&map->core, &name##_type_, reason);                          \
@@ -160,9 +149,9 @@ CM_END_DECLS
     }
 
 #define CM_SHARDED_WRITE_(name, Key, Value)                                                                            \
-    CM_INLINE cm_status name##_write_(name *map, const Key *key, uint64_t hash, enum cm_absent_ absent,                 \
-                                     enum cm_present_ present, const Value *value,                                     \
-                                     cm_status (*function)(Value *, void *), void *context, Value *old, Value *now)    \
+    CM_INLINE cm_status name##_write_(name *map, const Key *key, uint64_t hash, enum cm_absent_ absent,                \
+                                      enum cm_present_ present, const Value *value,                                    \
+                                      cm_status (*function)(Value *, void *), void *context, Value *old, Value *now)   \
     {                                                                                                                  \
         Value scratch;                                                                                                 \
         struct name##_call_ call = {function, context};                                                                \
@@ -196,8 +185,8 @@ CM_END_DECLS
     {                                                                                                                  \
         struct name##_call_ call = {function, context};                                                                \
         Value scratch;                                                                                                 \
-        struct cm_write_ write = {CM_ABSENT_INSERT_, CM_PRESENT_APPLY_, &initial, name##_run_,                         \
-                                  &call,             &scratch,          NULL,     NULL};                               \
+        struct cm_write_ write = {                                                                                     \
+            CM_ABSENT_INSERT_, CM_PRESENT_APPLY_, &initial, name##_run_, &call, &scratch, NULL, NULL};                 \
         struct cm_written_ written =                                                                                   \
             cm_map_write_(&name##_type_, &map->core, &key, name##_hash_of_(map, &key), &write);                        \
         return written.status < 0 || written.inserted ? written.status : CM_REPLACED;                                  \
@@ -258,7 +247,8 @@ CM_END_DECLS
     {                                                                                                                  \
         cm_iter_end_(&iter->core);                                                                                     \
     }                                                                                                                  \
-    /* Calls the function for each entry until it returns less than 0; returns that, CM_OK or CM_NOMEM. As CM_FOREACH. */ \
+    /* Calls the function for each entry until it returns less than 0; returns that, CM_OK or CM_NOMEM. As CM_FOREACH. \
+     */                                                                                                                \
     CM_TYPED cm_status name##_for_each(const name *map, cm_status (*function)(const Key *, const Value *, void *),     \
                                        void *context)                                                                  \
     {                                                                                                                  \
@@ -312,20 +302,20 @@ CM_END_DECLS
         });                                                                                                            \
         return done;                                                                                                   \
     }                                                                                                                  \
-    /* Removes n keys, in order, fetching ahead; old[i] (old may be NULL) takes the value. Returns how many there were. */ \
+    /* Removes n keys, in order, fetching ahead; old[i] (old may be NULL) takes the value. Returns how many there      \
+     * were. */                                                                                                        \
     CM_TYPED size_t name##_remove_many(name *map, const Key *keys, size_t n, Value *old, cm_status *results)           \
     {                                                                                                                  \
         size_t done = 0;                                                                                               \
         CM_BATCH_(&name##_type_, &map->core, i, n, hash, &keys[i], true, {                                             \
-            cm_status status =                                                                                         \
-                cm_map_remove_(&name##_type_, &map->core, &keys[i], hash, old ? &old[i] : NULL);                       \
+            cm_status status = cm_map_remove_(&name##_type_, &map->core, &keys[i], hash, old ? &old[i] : NULL);        \
             if (results)                                                                                               \
                 results[i] = status;                                                                                   \
             done += status == CM_OK;                                                                                   \
         });                                                                                                            \
         return done;                                                                                                   \
     }                                                                                                                  \
-    /* One operation of a mixed batch. GET, PUT and REMOVE leave the (old) value in `value`; INSERT and UPSERT take it  \
+    /* One operation of a mixed batch. GET, PUT and REMOVE leave the (old) value in `value`; INSERT and UPSERT take it \
      * as the initial one; UPDATE and UPSERT run the function. */                                                      \
     typedef struct name##_op {                                                                                         \
         cm_op_kind kind;                                                                                               \
@@ -349,7 +339,7 @@ CM_END_DECLS
         enum cm_absent_ absent = op->kind == CM_OP_UPDATE ? CM_ABSENT_FAIL_ : CM_ABSENT_INSERT_;                       \
         enum cm_present_ present = op->kind == CM_OP_INSERT ? CM_PRESENT_KEEP_                                         \
                                    : op->kind == CM_OP_PUT  ? CM_PRESENT_REPLACE_                                      \
-                                                            : CM_PRESENT_APPLY_;                                       \
+                                                            : CM_PRESENT_APPLY_;                                        \
         Value value = op->value;                                                                                       \
         Value scratch;                                                                                                 \
         struct name##_call_ call = {op->function, op->context};                                                        \

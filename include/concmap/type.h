@@ -7,9 +7,9 @@
 struct cm_map_;
 struct cm_table_;
 
-/* The generic algorithms are always inlined and take a descriptor as their first parameter. Where it is a visible constant, as
- * in the functions that the map macros make, sizes become immediates and the callbacks direct calls; where it is not, the same
- * algorithms run with indirect calls. */
+/* The generic algorithms are always inlined and take a descriptor as their first parameter. Where it is a visible
+ * constant, as in the functions that the map macros make, sizes become immediates and the callbacks direct calls; where
+ * it is not, the same algorithms run with indirect calls. */
 struct cm_type {
     size_t key_size;
     size_t key_alignment;
@@ -17,8 +17,8 @@ struct cm_type {
     size_t value_alignment;
     bool key_bitwise; /* `equal` says no more than equality of all bytes of the key */
     bool key_text;    /* the key is a cm_str, and the map owns a copy of its text */
-    /* Maps equal keys to equal numbers, for one seed. All 64 bits should be well mixed: the low ones choose the bucket, the high
-     * ones tag entries. Must not use a map. */
+    /* Maps equal keys to equal numbers, for one seed. All 64 bits should be well mixed: the low ones choose the bucket,
+     * the high ones tag entries. Must not use a map. */
     uint64_t (*hash)(const void *key, uint64_t seed);
     /* Whether two keys are the same. Must not use a map. */
     bool (*equal)(const void *a, const void *b);
@@ -27,8 +27,9 @@ struct cm_type {
                       uint64_t end);
 };
 
-/* What the macros learn from the names of a key type and of an equality: a macro CM_BITWISE_<equal> that expands to `~, 1` says
- * that <equal> compares all bytes of a key of 4 or 8 bytes; CM_TEXT_<Key> says that keys are cm_str. Absent names give 0. */
+/* What the macros learn from the names of a key type and of an equality: a macro CM_BITWISE_<equal> that expands to `~,
+ * 1` says that <equal> compares all bytes of a key of 4 or 8 bytes; CM_TEXT_<Key> says that keys are cm_str. Absent
+ * names give 0. */
 #define CM_SECOND_(a, b, ...) b
 #define CM_PROBE_(...) CM_SECOND_(__VA_ARGS__)
 #define CM_IS_BITWISE_(equal) CM_PROBE_(CM_BITWISE_##equal, 0, 0)

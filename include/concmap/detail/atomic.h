@@ -21,17 +21,17 @@
 #define cm_exchange_acq_rel_(p, x) __atomic_exchange_n((p), (x), __ATOMIC_ACQ_REL)
 
 /* Compare-and-swap; on failure *expected takes the value found, read relaxed. */
-#define cm_swap_if_relaxed_(p, expected, x) \
+#define cm_swap_if_relaxed_(p, expected, x)                                                                            \
     __atomic_compare_exchange_n((p), (expected), (x), false, __ATOMIC_RELAXED, __ATOMIC_RELAXED)
-#define cm_swap_if_acquire_(p, expected, x) \
+#define cm_swap_if_acquire_(p, expected, x)                                                                            \
     __atomic_compare_exchange_n((p), (expected), (x), false, __ATOMIC_ACQUIRE, __ATOMIC_RELAXED)
-#define cm_swap_if_release_(p, expected, x) \
+#define cm_swap_if_release_(p, expected, x)                                                                            \
     __atomic_compare_exchange_n((p), (expected), (x), false, __ATOMIC_RELEASE, __ATOMIC_RELAXED)
-#define cm_swap_if_acq_rel_(p, expected, x) \
+#define cm_swap_if_acq_rel_(p, expected, x)                                                                            \
     __atomic_compare_exchange_n((p), (expected), (x), false, __ATOMIC_ACQ_REL, __ATOMIC_ACQUIRE)
 
-/* Fences. The thread sanitizer knows no fences (it pairs the atomics beside them), and warns of them; its builds use the
- * machine's own instruction, so that the code under test is ordered as the released code is. */
+/* Fences. The thread sanitizer knows no fences (it pairs the atomics beside them), and warns of them; its builds use
+ * the machine's own instruction, so that the code under test is ordered as the released code is. */
 #if CM_TSAN && defined(__x86_64__)
 #define cm_fence_acquire_() CM_COMPILER_BARRIER()
 #define cm_fence_release_() CM_COMPILER_BARRIER()

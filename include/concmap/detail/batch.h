@@ -24,8 +24,8 @@ CM_INLINE void cm_bucket_prefetch_(const struct cm_type *type, const struct cm_m
         __builtin_prefetch(bucket + 64, 0);
 }
 
-/* Fetches what the bucket leads to: the node, or the bucket of the next table. Pinned by the caller. A hint only: what it reads
- * may be changing. */
+/* Fetches what the bucket leads to: the node, or the bucket of the next table. Pinned by the caller. A hint only: what
+ * it reads may be changing. */
 CM_INLINE void cm_entry_prefetch_(const struct cm_type *type, const struct cm_map_ *map, uint64_t hash)
 {
     const struct cm_layout_ layout = cm_layout_of_(type);
@@ -70,8 +70,8 @@ CM_INLINE uint64_t cm_batch_hash_(const struct cm_batch_ *batch, size_t i)
     return batch->hashes[i % CM_HASH_RING_];
 }
 
-/* Runs `body` for i = 0 .. n - 1 with `hash` set; `key_of(i)` is an expression for the address of the i-th key. The pin is
- * left now and then, so that a long batch does not hold memory up. */
+/* Runs `body` for i = 0 .. n - 1 with `hash` set; `key_of(i)` is an expression for the address of the i-th key. The pin
+ * is left now and then, so that a long batch does not hold memory up. */
 #define CM_BATCH_(type, map, i, n, hash, key_of, write, body)                                                          \
     do {                                                                                                               \
         struct cm_batch_ batch_;                                                                                       \

@@ -4,8 +4,8 @@
  *                    version    |  readers   |  occupancy  | CHAINED | PENDING | MOVED | WRITER
  *
  * Writers take WRITER by compare-and-swap while no reader is in, and leave by one release store that bumps the version.
- * Shared holders count themselves in by compare-and-swap, never while WRITER, MOVED or PENDING is set. PENDING is set by a
- * writer that waits for shared holders, so that no new ones come in; whoever takes WRITER clears it.
+ * Shared holders count themselves in by compare-and-swap, never while WRITER, MOVED or PENDING is set. PENDING is set
+ * by a writer that waits for shared holders, so that no new ones come in; whoever takes WRITER clears it.
  *
  * Optimistic readers store nothing: they load the word, read the bucket, and load it again (cell_unchanged). Shared
  * holders and PENDING make no difference to them.
@@ -13,8 +13,8 @@
  * Waiting. Who finds the word taken spins briefly and then parks (src/cell.c). Unlocking is a plain store followed by a
  * look at the owner's count of waiters: a waiter counts itself, runs membarrier, looks again and only then sleeps.
  *
- * Invariants. (C1) While WRITER is set no other thread writes the word. (C2) MOVED is never cleared. (C3) Every unlock after
- * a possible change has another version than every word seen before. */
+ * Invariants. (C1) While WRITER is set no other thread writes the word. (C2) MOVED is never cleared. (C3) Every unlock
+ * after a possible change has another version than every word seen before. */
 #ifndef CONCMAP_DETAIL_CELL_H
 #define CONCMAP_DETAIL_CELL_H
 
@@ -37,7 +37,8 @@ CM_BEGIN_DECLS
 /* Who waits for cells of one owner (a map): looked at after each unlock. */
 typedef uint32_t cm_waiters_;
 
-/* Waits until the cell is held exclusively, or has MOVED (then it is not held). Returns the word. Blocks: spins, parks. */
+/* Waits until the cell is held exclusively, or has MOVED (then it is not held). Returns the word. Blocks: spins, parks.
+ */
 CM_API CM_COLD uint64_t cm_cell_lock_slow_(uint64_t *cell, cm_waiters_ *waiters);
 /* Waits until the cell is held shared, or has MOVED (then it is not held). Returns the word. Blocks. */
 CM_API CM_COLD uint64_t cm_cell_share_(uint64_t *cell, cm_waiters_ *waiters);

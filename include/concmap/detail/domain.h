@@ -9,14 +9,15 @@
  * back once the epoch is two past its tag (cm_domain_passed_). The epoch advances when every pin is 0 or equal to it.
  *
  * Why it holds. (I1) A pin at epoch e keeps the epoch at most e + 1, because advancing from e + 1 needs that pin gone.
- * (I2) A reader that the scan of an advance did not see has not loaded anything before the scan's membarrier: the barrier
- * runs in the reader's processor either after the pin's store, and then the scan sees it, or before, and then the reader's
- * later loads see all that was unlinked before the scan. So memory tagged e was unlinked before the advance to e + 1; a
- * reader that holds it is pinned at e or earlier or was seen at e + 1 by no scan; the advance to e + 2 needs it gone.
- * Tests: test_domain.c.
+ * (I2) A reader that the scan of an advance did not see has not loaded anything before the scan's membarrier: the
+ * barrier runs in the reader's processor either after the pin's store, and then the scan sees it, or before, and then
+ * the reader's later loads see all that was unlinked before the scan. So memory tagged e was unlinked before the
+ * advance to e + 1; a reader that holds it is pinned at e or earlier or was seen at e + 1 by no scan; the advance to e
+ * + 2 needs it gone. Tests: test_domain.c.
  *
- * Without membarrier (FENCES set) readers run a full fence of their own after the pin's store. If membarrier stops working
- * in a running process, nothing is given back until every thread has acknowledged by setting `fenced` in its record. */
+ * Without membarrier (FENCES set) readers run a full fence of their own after the pin's store. If membarrier stops
+ * working in a running process, nothing is given back until every thread has acknowledged by setting `fenced` in its
+ * record. */
 #ifndef CONCMAP_DETAIL_DOMAIN_H
 #define CONCMAP_DETAIL_DOMAIN_H
 
@@ -49,8 +50,8 @@ CM_INLINE struct cm_pin_ cm_pin_enter_(void)
     pin.outer = cm_load_relaxed_(&pin.thread->pin); /* relaxed: the thread's own word */
     /* Pairs with the release of an advance: who enters at an epoch sees what was unlinked before it began. */
     uint64_t epoch = cm_load_acquire_(&cm_domain_.epoch);
-    /* Ordered before the reader's loads by the membarrier of cm_domain_advance_(); release, so that a scan that reads it
-     * has seen the end of the thread's earlier pins. */
+    /* Ordered before the reader's loads by the membarrier of cm_domain_advance_(); release, so that a scan that reads
+     * it has seen the end of the thread's earlier pins. */
     cm_store_release_(&pin.thread->pin, pin.outer ? pin.outer : epoch);
     CM_COMPILER_BARRIER();
     if (CM_UNLIKELY(epoch & CM_EPOCH_FENCES_))
@@ -76,8 +77,8 @@ CM_INLINE bool cm_domain_passed_(uint64_t tag)
     return epoch >= tag + 2 * CM_EPOCH_ONE_;
 }
 
-/* Advances the epoch by one if no pin is older. Costs a membarrier: 0.4 us alone, some 10 us with readers on other cores.
- * Lock-free; callable inside a pin (then it may fail, and never waits). */
+/* Advances the epoch by one if no pin is older. Costs a membarrier: 0.4 us alone, some 10 us with readers on other
+ * cores. Lock-free; callable inside a pin (then it may fail, and never waits). */
 CM_API CM_COLD bool cm_domain_advance_(void);
 
 CM_END_DECLS

@@ -1,8 +1,8 @@
 /* Iteration: a bucket is copied at a time, so that no lock is held while user code runs.
  *
- * The cursor is a point in the space of reversed hashes. A bucket of a table of 2^k buckets stands for the hashes that end in
- * its k bits, an interval of that space; a larger table only splits it. So each key that is present throughout is seen exactly
- * once while the table grows. After Redis SCAN. */
+ * The cursor is a point in the space of reversed hashes. A bucket of a table of 2^k buckets stands for the hashes that
+ * end in its k bits, an interval of that space; a larger table only splits it. So each key that is present throughout
+ * is seen exactly once while the table grows. After Redis SCAN. */
 #ifndef CONCMAP_DETAIL_ITER_H
 #define CONCMAP_DETAIL_ITER_H
 

@@ -1,9 +1,9 @@
 /* How entries lie in buckets and nodes, from the sizes of a type: constants where the type is one.
  *
- *   inline form   [ state | key | key | key ]        state and keys lie at the front of the first line, for one vector compare;
- *                 [ value | value | value | link ]   the bucket has 64, 128 or 256 bytes, at least 3 slots, and a link at its end
- *   node form     [ state | slot x 6 | link ]        one line; a slot is a 16-bit tag above the 48-bit address of a node
- *   node          [ header | key | value | text ]
+ *   inline form   [ state | key | key | key ]        state and keys lie at the front of the first line, for one vector
+ * compare; [ value | value | value | link ]   the bucket has 64, 128 or 256 bytes, at least 3 slots, and a link at its
+ * end node form     [ state | slot x 6 | link ]        one line; a slot is a 16-bit tag above the 48-bit address of a
+ * node node          [ header | key | value | text ]
  *
  * The layout depends on nothing but the type: not on the compiler's options, sanitizers or checked builds. */
 #ifndef CONCMAP_DETAIL_LAYOUT_H
@@ -19,7 +19,7 @@ struct cm_layout_ {
     bool nodes;
     size_t bucket; /* bytes */
     size_t slots;
-    size_t keys;   /* offsets in a bucket */
+    size_t keys; /* offsets in a bucket */
     size_t values;
     size_t link;
     size_t node_key; /* offsets in a node */
@@ -48,16 +48,16 @@ CM_INLINE size_t cm_layout_slots_(const struct cm_type *type, size_t bytes)
 
 CM_INLINE bool cm_layout_has_nodes_(const struct cm_type *type)
 {
-    return type->key_text || type->key_size + type->value_size > CM_INLINE_ENTRY_ ||
-           type->key_alignment > 8 || type->value_alignment > 8;
+    return type->key_text || type->key_size + type->value_size > CM_INLINE_ENTRY_ || type->key_alignment > 8 ||
+           type->value_alignment > 8;
 }
 
 CM_INLINE struct cm_layout_ cm_layout_of_(const struct cm_type *type)
 {
     struct cm_layout_ layout;
     layout.nodes = cm_layout_has_nodes_(type);
-    layout.bucket = layout.nodes                     ? 64
-                    : cm_layout_slots_(type, 64) > 4 ? 64
+    layout.bucket = layout.nodes                      ? 64
+                    : cm_layout_slots_(type, 64) > 4  ? 64
                     : cm_layout_slots_(type, 128) > 0 ? 128
                                                       : 256;
     layout.slots = layout.nodes ? CM_NODE_SLOTS_ : cm_layout_slots_(type, layout.bucket);

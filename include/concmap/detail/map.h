@@ -7,26 +7,28 @@
 
 #include <concmap/config.h>
 #include <concmap/detail/table.h>
+#include <concmap/figures.h>
 
 CM_BEGIN_DECLS
 
-/* Changes whenever the layout of what headers and library share changes: a program runs only with a library of its own version. */
+/* Changes whenever the layout of what headers and library share changes: a program runs only with a library of its own
+ * version. */
 #define CM_LAYOUT_VERSION_ 1
 
 struct cm_map_ {
     struct cm_table_ *root; /* never NULL once initialised */
     uint64_t seed;
-    cm_waiters_ waiters; /* threads that wait for a cell of this map */
-    uint32_t work;       /* not 0: growth or reclamation is pending, and writers should lend a hand */
+    cm_waiters_ waiters;          /* threads that wait for a cell of this map */
+    uint32_t work;                /* not 0: growth or reclamation is pending, and writers should lend a hand */
     struct cm_per_thread_ counts; /* int64_t: entries added less entries removed by the thread of that index */
     int64_t other_count;          /* of threads without a count of their own */
     cm_allocator allocator;
     struct cm_table_ *retired; /* wait for readers; owned by who holds `reclaiming` but for pushes */
     uint32_t reclaiming;
-    uint32_t growing; /* somebody is making the next table */
-    uint32_t rest;    /* calls to let pass before reclamation is tried again */
+    uint32_t growing;        /* somebody is making the next table */
+    uint32_t rest;           /* calls to let pass before reclamation is tried again */
     uint64_t overflow_retry; /* growth is tried again when as many buckets have overflowed */
-    size_t table_bytes; /* of all tables, waiting ones included */
+    size_t table_bytes;      /* of all tables, waiting ones included */
     size_t waiting_bytes;
     struct cm_pool_ pool;
 };
@@ -57,6 +59,7 @@ CM_API CM_COLD void cm_map_help_(struct cm_map_ *map, const struct cm_type *type
 /* Counts for threads past the first segment, or without a count of their own. */
 CM_API CM_COLD void cm_map_count_slow_(struct cm_map_ *map, struct cm_thread_ *thread, int64_t difference);
 
+CM_API cm_memory cm_map_memory_(const struct cm_map_ *map);
 CM_API size_t cm_map_len_(const struct cm_map_ *map);
 CM_API cm_status cm_map_clear_(struct cm_map_ *map, const struct cm_type *type);
 CM_API cm_status cm_map_reserve_(struct cm_map_ *map, const struct cm_type *type, size_t entries);
@@ -121,7 +124,8 @@ CM_INLINE bool cm_map_get_(const struct cm_type *type, const struct cm_map_ *map
 
 /* ---- writing ---- */
 
-/* A bucket that the caller holds, and where in its chain the key is. The pin may be left, for a held bucket keeps its table. */
+/* A bucket that the caller holds, and where in its chain the key is. The pin may be left, for a held bucket keeps its
+ * table. */
 struct cm_held_ {
     struct cm_table_ *table;
     char *head;             /* NULL: no memory for a first table */
@@ -135,8 +139,9 @@ CM_INLINE bool cm_search_is_safe_(const struct cm_type *type, const struct cm_la
     return layout.nodes || cm_candidates_are_hits_(type, layout);
 }
 
-/* Searches the head, then locks it by a compare-and-swap of the state that was loaded before: where that succeeds, nothing has
- * changed in between, and what was found holds. So the search, and its misses, are not paid for under the lock. */
+/* Searches the head, then locks it by a compare-and-swap of the state that was loaded before: where that succeeds,
+ * nothing has changed in between, and what was found holds. So the search, and its misses, are not paid for under the
+ * lock. */
 CM_INLINE bool cm_held_try_(const struct cm_type *type, const struct cm_layout_ layout, struct cm_held_ *held,
                             const void *key, uint64_t hash)
 {
@@ -203,8 +208,8 @@ enum cm_present_ { CM_PRESENT_KEEP_, CM_PRESENT_REPLACE_, CM_PRESENT_APPLY_ };
 struct cm_write_ {
     enum cm_absent_ absent;
     enum cm_present_ present;
-    const void *value;                              /* to insert, or to replace by */
-    cm_status (*call)(void *value, void *context);  /* makes a value, or changes it */
+    const void *value;                             /* to insert, or to replace by */
+    cm_status (*call)(void *value, void *context); /* makes a value, or changes it */
     void *context;
     void *scratch; /* room for one value, on which `call` works */
     void *old;     /* takes the value replaced, may be NULL */
@@ -286,8 +291,8 @@ CM_INLINE cm_status cm_held_insert_(const struct cm_type *type, struct cm_map_ *
             cm_overflow_give_(held.table, layout.bucket, place.bucket);
         }
         if (node) {
-            ((struct cm_node_ *)(void *)node)->header =
-                (uint64_t)cm_text_class_(cm_key_text_size_(type, key)) << CM_NODE_CLASS_SHIFT_;
+            ((struct cm_node_ *)(void *)node)->header = (uint64_t)cm_text_class_(cm_key_text_size_(type, key))
+                                                        << CM_NODE_CLASS_SHIFT_;
             cm_pool_give_back_(&map->pool, supply->cache, (struct cm_node_ *)(void *)node);
         }
         return status;
@@ -347,8 +352,7 @@ CM_INLINE struct cm_written_ cm_map_write_pinned_(const struct cm_type *type, st
             return written;
         written.status = CM_ABSENT;
         if (place.bucket) {
-            written.status =
-                cm_present_write_(type, cm_bucket_value_(type, layout, place.bucket, place.slot), write);
+            written.status = cm_present_write_(type, cm_bucket_value_(type, layout, place.bucket, place.slot), write);
         } else if (write->absent != CM_ABSENT_FAIL_) {
             written.status = cm_held_insert_(type, map, held, key, hash, write, supply);
             written.inserted = written.status == CM_OK;

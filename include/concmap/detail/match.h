@@ -1,9 +1,9 @@
 /* Searching the first line of a bucket: all keys, or all tags, compared at once.
  *
- * A line begins with the 8-byte state, then keys (8 or 4 bytes each) or slots (8 bytes: a 16-bit tag above a 48-bit address).
- * Vector loads read lanes that a writer may be changing: each aligned lane is whole, and the check of the state that follows
- * throws a torn view away. The portable forms load lane by lane; the thread sanitizer and unknown machines take those. Each
- * function returns a mask with bit i for slot i; the caller masks it by the occupancy. */
+ * A line begins with the 8-byte state, then keys (8 or 4 bytes each) or slots (8 bytes: a 16-bit tag above a 48-bit
+ * address). Vector loads read lanes that a writer may be changing: each aligned lane is whole, and the check of the
+ * state that follows throws a torn view away. The portable forms load lane by lane; the thread sanitizer and unknown
+ * machines take those. Each function returns a mask with bit i for slot i; the caller masks it by the occupancy. */
 #ifndef CONCMAP_DETAIL_MATCH_H
 #define CONCMAP_DETAIL_MATCH_H
 

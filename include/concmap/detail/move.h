@@ -12,8 +12,8 @@ enum cm_moved_ { CM_MOVED_NOW_, CM_MOVED_BEFORE_, CM_MOVED_HELD_, CM_MOVED_NOMEM
 CM_API CM_COLD void cm_table_straggler_(struct cm_table_ *table, uint64_t index);
 
 /* The hash of an entry, and its node where there are nodes: they remember the low bits, the tag has the high ones. */
-CM_INLINE uint64_t cm_place_hash_(const struct cm_type *type, const struct cm_layout_ layout,
-                                  const struct cm_map_ *map, char *bucket, unsigned slot)
+CM_INLINE uint64_t cm_place_hash_(const struct cm_type *type, const struct cm_layout_ layout, const struct cm_map_ *map,
+                                  char *bucket, unsigned slot)
 {
     if (layout.nodes) {
         uint64_t word = *cm_bucket_slot_(bucket, slot);
@@ -37,8 +37,8 @@ CM_INLINE bool cm_entry_append_(const struct cm_type *type, const struct cm_layo
         cm_bucket_set_slot_(place.bucket, place.slot, *cm_bucket_slot_(bucket, slot));
     } else {
         cm_bucket_set_key_(type, layout, place.bucket, place.slot, cm_bucket_key_(type, layout, bucket, slot));
-        memcpy(cm_bucket_value_(type, layout, place.bucket, place.slot),
-               cm_bucket_value_(type, layout, bucket, slot), type->value_size);
+        memcpy(cm_bucket_value_(type, layout, place.bucket, place.slot), cm_bucket_value_(type, layout, bucket, slot),
+               type->value_size);
     }
     cm_bucket_flip_(place.bucket, CM_SLOT_BIT_(place.slot));
     return true;

@@ -1,8 +1,8 @@
 /* Storage of a map for each thread: an array over thread indices that grows by segments and never moves.
  *
- * Segment 0 holds the first 8 threads, segment k the next 4 * 2^k. An element belongs to the living thread of its index: only
- * that thread writes it, by plain stores; others may read it. When a thread ends, its element stays as it is and passes to
- * the next thread of that index (the registry's lock orders the two). */
+ * Segment 0 holds the first 8 threads, segment k the next 4 * 2^k. An element belongs to the living thread of its
+ * index: only that thread writes it, by plain stores; others may read it. When a thread ends, its element stays as it
+ * is and passes to the next thread of that index (the registry's lock orders the two). */
 #ifndef CONCMAP_DETAIL_PER_THREAD_H
 #define CONCMAP_DETAIL_PER_THREAD_H
 
@@ -18,7 +18,8 @@ struct cm_per_thread_ {
     char *segments[CM_PER_THREAD_SEGMENTS_]; /* published once each, NULL before */
 };
 
-/* The element of thread `index`, made (zeroed) where there is none yet. NULL: no memory, or the thread is a stranger. */
+/* The element of thread `index`, made (zeroed) where there is none yet. NULL: no memory, or the thread is a stranger.
+ */
 CM_API CM_COLD void *cm_per_thread_make_(struct cm_per_thread_ *all, const cm_allocator *allocator, uint32_t index,
                                          size_t size);
 /* The k-th element that exists, or NULL past the last: for sums over all threads. `k` is advanced past gaps. */

@@ -1,4 +1,5 @@
-/* What the compiler and the machine are: attributes, the line size, the spin hint. Layer 0; includes nothing of concmap. */
+/* What the compiler and the machine are: attributes, the line size, the spin hint. Layer 0; includes nothing of
+ * concmap. */
 #ifndef CONCMAP_DETAIL_PLATFORM_H
 #define CONCMAP_DETAIL_PLATFORM_H
 

@@ -1,17 +1,20 @@
 /* Nodes: where entries live that are too large for a bucket, or whose keys the map owns.
  *
- * Shape. A node is a header word, the key, the value and, for text keys, the text. The header holds the node's size class above
- * 48 bits that are the low bits of the key's hash while the node is in a map, and the next node while it is in a list of the
- * pool. Classes differ by CM_NODE_STEP_ bytes of text; longer texts are blocks of their own (CM_NODE_LONG_).
+ * Shape. A node is a header word, the key, the value and, for text keys, the text. The header holds the node's size
+ * class above 48 bits that are the low bits of the key's hash while the node is in a map, and the next node while it is
+ * in a list of the pool. Classes differ by CM_NODE_STEP_ bytes of text; longer texts are blocks of their own
+ * (CM_NODE_LONG_).
  *
- * Threads. Each thread allocates from, and retires into, a cache of its own (per_thread.h), without atomics; full lists go to
- * the depot under a lock, so that a thread that only removes feeds a thread that only inserts.
+ * Threads. Each thread allocates from, and retires into, a cache of its own (per_thread.h), without atomics; full lists
+ * go to the depot under a lock, so that a thread that only removes feeds a thread that only inserts.
  *
- * Reclamation. A removed node waits in its thread's limbo, in a list by epoch, until no reader can look at it (domain.h). Memory
- * leaves the pool when the map is destroyed: nodes of a destroyed map need no grace, because nobody may be inside.
+ * Reclamation. A removed node waits in its thread's limbo, in a list by epoch, until no reader can look at it
+ * (domain.h). Memory leaves the pool when the map is destroyed: nodes of a destroyed map need no grace, because nobody
+ * may be inside.
  *
- * Invariants. (P1) What readers look at in a node but the value is written before the node is published, and not again before
- * its grace period has passed. (P2) Nothing here calls the allocator but supply, collect and destroy: these run without locks. */
+ * Invariants. (P1) What readers look at in a node but the value is written before the node is published, and not again
+ * before its grace period has passed. (P2) Nothing here calls the allocator but supply, collect and destroy: these run
+ * without locks. */
 #ifndef CONCMAP_DETAIL_POOL_H
 #define CONCMAP_DETAIL_POOL_H
 
@@ -37,9 +40,9 @@ struct cm_chunk_;
 struct cm_pool_cache_;
 
 struct cm_pool_ {
-    size_t node_size;            /* of class 0; 0: the map has no nodes */
-    struct cm_per_thread_ caches; /* struct cm_pool_cache_ */
-    uint64_t depot_lock;         /* a cell: the depot and the list of chunks */
+    size_t node_size;                         /* of class 0; 0: the map has no nodes */
+    struct cm_per_thread_ caches;             /* struct cm_pool_cache_ */
+    uint64_t depot_lock;                      /* a cell: the depot and the list of chunks */
     struct cm_node_ *depot[CM_NODE_CLASSES_]; /* lists of CM_POOL_BATCH_ nodes each */
     struct cm_chunk_ *chunks;
     struct cm_node_ *orphans; /* retired by threads without a cache; wait until the map is destroyed */

@@ -2,28 +2,30 @@
  *
  * Shape.
  *     map.root -> table -> next -> next         a table that grows has a `next`, which may itself grow already
- *                 [bucket][bucket]...           bucket b of n splits into b, b + n, ... of the next table, and no others
+ *                 [bucket][bucket]...           bucket b of n splits into b, b + n, ... of the next table, and no
+ * others
  *                    '-> overflow -> overflow   buckets of the same shape, from the table's own chunks
  *
- * Readers pin the domain, go from the root to the first table where the key's bucket has not MOVED, and read optimistically:
- * load the state, look at the bucket, load the state again (cell.h). No read-modify-write, no store but the pin. A read that
- * meets a writer, or a change, three times over takes the bucket shared. A get is linearized at its last load of the state.
+ * Readers pin the domain, go from the root to the first table where the key's bucket has not MOVED, and read
+ * optimistically: load the state, look at the bucket, load the state again (cell.h). No read-modify-write, no store but
+ * the pin. A read that meets a writer, or a change, three times over takes the bucket shared. A get is linearized at
+ * its last load of the state.
  *
- * Writers and locks. One bucket's cell covers its chain. A writer goes to the first bucket not MOVED, locks it, changes it and
- * unlocks, and is linearized at the unlock. Nothing else is taken while a bucket is held; nothing is allocated then, and what
- * runs of the user's code is said in the public contract.
+ * Writers and locks. One bucket's cell covers its chain. A writer goes to the first bucket not MOVED, locks it, changes
+ * it and unlocks, and is linearized at the unlock. Nothing else is taken while a bucket is held; nothing is allocated
+ * then, and what runs of the user's code is said in the public contract.
  *
- * Growth. When more than one bucket in six has overflowed, a next table is hung on; every writer then moves some buckets
- * (src/table.c). Moving takes the source's cell by trying: its targets cannot be reached before it is MOVED. Who moves the last
- * bucket swings the root and retires the table to the domain.
+ * Growth. When more than one bucket in six has overflowed, a next table is hung on; every writer then moves some
+ * buckets (src/table.c). Moving takes the source's cell by trying: its targets cannot be reached before it is MOVED.
+ * Who moves the last bucket swings the root and retires the table to the domain.
  *
  * Invariants.
  * (T1) A key is in at most one bucket: the first one not MOVED on its way from the root.
  * (T2) In a chain, only the last bucket has free slots, and the occupied ones come first.
  * (T3) A bucket MOVES only after the bucket of the table before, from which it is filled, has MOVED.
  * (T4) A table is retired when all its buckets have MOVED and it is the root.
- * (T5) Overflow buckets stay buckets of their table until it is freed, so that a reader who is led astray reads a bucket.
- * (T6) Every change in a chain changes the version of its head. */
+ * (T5) Overflow buckets stay buckets of their table until it is freed, so that a reader who is led astray reads a
+ * bucket. (T6) Every change in a chain changes the version of its head. */
 #ifndef CONCMAP_DETAIL_TABLE_H
 #define CONCMAP_DETAIL_TABLE_H
 
@@ -49,15 +51,15 @@ struct cm_table_ {
     struct cm_table_ *next;
     char apart_[CM_APART - 16];
     /* Overflow buckets. */
-    uint64_t overflowed; /* in use */
+    uint64_t overflowed;     /* in use */
     uint64_t overflow_limit; /* more than this asks for growth */
     struct cm_overflow_chunk_ *overflow_chunks;
     char *overflow_free; /* a stack by link: any thread pushes, the one that holds `overflow_popping` pops */
     uint32_t overflow_popping;
     /* Growth. */
-    uint32_t rescan;  /* 1: a straggler found no place in the list; the cursor starts again */
-    uint64_t cursor;  /* the next bucket to be moved */
-    uint64_t moved;   /* buckets that have MOVED */
+    uint32_t rescan;                     /* 1: a straggler found no place in the list; the cursor starts again */
+    uint64_t cursor;                     /* the next bucket to be moved */
+    uint64_t moved;                      /* buckets that have MOVED */
     uint64_t stragglers[CM_STRAGGLERS_]; /* index + 1 of buckets that were held when the cursor passed; 0: none */
     /* Reclamation. */
     struct cm_table_ *retired_next;
@@ -118,7 +120,8 @@ CM_INLINE uint64_t cm_hash_tag_(uint64_t hash)
 }
 
 /* Where the value of an entry lies; the caller holds the bucket, or validates what it reads. */
-CM_INLINE char *cm_bucket_value_(const struct cm_type *type, const struct cm_layout_ layout, char *bucket, unsigned slot)
+CM_INLINE char *cm_bucket_value_(const struct cm_type *type, const struct cm_layout_ layout, char *bucket,
+                                 unsigned slot)
 {
     if (layout.nodes) /* acquire: what the node holds was written before the slot, see cm_bucket_set_slot_() */
         return cm_slot_node_(cm_load_acquire_(cm_bucket_slot_(bucket, slot))) + layout.node_value;
@@ -173,8 +176,8 @@ CM_INLINE bool cm_candidates_are_hits_(const struct cm_type *type, const struct 
     return !layout.nodes && type->key_bitwise && (type->key_size == 8 || type->key_size == 4);
 }
 
-/* Whether a candidate holds the key, read without a lock: inline keys are copied and validated before the user's equality sees
- * them. A node's key never changes while a pin that saw it published lasts (P1). */
+/* Whether a candidate holds the key, read without a lock: inline keys are copied and validated before the user's
+ * equality sees them. A node's key never changes while a pin that saw it published lasts (P1). */
 CM_INLINE enum cm_read_ cm_candidate_read_(const struct cm_type *type, const struct cm_layout_ layout, char *head,
                                            uint64_t state, char *bucket, unsigned slot, const void *key)
 {
@@ -197,7 +200,8 @@ CM_INLINE enum cm_read_ cm_chain_read_(const struct cm_type *type, char *head, u
 {
     const struct cm_layout_ layout = cm_layout_of_(type);
     char *bucket = head;
-    uint64_t look = state; /* of `bucket`; occupancy is taken from here only (rule: the state is loaded before the rest) */
+    uint64_t look =
+        state; /* of `bucket`; occupancy is taken from here only (rule: the state is loaded before the rest) */
     for (;;) {
         CM_COMPILER_BARRIER();
         unsigned mask = cm_bucket_candidates_(type, layout, bucket, key, hash) & cm_state_occupied_(look);
@@ -231,7 +235,8 @@ struct cm_place_ {
     unsigned slot;
 };
 
-/* Marks slots as occupied or not. Release: for an overflow bucket a reader may learn of the slot from this word alone. */
+/* Marks slots as occupied or not. Release: for an overflow bucket a reader may learn of the slot from this word alone.
+ */
 CM_INLINE void cm_bucket_flip_(char *bucket, uint64_t bits)
 {
     uint64_t *state = cm_bucket_state_(bucket);
@@ -297,7 +302,8 @@ CM_INLINE struct cm_place_ cm_chain_find_(const struct cm_type *type, const stru
 CM_API CM_COLD char *cm_overflow_take_(struct cm_table_ *table, size_t bucket_size);
 CM_API CM_COLD void cm_overflow_give_(struct cm_table_ *table, size_t bucket_size, char *bucket);
 
-/* The slot after the last one of a chain that ends in `tail`, not yet occupied; {NULL}: an overflow chunk must be supplied. */
+/* The slot after the last one of a chain that ends in `tail`, not yet occupied; {NULL}: an overflow chunk must be
+ * supplied. */
 CM_INLINE struct cm_place_ cm_chain_extend_(struct cm_table_ *table, const struct cm_layout_ layout, char *tail)
 {
     unsigned occupied = cm_state_occupied_(cm_load_relaxed_(cm_bucket_state_(tail)));
@@ -326,7 +332,8 @@ CM_INLINE void cm_chain_remove_(const struct cm_type *type, const struct cm_layo
     }
     unsigned occupied = cm_state_occupied_(cm_load_relaxed_(cm_bucket_state_(last.bucket)));
     last.slot = cm_occupied_count_(occupied) - 1;
-    /* Also where the two are the same: a branch here would be foretold wrongly every other time, at the price of a miss. */
+    /* Also where the two are the same: a branch here would be foretold wrongly every other time, at the price of a
+     * miss. */
     if (layout.nodes) {
         cm_bucket_set_slot_(place.bucket, place.slot, *cm_bucket_slot_(last.bucket, last.slot));
     } else {

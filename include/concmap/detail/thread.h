@@ -16,9 +16,9 @@ CM_BEGIN_DECLS
 #define CM_STRANGER_ UINT32_MAX
 
 struct cm_thread_ {
-    uint64_t pin;   /* 0: outside. Otherwise the epoch word read on entering. Written by its thread, read by reclaimers */
-    uint32_t index; /* never changes */
-    uint32_t fenced; /* 1: every pin is followed by a fence of its own (domain.h) */
+    uint64_t pin; /* 0: outside. Otherwise the epoch word read on entering. Written by its thread, read by reclaimers */
+    uint32_t index;               /* never changes */
+    uint32_t fenced;              /* 1: every pin is followed by a fence of its own (domain.h) */
     struct cm_thread_ *next;      /* in the list of all records; never changes once published */
     struct cm_thread_ *next_free; /* under the registry's lock */
     uint32_t used;                /* 1: a living thread has it */
