@@ -39,6 +39,7 @@ struct cm_type {
 #define CM_BITWISE_cm_equal_i64 ~, 1
 #define CM_BITWISE_cm_equal_u32 ~, 1
 #define CM_BITWISE_cm_equal_i32 ~, 1
+#define CM_BITWISE_cm_equal_ptr ~, 1
 #define CM_TEXT_cm_str ~, 1
 
 #endif
