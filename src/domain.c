@@ -36,15 +36,20 @@ uint64_t cm_domain_tag_(void)
     return cm_load_relaxed_(&cm_domain_.epoch) & ~CM_EPOCH_FENCES_;
 }
 
+static bool pin_allows(const uint64_t *word, uint64_t epoch)
+{
+    /* Pairs with the release of pins: what the thread read inside is read. */
+    uint64_t pin = cm_load_acquire_(word);
+    cm_platform_tsan_acquire_(word);
+    return !pin || (pin | CM_EPOCH_FENCES_) == (epoch | CM_EPOCH_FENCES_);
+}
+
 /* Whether every thread is outside, or inside at this epoch; and fences for itself where that is needed. */
 static bool readers_are_at(uint64_t epoch)
 {
     bool fences = (epoch & CM_EPOCH_FENCES_) != 0;
     for (struct cm_thread_ *thread = cm_thread_records_(); thread; thread = thread->next) {
-        /* Pairs with the release of pins: what the thread read inside is read. */
-        uint64_t pin = cm_load_acquire_(&thread->pin);
-        cm_platform_tsan_acquire_(&thread->pin);
-        if (pin && (pin | CM_EPOCH_FENCES_) != (epoch | CM_EPOCH_FENCES_))
+        if (!pin_allows(&thread->pin, epoch) || !pin_allows(&thread->leaf, epoch))
             return false;
         if (fences && cm_load_relaxed_(&thread->used) && !cm_load_relaxed_(&thread->fenced))
             return false;

@@ -47,7 +47,8 @@ static void record_leave(void *context)
 {
     struct cm_thread_ *record = context;
     cm_thread_self_ = NULL;
-    cm_store_release_(&record->pin, 0); /* pairs with the scan of an advance */
+    cm_store_release_(&record->pin, 0); /* both pair with the scan of an advance */
+    cm_store_release_(&record->leaf, 0);
     pthread_mutex_lock(&lock);
     cm_store_relaxed_(&record->used, 0);
     record->next_free = free_records;
@@ -72,7 +73,7 @@ static void fork_child(void)
     for (struct cm_thread_ *record = all_records; record; record = record->next) {
         if (record == cm_thread_self_)
             continue;
-        record->pin = 0;
+        record->pin = record->leaf = 0;
         record->used = 0;
         record->next_free = free_records;
         free_records = record;

@@ -1,6 +1,7 @@
 /* The process's reclamation domain: epochs that tell when no reader can still look at memory that was unlinked.
  *
- * Shape. One epoch word {epoch, FENCES}; every thread record has a pin, 0 while its thread is outside.
+ * Shape. One epoch word {epoch, FENCES}; every thread record has a pin, and one for single lookups; 0 while its thread
+ * is outside.
  *
  * Readers enter by storing the epoch word into their pin, and leave by storing back what stood there before: 0, or the
  * outer pin's word where pins nest. Two plain stores to a line of their own.
@@ -64,6 +65,25 @@ CM_INLINE void cm_pin_leave_(struct cm_pin_ pin)
     CM_COMPILER_BARRIER();
     /* The reads above are done. Pairs with the acquire in cm_domain_advance_(). */
     cm_store_release_(&pin.thread->pin, pin.outer);
+}
+
+/* The pin of a single lookup: as above, but it cannot nest in itself, so nothing has to be kept. Hash and equality
+ * functions, the only code of the user that may run inside, use no map. */
+CM_INLINE struct cm_thread_ *cm_leaf_enter_(void)
+{
+    struct cm_thread_ *self = cm_thread_get_();
+    uint64_t epoch = cm_load_acquire_(&cm_domain_.epoch); /* as in cm_pin_enter_() */
+    cm_store_release_(&self->leaf, epoch);
+    CM_COMPILER_BARRIER();
+    if (CM_UNLIKELY(epoch & CM_EPOCH_FENCES_))
+        cm_domain_fence_(self);
+    return self;
+}
+
+CM_INLINE void cm_leaf_leave_(struct cm_thread_ *self)
+{
+    CM_COMPILER_BARRIER();
+    cm_store_release_(&self->leaf, 0); /* as in cm_pin_leave_() */
 }
 
 /* The tag for memory that the caller has just unlinked. */

@@ -116,9 +116,9 @@ CM_INLINE bool cm_map_get_pinned_(const struct cm_type *type, const struct cm_ma
 CM_INLINE bool cm_map_get_(const struct cm_type *type, const struct cm_map_ *map, const void *key, uint64_t hash,
                            void *value)
 {
-    struct cm_pin_ pin = cm_pin_enter_();
+    struct cm_thread_ *self = cm_leaf_enter_();
     bool found = cm_map_get_pinned_(type, map, key, hash, value);
-    cm_pin_leave_(pin);
+    cm_leaf_leave_(self);
     return found;
 }
 
@@ -136,7 +136,7 @@ struct cm_held_ {
 /* Whether a bucket may be searched before it is locked: the user's equality sees only what cannot change. */
 CM_INLINE bool cm_search_is_safe_(const struct cm_type *type, const struct cm_layout_ layout)
 {
-    return layout.nodes || cm_candidates_are_hits_(type, layout);
+    return layout.nodes || cm_keys_are_words_(type, layout);
 }
 
 /* Searches the head, then locks it by a compare-and-swap of the state that was loaded before: where that succeeds,
@@ -219,10 +219,9 @@ struct cm_write_ {
 /* What an insert needs besides the bucket; kept from one try to the next. */
 struct cm_supply_ {
     struct cm_pool_cache_ *cache;
-    char *text; /* a long text, not yet used */
+    char *text;   /* a long text, not yet used */
+    bool lacking; /* memory: unlock, cm_map_supply_(), try again */
 };
-
-#define CM_SUPPLY_FIRST_ ((cm_status)-100) /* unlock, cm_map_supply_(), try again */
 
 CM_INLINE size_t cm_key_text_size_(const struct cm_type *type, const void *key)
 {
@@ -273,14 +272,15 @@ CM_INLINE cm_status cm_held_insert_(const struct cm_type *type, struct cm_map_ *
     char *node = NULL;
     if (layout.nodes) {
         size_t size = cm_key_text_size_(type, key);
-        if (CM_UNLIKELY(cm_text_is_long_(size)) && !supply->text)
-            return CM_SUPPLY_FIRST_;
-        node = (char *)cm_pool_take_(&map->pool, supply->cache, cm_text_class_(size));
-        if (CM_UNLIKELY(!node))
-            return CM_SUPPLY_FIRST_;
+        if (CM_LIKELY(!cm_text_is_long_(size) || supply->text))
+            node = (char *)cm_pool_take_(&map->pool, supply->cache, cm_text_class_(size));
+        supply->lacking = node == NULL;
+        if (CM_UNLIKELY(supply->lacking))
+            return CM_NOMEM;
     }
     struct cm_place_ place = cm_chain_extend_(held.table, layout, tail);
-    cm_status status = CM_UNLIKELY(!place.bucket) ? CM_SUPPLY_FIRST_ : CM_OK;
+    supply->lacking = place.bucket == NULL;
+    cm_status status = CM_UNLIKELY(supply->lacking) ? CM_NOMEM : CM_OK;
     if (status == CM_OK && write->absent == CM_ABSENT_MAKE_)
         status = write->call(write->scratch, write->context);
     if (CM_UNLIKELY(place.bucket != tail) && cm_load_relaxed_(&held.table->overflowed) > held.table->overflow_limit)
@@ -358,12 +358,11 @@ CM_INLINE struct cm_written_ cm_map_write_pinned_(const struct cm_type *type, st
             written.inserted = written.status == CM_OK;
         }
         cm_map_unlock_(map, held);
-        if (CM_LIKELY(written.status != CM_SUPPLY_FIRST_))
+        if (CM_LIKELY(!supply->lacking))
             return written;
-        if (!cm_map_supply_(map, type, held.table, supply->cache, cm_key_text_size_(type, key), &supply->text)) {
-            written.status = CM_NOMEM;
-            return written;
-        }
+        if (!cm_map_supply_(map, type, held.table, supply->cache, cm_key_text_size_(type, key), &supply->text))
+            return written; /* CM_NOMEM */
+        supply->lacking = false;
     }
 }
 
@@ -377,7 +376,7 @@ CM_INLINE void cm_map_lend_a_hand_(const struct cm_type *type, struct cm_map_ *m
 CM_INLINE struct cm_written_ cm_map_write_(const struct cm_type *type, struct cm_map_ *map, const void *key,
                                            uint64_t hash, const struct cm_write_ *write)
 {
-    struct cm_supply_ supply = {NULL, NULL};
+    struct cm_supply_ supply = {NULL, NULL, false};
     struct cm_pin_ pin = cm_pin_enter_();
     struct cm_written_ written = {CM_NOMEM, false};
     if (cm_layout_has_nodes_(type) && write->absent != CM_ABSENT_FAIL_)

@@ -22,23 +22,14 @@
 
 #if defined(CM_MATCH_SSE2_)
 
+#if defined(__AVX2__)
+
 /* Four 8-byte lanes at `line`, compared with `key`: bit i for lane i. */
 CM_INLINE unsigned cm_match_lanes_(const void *line, uint64_t key)
 {
-#if defined(__AVX2__)
     __m256i lanes = _mm256_load_si256((const __m256i *)line);
     __m256i equal = _mm256_cmpeq_epi64(lanes, _mm256_set1_epi64x((long long)key));
     return (unsigned)_mm256_movemask_pd(_mm256_castsi256_pd(equal));
-#else
-    /* SSE2 compares halves; a lane is equal where both are. */
-    const __m128i *lanes = (const __m128i *)line;
-    __m128i wanted = _mm_set1_epi64x((long long)key);
-    __m128 first = _mm_castsi128_ps(_mm_cmpeq_epi32(_mm_load_si128(lanes), wanted));
-    __m128 second = _mm_castsi128_ps(_mm_cmpeq_epi32(_mm_load_si128(lanes + 1), wanted));
-    __m128 low = _mm_shuffle_ps(first, second, _MM_SHUFFLE(2, 0, 2, 0));
-    __m128 high = _mm_shuffle_ps(first, second, _MM_SHUFFLE(3, 1, 3, 1));
-    return (unsigned)_mm_movemask_ps(_mm_and_ps(low, high));
-#endif
 }
 
 CM_INLINE unsigned cm_match_u64_(const void *bucket, uint64_t key, size_t slots)
@@ -50,6 +41,32 @@ CM_INLINE unsigned cm_match_u64_(const void *bucket, uint64_t key, size_t slots)
         mask |= cm_match_lanes_((const char *)bucket + 64, key) << 7;
     return mask;
 }
+
+#else
+#define CM_MATCH_U64_BY_HALF_ 1
+
+/* The lower halves of four 8-byte lanes, compared with that of the key: all ones where equal. */
+CM_INLINE __m128i cm_match_halves_(const __m128i *lanes, __m128i half)
+{
+    __m128 first = _mm_castsi128_ps(_mm_load_si128(lanes));
+    __m128 second = _mm_castsi128_ps(_mm_load_si128(lanes + 1));
+    return _mm_cmpeq_epi32(_mm_castps_si128(_mm_shuffle_ps(first, second, _MM_SHUFFLE(2, 0, 2, 0))), half);
+}
+
+/* SSE2 compares no 8-byte lanes: what it finds are candidates, equal in the lower half. */
+CM_INLINE unsigned cm_match_u64_(const void *bucket, uint64_t key, size_t slots)
+{
+    const __m128i *lanes = (const __m128i *)bucket;
+    __m128i half = _mm_set1_epi32((int)(uint32_t)key);
+    __m128i first = cm_match_halves_(lanes, half);
+    if (slots <= 3)
+        return (unsigned)_mm_movemask_ps(_mm_castsi128_ps(first)) >> 1; /* lane 0 is the state */
+    __m128i words = _mm_packs_epi32(first, cm_match_halves_(lanes + 2, half));
+    unsigned mask = (unsigned)_mm_movemask_epi8(_mm_packs_epi16(words, _mm_setzero_si128())) >> 1;
+    return slots > 7 ? mask | 1u << 7 : mask;
+}
+
+#endif
 
 CM_INLINE unsigned cm_match_quads_(const void *line, uint32_t key)
 {
@@ -153,6 +170,10 @@ CM_INLINE unsigned cm_match_tag_(const void *bucket, uint32_t tag)
     return mask;
 }
 
+#endif
+
+#if !defined(CM_MATCH_U64_BY_HALF_)
+#define CM_MATCH_U64_BY_HALF_ 0
 #endif
 
 #endif

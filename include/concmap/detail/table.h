@@ -151,7 +151,8 @@ CM_INLINE void cm_copy_racing_(void *to, const void *from, size_t size)
 
 enum cm_read_ { CM_READ_MISS_, CM_READ_HIT_, CM_READ_AGAIN_ };
 
-/* The slots of a bucket that may hold the key: certain for bitwise keys, by tag in node form, all of them otherwise. */
+/* The slots of a bucket that may hold the key: by the bytes of word keys, by tag in node form, all of them otherwise.
+ */
 CM_INLINE unsigned cm_bucket_candidates_(const struct cm_type *type, const struct cm_layout_ layout, char *bucket,
                                          const void *key, uint64_t hash)
 {
@@ -170,10 +171,22 @@ CM_INLINE unsigned cm_bucket_candidates_(const struct cm_type *type, const struc
     return (1u << layout.slots) - 1;
 }
 
-/* Whether candidates are certain. */
-CM_INLINE bool cm_candidates_are_hits_(const struct cm_type *type, const struct cm_layout_ layout)
+/* Whether a candidate may be taken or left by its bytes alone, without the user's equality. */
+CM_INLINE bool cm_keys_are_words_(const struct cm_type *type, const struct cm_layout_ layout)
 {
     return !layout.nodes && type->key_bitwise && (type->key_size == 8 || type->key_size == 4);
+}
+
+/* Whether a candidate of word keys holds the key: what a search by halves leaves open. Relaxed: validated like the
+ * search. */
+CM_INLINE bool cm_candidate_is_equal_(const struct cm_type *type, const struct cm_layout_ layout, char *bucket,
+                                      unsigned slot, const void *key)
+{
+    if (!CM_MATCH_U64_BY_HALF_ || type->key_size != 8)
+        return true;
+    uint64_t bits;
+    memcpy(&bits, key, 8);
+    return CM_LIKELY(cm_load_relaxed_((uint64_t *)(void *)cm_bucket_key_(type, layout, bucket, slot)) == bits);
 }
 
 /* Whether a candidate holds the key, read without a lock: inline keys are copied and validated before the user's
@@ -181,8 +194,8 @@ CM_INLINE bool cm_candidates_are_hits_(const struct cm_type *type, const struct 
 CM_INLINE enum cm_read_ cm_candidate_read_(const struct cm_type *type, const struct cm_layout_ layout, char *head,
                                            uint64_t state, char *bucket, unsigned slot, const void *key)
 {
-    if (cm_candidates_are_hits_(type, layout))
-        return CM_READ_HIT_;
+    if (cm_keys_are_words_(type, layout))
+        return cm_candidate_is_equal_(type, layout, bucket, slot, key) ? CM_READ_HIT_ : CM_READ_MISS_;
     if (layout.nodes) {
         char *node = cm_slot_node_(cm_load_acquire_(cm_bucket_slot_(bucket, slot)));
         return type->equal(key, node + layout.node_key) ? CM_READ_HIT_ : CM_READ_MISS_;
@@ -269,8 +282,8 @@ CM_INLINE void cm_bucket_set_key_(const struct cm_type *type, const struct cm_la
 CM_INLINE bool cm_place_holds_(const struct cm_type *type, const struct cm_layout_ layout, char *bucket, unsigned slot,
                                const void *key)
 {
-    if (cm_candidates_are_hits_(type, layout))
-        return true;
+    if (cm_keys_are_words_(type, layout))
+        return cm_candidate_is_equal_(type, layout, bucket, slot, key);
     if (layout.nodes)
         return type->equal(key, cm_slot_node_(*cm_bucket_slot_(bucket, slot)) + layout.node_key);
     return type->equal(key, cm_bucket_key_(type, layout, bucket, slot));

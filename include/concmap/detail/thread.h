@@ -17,6 +17,7 @@ CM_BEGIN_DECLS
 
 struct cm_thread_ {
     uint64_t pin; /* 0: outside. Otherwise the epoch word read on entering. Written by its thread, read by reclaimers */
+    uint64_t leaf;                /* the same, for a single lookup, which runs no code that could pin inside it */
     uint32_t index;               /* never changes */
     uint32_t fenced;              /* 1: every pin is followed by a fence of its own (domain.h) */
     struct cm_thread_ *next;      /* in the list of all records; never changes once published */
