@@ -18,6 +18,12 @@ void cm_map_want_work_(struct cm_map_ *map)
     cm_store_relaxed_(&map->work, 1); /* relaxed: a hint */
 }
 
+/* Buckets of one claim. */
+static uint64_t claim_of(const struct cm_type *type)
+{
+    return CLAIM_BYTES / cm_layout_of_(type).bucket;
+}
+
 /* ---- moving ---- */
 
 static uint64_t generic_move(struct cm_map_ *map, const struct cm_type *type, struct cm_table_ *from,
@@ -27,8 +33,11 @@ static uint64_t generic_move(struct cm_map_ *map, const struct cm_type *type, st
                        : cm_buckets_move_(type, map, from, before, begin, end);
 }
 
-void cm_table_straggler_(struct cm_table_ *table, uint64_t index)
+void cm_table_straggler_(struct cm_table_ *table, uint64_t index, bool lacking)
 {
+    struct cm_table_ *next = cm_load_acquire_(&table->next);
+    if (lacking) /* relaxed: a hint; of two doublings at once one may be lost */
+        cm_store_relaxed_(&next->overflow_wanted, 2 * cm_load_relaxed_(&next->overflow_wanted));
     for (size_t i = 0; i < CM_STRAGGLERS_; i++) {
         uint64_t none = 0;
         if (cm_load_relaxed_(&table->stragglers[i]) == 0 &&
@@ -90,7 +99,8 @@ static bool table_move_some(struct cm_map_ *map, const struct cm_type *type, str
     if (cm_load_relaxed_(&table->moved) == buckets)
         return false;
     struct cm_table_ *next = cm_load_acquire_(&table->next);
-    if (!cm_overflow_has_(next, claim / 8 + 1) && !cm_overflow_supply_(map, next, cm_layout_of_(type)))
+    uint64_t wanted = cm_load_relaxed_(&next->overflow_wanted);
+    if (!cm_overflow_has_(next, wanted) && !cm_overflow_supply_(map, next, cm_layout_of_(type), wanted))
         return false; /* without memory a move may still succeed, but would as likely be undone */
     if (cm_load_relaxed_(&table->cursor) < buckets) {
         uint64_t begin = cm_add_relaxed_(&table->cursor, claim); /* relaxed: only its uniqueness counts */
@@ -148,6 +158,7 @@ static cm_status next_make(struct cm_map_ *map, const struct cm_type *type, stru
         return CM_NOMEM;
     }
     cm_store_relaxed_(&map->overflow_retry, 0);
+    next->overflow_wanted = claim_of(type) / 8 + 1;
     /* Publishes the header. Pairs with the acquires of those who follow MOVED, and of movers. */
     cm_store_release_(&table->next, next);
     return CM_OK;
@@ -222,11 +233,6 @@ bool cm_map_reclaim_(struct cm_map_ *map, const struct cm_type *type, bool patie
 }
 
 /* ---- together ---- */
-
-static uint64_t claim_of(const struct cm_type *type)
-{
-    return CLAIM_BYTES / cm_layout_of_(type).bucket;
-}
 
 void cm_map_help_(struct cm_map_ *map, const struct cm_type *type)
 {

@@ -145,7 +145,7 @@ bool cm_map_supply_(struct cm_map_ *map, const struct cm_type *type, struct cm_t
         if (!cm_pool_supply_(&map->pool, &map->allocator, &map->waiters, cache, cm_text_class_(text_size)))
             return false;
     }
-    return cm_overflow_has_(table, 1) || cm_overflow_supply_(map, table, layout);
+    return cm_overflow_has_(table, 1) || cm_overflow_supply_(map, table, layout, 1);
 }
 
 bool cm_map_get_slow_(struct cm_map_ *map, const struct cm_type *type, struct cm_table_ *table, const void *key,

@@ -85,10 +85,11 @@ bool cm_overflow_has_(const struct cm_table_ *table, uint64_t wanted)
     return chunk && cm_load_relaxed_(&chunk->taken) + wanted <= chunk->count;
 }
 
-bool cm_overflow_supply_(struct cm_map_ *map, struct cm_table_ *table, struct cm_layout_ layout)
+bool cm_overflow_supply_(struct cm_map_ *map, struct cm_table_ *table, struct cm_layout_ layout, uint64_t least)
 {
     uint64_t count = cm_table_buckets_(table) / 64;
     count = count < OVERFLOW_FIRST ? OVERFLOW_FIRST : count > OVERFLOW_MOST ? OVERFLOW_MOST : count;
+    count = count < least ? least : count;
     struct cm_block_ block;
     if (!cm_block_allocate_(&map->allocator, sizeof(struct cm_overflow_chunk_) + count * layout.bucket, 64, false,
                             &block))

@@ -32,7 +32,8 @@ typedef enum cm_op_kind { CM_OP_GET, CM_OP_INSERT, CM_OP_PUT, CM_OP_UPDATE, CM_O
 
 /* Runs the statement that follows for each entry, in `it.key` and `it.value`: copies. No lock is held: any call is
  * allowed. Each key that is in the map throughout is visited once; keys that come or go meanwhile may be visited. */
-#define CM_FOREACH(name, map, it)                                                                                      \
+#define CM_FOREACH(name, map, it) CM_FOREACH_(name, map, it)
+#define CM_FOREACH_(name, map, it)                                                                                     \
     for (name##_iter it __attribute__((cleanup(name##_iter_end))) = name##_iter_begin(map); name##_iter_next(&it);)
 
 #define CM_SHARDED_MAP(name, Key, Value, hash_function, equal_function)                                                \

@@ -8,8 +8,8 @@ CM_BEGIN_DECLS
 
 enum cm_moved_ { CM_MOVED_NOW_, CM_MOVED_BEFORE_, CM_MOVED_HELD_, CM_MOVED_NOMEM_ };
 
-/* Remembers a bucket that could not be moved now. */
-CM_API CM_COLD void cm_table_straggler_(struct cm_table_ *table, uint64_t index);
+/* Remembers a bucket that could not be moved now: it was held, or lacked overflow buckets. */
+CM_API CM_COLD void cm_table_straggler_(struct cm_table_ *table, uint64_t index, bool lacking);
 
 /* The hash of an entry, and its node where there are nodes: they remember the low bits, the tag has the high ones. */
 CM_INLINE uint64_t cm_place_hash_(const struct cm_type *type, const struct cm_layout_ layout, const struct cm_map_ *map,
@@ -61,10 +61,12 @@ static CM_COLD __attribute__((unused)) void cm_targets_undo_(struct cm_layout_ l
         char *bucket = cm_table_bucket_(to, layout, target);
         bool chained = cm_load_relaxed_(cm_bucket_state_(bucket)) & CM_CHAINED_;
         cm_store_relaxed_(cm_bucket_state_(bucket), 0);
-        while (chained) {
-            bucket = *cm_bucket_link_(bucket, layout);
-            chained = cm_load_relaxed_(cm_bucket_state_(bucket)) & CM_CHAINED_;
-            cm_overflow_give_(to, layout.bucket, bucket);
+        char *overflow = chained ? *cm_bucket_link_(bucket, layout) : NULL;
+        while (overflow) {
+            chained = cm_load_relaxed_(cm_bucket_state_(overflow)) & CM_CHAINED_;
+            char *next = chained ? *cm_bucket_link_(overflow, layout) : NULL;
+            cm_overflow_give_(to, layout.bucket, overflow);
+            overflow = next;
         }
     }
 }
@@ -119,7 +121,7 @@ CM_INLINE uint64_t cm_buckets_move_(const struct cm_type *type, struct cm_map_ *
         enum cm_moved_ result = cm_bucket_move_(type, map, from, before, index);
         moved += result == CM_MOVED_NOW_;
         if (CM_UNLIKELY(result == CM_MOVED_HELD_ || result == CM_MOVED_NOMEM_))
-            cm_table_straggler_(from, index);
+            cm_table_straggler_(from, index, result == CM_MOVED_NOMEM_);
     }
     return moved;
 }

@@ -51,8 +51,9 @@ struct cm_table_ {
     struct cm_table_ *next;
     char apart_[CM_APART - 16];
     /* Overflow buckets. */
-    uint64_t overflowed;     /* in use */
-    uint64_t overflow_limit; /* more than this asks for growth */
+    uint64_t overflowed;      /* in use */
+    uint64_t overflow_wanted; /* how many a mover wants to find: doubled when they were too few */
+    uint64_t overflow_limit;  /* more than this asks for growth */
     struct cm_overflow_chunk_ *overflow_chunks;
     char *overflow_free; /* a stack by link: any thread pushes, the one that holds `overflow_popping` pops */
     uint32_t overflow_popping;
