@@ -2,6 +2,7 @@
 #include <concmap/detail/cell.h>
 
 #include "parking.h"
+#include "platform.h"
 
 /* Long enough for a holder that is running to finish (some microseconds), too short to matter if it lost its core. */
 #define SPINS 40
@@ -44,11 +45,14 @@ uint64_t cm_cell_lock_slow_(uint64_t *cell, cm_waiters_ *waiters)
     for (unsigned turn = 0;; turn++) {
         /* Acquire: who follows MOVED sees the table it leads to. Pairs with cm_cell_unlock_(). */
         uint64_t word = cm_load_acquire_(cell);
-        if (word & CM_MOVED_)
+        if (word & CM_MOVED_) {
+            cm_platform_tsan_acquire_(cell);
             return word;
+        }
         if (!(word & BARS_WRITERS)) {
             if (cm_swap_if_acquire_(cell, &word, (word | CM_WRITER_) & ~CM_PENDING_)) {
                 cm_fence_release_(); /* as in cm_cell_try_lock_() */
+                cm_platform_tsan_acquire_(cell);
                 return word;
             }
             continue;
@@ -63,12 +67,16 @@ uint64_t cm_cell_share_(uint64_t *cell, cm_waiters_ *waiters)
     struct wait wait = {.cell = cell, .bars = BARS_READERS};
     for (unsigned turn = 0;; turn++) {
         uint64_t word = cm_load_acquire_(cell);
-        if (word & CM_MOVED_)
+        if (word & CM_MOVED_) {
+            cm_platform_tsan_acquire_(cell);
             return word;
+        }
         bool full = (word & CM_READERS_) == CM_READERS_;
         /* Acquire: pairs with the release of the last writer. */
-        if (!(word & BARS_READERS) && !full && cm_swap_if_acquire_(cell, &word, word + CM_READER_ONE_))
+        if (!(word & BARS_READERS) && !full && cm_swap_if_acquire_(cell, &word, word + CM_READER_ONE_)) {
+            cm_platform_tsan_acquire_(cell);
             return word;
+        }
         if (word & BARS_READERS)
             wait_turn(&wait, turn, waiters);
         else
@@ -79,6 +87,7 @@ uint64_t cm_cell_share_(uint64_t *cell, cm_waiters_ *waiters)
 void cm_cell_unshare_(uint64_t *cell, cm_waiters_ *waiters)
 {
     uint64_t word = cm_load_relaxed_(cell);
+    cm_platform_tsan_release_(cell);
     /* Release: the holder's reads are done before a writer comes in. */
     while (!cm_swap_if_release_(cell, &word, word - CM_READER_ONE_))
         ;

@@ -44,6 +44,14 @@ static bool pin_allows(const uint64_t *word, uint64_t epoch)
     return !pin || (pin | CM_EPOCH_FENCES_) == (epoch | CM_EPOCH_FENCES_);
 }
 
+bool cm_domain_passed_(uint64_t tag)
+{
+    /* Pairs with the release of an advance, and through it with every reader that left. */
+    uint64_t epoch = cm_load_acquire_(&cm_domain_.epoch) & ~CM_EPOCH_FENCES_;
+    cm_platform_tsan_acquire_(&cm_domain_.epoch);
+    return epoch >= tag + 2 * CM_EPOCH_ONE_;
+}
+
 /* Whether every thread is outside, or inside at this epoch; and fences for itself where that is needed. */
 static bool readers_are_at(uint64_t epoch)
 {
@@ -69,6 +77,7 @@ bool cm_domain_advance_(void)
     }
     if (!readers_are_at(epoch))
         return false;
+    cm_platform_tsan_release_(&cm_domain_.epoch);
     /* Pairs with the acquire of pins and of cm_domain_passed_(). */
     return cm_swap_if_acq_rel_(&cm_domain_.epoch, &epoch, epoch + CM_EPOCH_ONE_);
 }

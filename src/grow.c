@@ -6,6 +6,7 @@
  * again. */
 #include <concmap/detail/move.h>
 
+#include "platform.h"
 #include "table.h"
 
 #define CLAIM_BYTES 4096  /* of buckets that one call moves: 64 buckets of a line */
@@ -62,6 +63,8 @@ static void root_swing(struct cm_map_ *map)
     struct cm_table_ *root = cm_load_acquire_(&map->root);
     while (cm_load_acquire_(&root->moved) == cm_table_buckets_(root)) {
         struct cm_table_ *next = cm_load_acquire_(&root->next);
+        cm_platform_tsan_acquire_(&root->moved);
+        cm_platform_tsan_release_(&map->root);
         /* Publishes the next table's buckets to those who start at the root. */
         if (cm_swap_if_acq_rel_(&map->root, &root, next)) {
             table_retire(map, root);
@@ -72,6 +75,7 @@ static void root_swing(struct cm_map_ *map)
 
 static void table_count_moved(struct cm_map_ *map, struct cm_table_ *table, uint64_t moved)
 {
+    cm_platform_tsan_release_(&table->moved);
     /* Release: this thread's moves; acquire: those of the others, for the one who completes the count. */
     if (moved && cm_add_acq_rel_(&table->moved, moved) + moved == cm_table_buckets_(table))
         root_swing(map);
@@ -159,6 +163,7 @@ static cm_status next_make(struct cm_map_ *map, const struct cm_type *type, stru
     }
     cm_store_relaxed_(&map->overflow_retry, 0);
     next->overflow_wanted = claim_of(type) / 8 + 1;
+    cm_platform_tsan_release_(&table->next);
     /* Publishes the header. Pairs with the acquires of those who follow MOVED, and of movers. */
     cm_store_release_(&table->next, next);
     return CM_OK;

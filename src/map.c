@@ -45,9 +45,11 @@ struct cm_table_ *cm_map_first_table_(struct cm_map_ *map, const struct cm_type 
     if (!made)
         return NULL;
     struct cm_table_ *root = empty_table();
+    cm_platform_tsan_release_(&map->root);
     /* Publishes the table. Of two makers one wins. */
     if (cm_swap_if_acq_rel_(&map->root, &root, made))
         return made;
+    cm_platform_tsan_acquire_(&map->root);
     cm_table_free_(map, made);
     return root;
 }
@@ -96,7 +98,9 @@ static cm_status map_visit(struct cm_map_ *map, const struct cm_type *type, visi
             uint64_t *cell = cm_bucket_state_(head);
             if (!bucket_is_reached(before, layout, index) || !cm_cell_lock_(cell, &map->waiters))
                 continue;
+            cm_platform_tsan_acquire_(cell);
             cm_status status = visit(map, type, table, head, index, context);
+            cm_platform_tsan_release_(cell);
             cm_cell_unlock_(cell, cm_load_relaxed_(cell), &map->waiters);
             if (status < 0)
                 return status;

@@ -39,6 +39,7 @@ void *cm_per_thread_make_(struct cm_per_thread_ *all, const cm_allocator *alloca
         char *made = segment_make(allocator, segment_size(k) * size);
         if (!made)
             return NULL;
+        cm_platform_tsan_release_(&all->segments[k]);
         /* Publishes the zeroes. Pairs with the acquire in cm_per_thread_get_(). Of two makers one wins. */
         if (cm_swap_if_acq_rel_(&all->segments[k], &segment, made))
             segment = made;

@@ -28,5 +28,6 @@ bool cm_platform_random_(void *bytes, size_t size);
 void cm_platform_root_region_(const void *address, size_t size, bool add);
 void cm_platform_lockfree_memory_(const void *address, size_t size);
 void cm_platform_tsan_acquire_(const void *address);
+void cm_platform_tsan_release_(const void *address);
 
 #endif

@@ -4,6 +4,8 @@
 #include <concmap/detail/memory.h>
 #include <concmap/str.h>
 
+#include "platform.h"
+
 #define BATCH 256                  /* nodes that travel between a cache and the depot at once */
 #define FIRST_CHUNK ((size_t)1024) /* bytes; chunks grow with the pool */
 #define LAST_CHUNK ((size_t)4 << 20)
@@ -93,10 +95,12 @@ struct cm_node_ *cm_pool_take_(struct cm_pool_ *pool, struct cm_pool_cache_ *cac
 static void depot_lock(struct cm_pool_ *pool, cm_waiters_ *waiters)
 {
     cm_cell_lock_(&pool->depot_lock, waiters);
+    cm_platform_tsan_acquire_(&pool->depot_lock);
 }
 
 static void depot_unlock(struct cm_pool_ *pool, cm_waiters_ *waiters)
 {
+    cm_platform_tsan_release_(&pool->depot_lock);
     cm_cell_unlock_(&pool->depot_lock, cm_load_relaxed_(&pool->depot_lock), waiters);
 }
 

@@ -1,6 +1,7 @@
 /* Tables and their overflow buckets. */
 #include <concmap/detail/table.h>
 
+#include "platform.h"
 #include "table.h"
 
 #define GIVE_BACK ((size_t)2 << 20) /* bytes of a dead table that one call gives back */
@@ -97,6 +98,7 @@ bool cm_overflow_supply_(struct cm_map_ *map, struct cm_table_ *table, struct cm
     struct cm_overflow_chunk_ *chunk = block.address;
     *chunk = (struct cm_overflow_chunk_){.block = block, .buckets = (char *)(chunk + 1), .count = count};
     cm_add_relaxed_(&map->table_bytes, block.size);
+    cm_platform_tsan_release_(&table->overflow_chunks);
     chunk->next = cm_load_relaxed_(&table->overflow_chunks);
     while (!cm_swap_if_release_(&table->overflow_chunks, &chunk->next, chunk)) /* pairs with chunk_take() */
         ;
@@ -113,6 +115,7 @@ static char *chunk_take(struct cm_table_ *table, size_t bucket_size)
     struct cm_overflow_chunk_ *chunk = cm_load_acquire_(&table->overflow_chunks);
     if (!chunk || cm_load_relaxed_(&chunk->taken) >= chunk->count)
         return NULL;
+    cm_platform_tsan_acquire_(&table->overflow_chunks);
     uint64_t index = cm_add_relaxed_(&chunk->taken, 1); /* relaxed: only its uniqueness counts */
     return index < chunk->count ? chunk->buckets + index * bucket_size : NULL;
 }
@@ -127,6 +130,7 @@ static char *stack_pop(struct cm_table_ *table, size_t bucket_size)
     char *top = cm_load_acquire_(&table->overflow_free);
     while (top && !cm_swap_if_acq_rel_(&table->overflow_free, &top, cm_load_relaxed_(link_of(top, bucket_size))))
         ;
+    cm_platform_tsan_acquire_(&table->overflow_free);
     cm_store_release_(&table->overflow_popping, 0);
     return top;
 }
@@ -148,6 +152,7 @@ char *cm_overflow_take_(struct cm_table_ *table, size_t bucket_size)
 void cm_overflow_give_(struct cm_table_ *table, size_t bucket_size, char *bucket)
 {
     cm_sub_relaxed_(&table->overflowed, 1);
+    cm_platform_tsan_release_(&table->overflow_free);
     char *top = cm_load_relaxed_(&table->overflow_free);
     do
         cm_store_relaxed_(link_of(bucket, bucket_size), top);

@@ -11,6 +11,7 @@
 void __lsan_register_root_region(const void *address, size_t size) __attribute__((weak));
 void __lsan_unregister_root_region(const void *address, size_t size) __attribute__((weak));
 void __tsan_acquire(void *address) __attribute__((weak));
+void __tsan_release(void *address) __attribute__((weak));
 
 void cm_platform_root_region_(const void *address, size_t size, bool add)
 {
@@ -28,8 +29,16 @@ void cm_platform_lockfree_memory_(const void *address, size_t size)
 #endif
 }
 
+/* Where the library is instrumented itself, the sanitizer sees the atomics; to tell it more would only hide mistakes.
+ */
 void cm_platform_tsan_acquire_(const void *address)
 {
-    if (__tsan_acquire)
+    if (!CM_TSAN && __tsan_acquire)
         __tsan_acquire((void *)(uintptr_t)address);
+}
+
+void cm_platform_tsan_release_(const void *address)
+{
+    if (!CM_TSAN && __tsan_release)
+        __tsan_release((void *)(uintptr_t)address);
 }

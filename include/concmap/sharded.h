@@ -80,7 +80,8 @@ typedef enum cm_op_kind { CM_OP_GET, CM_OP_INSERT, CM_OP_PUT, CM_OP_UPDATE, CM_O
     /* Makes an empty map. CM_NOMEM: the capacity is too large; CM_INVALID: the library is of another version. */      \
     CM_TYPED cm_status name##_init(name *map, const cm_config *config)                                                 \
     {                                                                                                                  \
-        return cm_map_init_(&map->core, &name##_type_, config, CM_LAYOUT_VERSION_, sizeof(struct cm_map_));            \
+        return cm_map_init_((struct cm_map_ *)(void *)map, &name##_type_, config, CM_LAYOUT_VERSION_,                  \
+                            sizeof(struct cm_map_));                                                                   \
     }                                                                                                                  \
     /* Gives everything back. Nobody may be in the map, nor come later. O(buckets) at most. */                         \
     CM_TYPED void name##_destroy(name *map)                                                                            \

@@ -90,12 +90,7 @@ CM_INLINE void cm_leaf_leave_(struct cm_thread_ *self)
 CM_API uint64_t cm_domain_tag_(void);
 
 /* Whether no reader can still look at memory of this tag. */
-CM_INLINE bool cm_domain_passed_(uint64_t tag)
-{
-    /* Pairs with the release of an advance, and through it with every reader that left. */
-    uint64_t epoch = cm_load_acquire_(&cm_domain_.epoch) & ~CM_EPOCH_FENCES_;
-    return epoch >= tag + 2 * CM_EPOCH_ONE_;
-}
+CM_API bool cm_domain_passed_(uint64_t tag);
 
 /* Advances the epoch by one if no pin is older. Costs a membarrier: 0.4 us alone, some 10 us with readers on other
  * cores. Lock-free; callable inside a pin (then it may fail, and never waits). */
