@@ -67,7 +67,7 @@ static double run_threads(struct run *run, const char *job, long threads)
             exit(1);
         }
     if (!run->quiet)
-        for (size_t done; (done = __atomic_load_n(&run->next, __ATOMIC_RELAXED)) < run->corpus->count; usleep(20000))
+        for (size_t done; (done = __atomic_load_n(&run->next, __ATOMIC_RELAXED)) < run->corpus->count; usleep(1000))
             progress_show(job, done, run->corpus->count);
     for (long i = 0; i < threads; i++)
         pthread_join(ids[i], NULL);

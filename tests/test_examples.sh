@@ -1,0 +1,41 @@
+#!/usr/bin/env bash
+# The examples do their job on small input, agree with themselves, and refuse bad arguments in one line.
+set -euo pipefail
+examples=$CONCMAP_BUILD/examples
+[[ -x $examples/wordcount ]] || exit 77
+work=$(mktemp -d)
+trap 'rm -rf "$work"' EXIT
+
+fails() {
+    echo "$*"
+    exit 1
+}
+
+mkdir "$work/texts"
+printf 'The cat and THE dog.\nthe end' >"$work/texts/one"
+printf 'cat, dog; dog\n' >"$work/texts/two"
+printf 'a zero \0 byte' >"$work/texts/binary"
+: >"$work/texts/empty"
+
+text=$("$examples/wordcount" --threads 3 "$work/texts")
+grep -q 'the three results agree' <<<"$text" || fails "no agreement: $text"
+grep -Eq '^ +3  the$' <<<"$text" || fails "the: $text"
+grep -q '10 words, 5 of them different' <<<"$text" || fails "words: $text"
+grep -q 'skipped: 1 binary' <<<"$text" || fails "binary: $text"
+json=$("$examples/wordcount" --json "$work/texts")
+python3 -c 'import json, sys; r = json.loads(sys.argv[1]); assert r["agree"] and r["words"] == 10 and ["the", 3] in r["top"]' \
+    "$json" 2>/dev/null || ! command -v python3 >/dev/null || fails "json: $json"
+"$examples/sessions" --seconds 1 | grep -q 'the account adds up' || fails "the account of sessions"
+"$examples/sessions" --seconds 1 --threads 5 --json | grep -q '"adds_up": true' || fails "the account of sessions, as JSON"
+
+refuses() {
+    local status=0 message
+    message=$("$@" 2>&1 >/dev/null) || status=$?
+    ((status == 2)) && [[ -n $message && $message != *$'\n'* ]] || fails "$*: status $status, message: $message"
+}
+refuses "$examples/wordcount" "$work/nothing"
+refuses "$examples/wordcount" --threads 0 "$work/texts"
+refuses "$examples/wordcount" --frequent
+refuses "$examples/sessions" --seconds x
+refuses "$examples/sessions" extra
+refuses "$examples/sessions" --threads
