@@ -72,5 +72,5 @@ if compile -fsanitize=thread 2>/dev/null; then
 else
     echo "no thread sanitizer for $CC: not tried"
 fi
-compile
+compile -Wl,--strip-debug # valgrind does not read every compiler's debug information
 valgrind --quiet --tool=helgrind --error-exitcode=67 "$work/program"
