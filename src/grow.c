@@ -154,8 +154,7 @@ static bool table_is_full(struct cm_map_ *map, const struct cm_type *type, const
 static cm_status next_make(struct cm_map_ *map, const struct cm_type *type, struct cm_table_ *table, uint64_t least)
 {
     uint64_t buckets = cm_table_buckets_(table) * (cm_table_buckets_(table) < FAST_UNTIL ? 4 : 2);
-    bool jump = least > buckets;
-    struct cm_table_ *next = cm_table_make_(map, cm_layout_of_(type), jump ? least : buckets, jump);
+    struct cm_table_ *next = cm_table_make_(map, cm_layout_of_(type), least > buckets ? least : buckets);
     if (!next) { /* the full table serves on; it is tried again when a sixteenth more has overflowed */
         cm_store_relaxed_(&map->overflow_retry,
                           cm_load_relaxed_(&table->overflowed) + cm_table_buckets_(table) / 16 + 1);

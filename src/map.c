@@ -41,7 +41,7 @@ struct cm_table_ *cm_map_first_table_(struct cm_map_ *map, const struct cm_type 
 {
     struct cm_layout_ layout = cm_layout_of_(type);
     struct cm_table_ *made =
-        cm_table_make_(map, layout, cm_table_buckets_for_(layout, entries ? entries : FIRST_ENTRIES), true);
+        cm_table_make_(map, layout, cm_table_buckets_for_(layout, entries ? entries : FIRST_ENTRIES));
     if (!made)
         return NULL;
     struct cm_table_ *root = empty_table();
@@ -113,13 +113,11 @@ void cm_map_destroy_(struct cm_map_ *map, const struct cm_type *type)
 {
     struct cm_layout_ layout = cm_layout_of_(type);
     struct cm_table_ *table = map->root;
-    const struct cm_table_ *before = NULL;
     if (cm_table_is_empty_(table))
         table = NULL;
     if (type->key_text)
-        for (struct cm_table_ *t = table; t; before = t, t = t->next)
-            if (!before || t->zeroed || before->moved == cm_table_buckets_(before))
-                table_free_texts(map, layout, t);
+        for (struct cm_table_ *t = table; t; t = t->next)
+            table_free_texts(map, layout, t);
     while (table) {
         struct cm_table_ *next = table->next;
         cm_table_free_(map, table);

@@ -69,6 +69,8 @@ void cm_park_(const void *address, bool (*blocked)(void *), void *context, uint3
 {
     struct lot *lot = lot_of(address);
     struct sleeper sleeper = {.address = address};
+    cm_platform_lockfree_memory_(&sleeper, sizeof sleeper);
+    cm_platform_lockfree_memory_(&lot->waiters, sizeof lot->waiters);
     cm_add_relaxed_(waiters, 1); /* relaxed: the barrier orders both counts before the look below */
     cm_add_relaxed_(&lot->waiters, 1);
     bool barrier = cm_platform_barrier_();

@@ -34,18 +34,17 @@ uint64_t cm_table_buckets_for_(struct cm_layout_ layout, size_t entries)
     return buckets;
 }
 
-struct cm_table_ *cm_table_make_(struct cm_map_ *map, struct cm_layout_ layout, uint64_t buckets, bool zeroed)
+struct cm_table_ *cm_table_make_(struct cm_map_ *map, struct cm_layout_ layout, uint64_t buckets)
 {
     struct cm_block_ block;
     if (buckets > (SIZE_MAX >> 1) / layout.bucket ||
-        !cm_block_allocate_(&map->allocator, CM_TABLE_HEADER_ + buckets * layout.bucket, CM_APART, zeroed, &block))
+        !cm_block_allocate_(&map->allocator, CM_TABLE_HEADER_ + buckets * layout.bucket, CM_APART, true, &block))
         return NULL;
     struct cm_table_ *table = block.address;
     memset(table, 0, CM_TABLE_HEADER_);
     table->mask = buckets - 1;
     table->overflow_limit = 1 + buckets / (2 * layout.slots);
     table->block = block;
-    table->zeroed = zeroed || block.mapped;
     cm_add_relaxed_(&map->table_bytes, block.size);
     return table;
 }

@@ -9,9 +9,8 @@ uint64_t cm_table_capacity_(struct cm_layout_ layout, uint64_t buckets);
 /* A power of two of buckets that `entries` fit in; 0: there is none. */
 uint64_t cm_table_buckets_for_(struct cm_layout_ layout, size_t entries);
 
-/* A table of empty buckets. Not zeroed: its buckets' states hold anything until the mover clears them. NULL: no memory.
- */
-struct cm_table_ *cm_table_make_(struct cm_map_ *map, struct cm_layout_ layout, uint64_t buckets, bool zeroed);
+/* A table of empty buckets, all zero. NULL: no memory. */
+struct cm_table_ *cm_table_make_(struct cm_map_ *map, struct cm_layout_ layout, uint64_t buckets);
 /* Frees a table at once. */
 void cm_table_free_(struct cm_map_ *map, struct cm_table_ *table);
 /* Frees a part of it; true when all is gone. */

@@ -44,15 +44,6 @@ CM_INLINE bool cm_entry_append_(const struct cm_type *type, const struct cm_layo
     return true;
 }
 
-CM_INLINE void cm_targets_clear_(const struct cm_layout_ layout, struct cm_table_ *from, struct cm_table_ *to,
-                                 uint64_t index)
-{
-    if (CM_LIKELY(to->zeroed))
-        return;
-    for (uint64_t target = index; target <= to->mask; target += from->mask + 1)
-        cm_store_relaxed_(cm_bucket_state_(cm_table_bucket_(to, layout, target)), 0); /* relaxed: not reachable yet */
-}
-
 /* Gives back what a failed move has put into its targets. */
 static CM_COLD __attribute__((unused)) void cm_targets_undo_(struct cm_layout_ layout, struct cm_table_ *from,
                                                              struct cm_table_ *to, uint64_t index)
@@ -102,7 +93,6 @@ CM_INLINE enum cm_moved_ cm_bucket_move_(const struct cm_type *type, struct cm_m
     if (!cm_cell_try_lock_(cell))
         return CM_MOVED_HELD_;
     struct cm_table_ *to = cm_load_acquire_(&from->next);
-    cm_targets_clear_(layout, from, to, index);
     bool copied = cm_chain_copy_(type, layout, map, head, to);
     if (CM_UNLIKELY(!copied))
         cm_targets_undo_(layout, from, to, index);

@@ -66,7 +66,6 @@ struct cm_table_ {
     struct cm_table_ *retired_next;
     uint64_t tag;
     struct cm_block_ block;
-    bool zeroed; /* the buckets were zero from the start; otherwise the mover makes them so */
 };
 
 #define CM_TABLE_HEADER_ 512
