@@ -90,6 +90,9 @@ static void registry_start(void)
         return;
     pthread_atfork(fork_prepare, fork_parent, fork_child);
     cm_domain_start_();
+    cm_platform_lockfree_memory_(first_records, sizeof first_records);
+    cm_platform_lockfree_memory_(&stranger, sizeof stranger);
+    cm_platform_lockfree_memory_(&all_records, sizeof all_records);
     records_add(first_records, sizeof first_records / sizeof *first_records);
 }
 
