@@ -92,7 +92,7 @@ static void registry_start(void)
     cm_domain_start_();
     cm_platform_lockfree_memory_(first_records, sizeof first_records);
     cm_platform_lockfree_memory_(&stranger, sizeof stranger);
-    cm_platform_lockfree_memory_(&all_records, sizeof all_records);
+    cm_platform_lockfree_memory_(&all_records, sizeof(uintptr_t));
     records_add(first_records, sizeof first_records / sizeof *first_records);
 }
 
