@@ -34,11 +34,11 @@ static uint64_t generic_move(struct cm_map_ *map, const struct cm_type *type, st
                        : cm_buckets_move_(type, map, from, before, begin, end);
 }
 
-void cm_table_straggler_(struct cm_table_ *table, uint64_t index, bool lacking)
+void cm_table_straggler_(struct cm_table_ *table, uint64_t index, uint64_t lacking)
 {
     struct cm_table_ *next = cm_load_acquire_(&table->next);
-    if (lacking) /* relaxed: a hint; of two doublings at once one may be lost */
-        cm_store_relaxed_(&next->overflow_wanted, 2 * cm_load_relaxed_(&next->overflow_wanted));
+    if (lacking > cm_load_relaxed_(&next->overflow_wanted)) /* relaxed: a hint, and the smaller of two comes again */
+        cm_store_relaxed_(&next->overflow_wanted, lacking);
     for (size_t i = 0; i < CM_STRAGGLERS_; i++) {
         uint64_t none = 0;
         if (cm_load_relaxed_(&table->stragglers[i]) == 0 &&

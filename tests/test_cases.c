@@ -24,10 +24,17 @@ static uint64_t same_hash(const uint64_t *key, uint64_t seed)
     return 0;
 }
 
+static uint64_t neighbour_hash(const uint64_t *key, uint64_t seed)
+{
+    (void)seed;
+    return *key % 64;
+}
+
 CM_SHARDED_MAP(nums, uint64_t, uint64_t, cm_hash_u64, cm_equal_u64)
 CM_SHARDED_MAP(pairs, uint64_t, struct pair, cm_hash_u64, cm_equal_u64)
 CM_SHARDED_MAP(pages, uint64_t, struct page, cm_hash_u64, cm_equal_u64)
 CM_SHARDED_MAP(words, cm_str, uint64_t, cm_hash_str, cm_equal_str)
+CM_SHARDED_MAP(neighbours, uint64_t, uint64_t, neighbour_hash, cm_equal_u64)
 CM_SHARDED_MAP(twins, uint64_t, uint64_t, same_hash, cm_equal_u64)
 
 static cm_status add_one(uint64_t *value, void *context)
@@ -381,6 +388,22 @@ static void G4_equal_hashes_end_in_bounded_memory(void **state)
     twins_destroy(&map);
 }
 
+/* All entries are in neighbouring buckets, so every bucket of a claim lacks overflow buckets; growth goes on, and asks
+ * for no more than the longest chain. */
+static void G4_growth_of_long_chains_asks_for_what_it_lacks(void **state)
+{
+    (void)state;
+    neighbours map;
+    assert_int_equal(neighbours_init(&map, &(cm_config){.capacity = 2048}), CM_OK);
+    for (uint64_t key = 0; key < 10000; key++)
+        assert_int_equal(neighbours_put(&map, key, key, NULL), CM_OK);
+    assert_int_equal(neighbours_settle(&map), CM_OK);
+    assert_true(neighbours_memory(&map).total < 2 << 20);
+    const char *reason = NULL;
+    assert_int_equal(neighbours_check(&map, &reason), CM_OK);
+    neighbours_destroy(&map);
+}
+
 static void G5_a_map_is_destroyed_while_it_grows(void **state)
 {
     (void)state;
@@ -567,6 +590,7 @@ int main(void)
         cmocka_unit_test(G1_growth_that_fails_leaves_the_map_whole),
         cmocka_unit_test(G2_no_update_is_lost_while_its_bucket_moves),
         cmocka_unit_test(G4_equal_hashes_end_in_bounded_memory),
+        cmocka_unit_test(G4_growth_of_long_chains_asks_for_what_it_lacks),
         cmocka_unit_test(G5_a_map_is_destroyed_while_it_grows),
         cmocka_unit_test(K4_a_callback_that_fails_leaves_the_entry_and_no_lock),
         cmocka_unit_test(L9_retired_nodes_and_tables_go_with_the_map),

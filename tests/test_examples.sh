@@ -25,8 +25,10 @@ grep -q 'skipped: 1 binary' <<<"$text" || fails "binary: $text"
 json=$("$examples/wordcount" --json "$work/texts")
 python3 -c 'import json, sys; r = json.loads(sys.argv[1]); assert r["agree"] and r["words"] == 10 and ["the", 3] in r["top"]' \
     "$json" 2>/dev/null || ! command -v python3 >/dev/null || fails "json: $json"
-"$examples/sessions" --seconds 1 | grep -q 'the account adds up' || fails "the account of sessions"
-"$examples/sessions" --seconds 1 --threads 5 --json | grep -q '"adds_up": true' || fails "the account of sessions, as JSON"
+account=$("$examples/sessions" --seconds 1 2>&1) || fails "sessions: status $?: $account"
+grep -q 'the account adds up' <<<"$account" || fails "the account of sessions: $account"
+account=$("$examples/sessions" --seconds 1 --threads 5 --json 2>&1) || fails "sessions --json: status $?: $account"
+grep -q '"adds_up": true' <<<"$account" || fails "the account of sessions, as JSON: $account"
 
 refuses() {
     local status=0 message

@@ -8,8 +8,9 @@ CM_BEGIN_DECLS
 
 enum cm_moved_ { CM_MOVED_NOW_, CM_MOVED_BEFORE_, CM_MOVED_HELD_, CM_MOVED_NOMEM_ };
 
-/* Remembers a bucket that could not be moved now: it was held, or lacked overflow buckets. */
-CM_API CM_COLD void cm_table_straggler_(struct cm_table_ *table, uint64_t index, bool lacking);
+/* Remembers a bucket that could not be moved now: it was held, or lacked overflow buckets. Then the next mover sees to
+ * it that as many are there as its chain is long: no move needs more, and `lacking` says how many; 0: it was held. */
+CM_API CM_COLD void cm_table_straggler_(struct cm_table_ *table, uint64_t index, uint64_t lacking);
 
 /* The hash of an entry, and its node where there are nodes: they remember the low bits, the tag has the high ones. */
 CM_INLINE uint64_t cm_place_hash_(const struct cm_type *type, const struct cm_layout_ layout, const struct cm_map_ *map,
@@ -62,6 +63,15 @@ static CM_COLD __attribute__((unused)) void cm_targets_undo_(struct cm_layout_ l
     }
 }
 
+/* The buckets of a chain. */
+static CM_COLD __attribute__((unused)) uint64_t cm_chain_length_(struct cm_layout_ layout, char *bucket)
+{
+    uint64_t length = 1;
+    for (; cm_load_relaxed_(cm_bucket_state_(bucket)) & CM_CHAINED_; length++)
+        bucket = *cm_bucket_link_(bucket, layout);
+    return length;
+}
+
 CM_INLINE bool cm_chain_copy_(const struct cm_type *type, const struct cm_layout_ layout, const struct cm_map_ *map,
                               char *head, struct cm_table_ *to)
 {
@@ -81,7 +91,7 @@ CM_INLINE bool cm_chain_copy_(const struct cm_type *type, const struct cm_layout
 
 /* Moves one bucket to the next table. Never waits: a bucket that is held is left for later. */
 CM_INLINE enum cm_moved_ cm_bucket_move_(const struct cm_type *type, struct cm_map_ *map, struct cm_table_ *from,
-                                         const struct cm_table_ *before, uint64_t index)
+                                         const struct cm_table_ *before, uint64_t index, uint64_t *lacking)
 {
     const struct cm_layout_ layout = cm_layout_of_(type);
     char *head = cm_table_bucket_(from, layout, index);
@@ -94,8 +104,10 @@ CM_INLINE enum cm_moved_ cm_bucket_move_(const struct cm_type *type, struct cm_m
         return CM_MOVED_HELD_;
     struct cm_table_ *to = cm_load_acquire_(&from->next);
     bool copied = cm_chain_copy_(type, layout, map, head, to);
-    if (CM_UNLIKELY(!copied))
+    if (CM_UNLIKELY(!copied)) {
         cm_targets_undo_(layout, from, to, index);
+        *lacking = cm_chain_length_(layout, head);
+    }
     uint64_t word = cm_load_relaxed_(cell);
     /* Publishes the targets, to whoever sees MOVED. */
     cm_cell_unlock_(cell, copied ? word | CM_MOVED_ : word, &map->waiters);
@@ -106,12 +118,14 @@ CM_INLINE enum cm_moved_ cm_bucket_move_(const struct cm_type *type, struct cm_m
 CM_INLINE uint64_t cm_buckets_move_(const struct cm_type *type, struct cm_map_ *map, struct cm_table_ *from,
                                     const struct cm_table_ *before, uint64_t begin, uint64_t end)
 {
-    uint64_t moved = 0;
+    uint64_t moved = 0, lacking = 0;
     for (uint64_t index = begin; index < end; index++) {
-        enum cm_moved_ result = cm_bucket_move_(type, map, from, before, index);
+        enum cm_moved_ result = cm_bucket_move_(type, map, from, before, index, &lacking);
         moved += result == CM_MOVED_NOW_;
-        if (CM_UNLIKELY(result == CM_MOVED_HELD_ || result == CM_MOVED_NOMEM_))
-            cm_table_straggler_(from, index, result == CM_MOVED_NOMEM_);
+        if (CM_UNLIKELY(result == CM_MOVED_HELD_))
+            cm_table_straggler_(from, index, 0);
+        else if (CM_UNLIKELY(result == CM_MOVED_NOMEM_))
+            cm_table_straggler_(from, index, lacking);
     }
     return moved;
 }

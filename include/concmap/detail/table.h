@@ -52,7 +52,7 @@ struct cm_table_ {
     char apart_[CM_APART - 16];
     /* Overflow buckets. */
     uint64_t overflowed;      /* in use */
-    uint64_t overflow_wanted; /* how many a mover wants to find: doubled when they were too few */
+    uint64_t overflow_wanted; /* how many a mover wants to find: the longest chain that lacked some */
     uint64_t overflow_limit;  /* more than this asks for growth */
     struct cm_overflow_chunk_ *overflow_chunks;
     char *overflow_free; /* a stack by link: any thread pushes, the one that holds `overflow_popping` pops */
