@@ -95,6 +95,17 @@ static bool stragglers_move(struct cm_map_ *map, const struct cm_type *type, str
     return moved > 0;
 }
 
+/* The two halves that buckets move to enter a fresh huge page at the same time. So that no call touches two, the upper
+ * half's next page is touched when the lower half is in the middle of one. */
+static void page_ahead_touch(const struct cm_table_ *next, struct cm_layout_ layout, uint64_t half, uint64_t begin,
+                             uint64_t end)
+{
+    uint64_t page = CM_HUGE_PAGE_ / layout.bucket;
+    uint64_t middle = begin / page * page + page / 2;
+    if (begin <= middle && middle < end && middle + page / 2 < half) /* relaxed: nothing changes */
+        cm_or_relaxed_(cm_bucket_state_(cm_table_bucket_(next, layout, half + middle + page / 2)), 0);
+}
+
 /* Moves one claim of a growing table. False if there was nothing to be moved now. */
 static bool table_move_some(struct cm_map_ *map, const struct cm_type *type, struct cm_table_ *table,
                             const struct cm_table_ *before, uint64_t claim)
@@ -110,6 +121,7 @@ static bool table_move_some(struct cm_map_ *map, const struct cm_type *type, str
         uint64_t begin = cm_add_relaxed_(&table->cursor, claim); /* relaxed: only its uniqueness counts */
         if (begin < buckets) {
             uint64_t end = begin + claim < buckets ? begin + claim : buckets;
+            page_ahead_touch(next, cm_layout_of_(type), buckets, begin, end);
             table_count_moved(map, table, generic_move(map, type, table, before, begin, end));
             return true;
         }
@@ -211,9 +223,8 @@ static struct cm_table_ *retired_free_some(struct cm_map_ *map, struct cm_table_
     return list;
 }
 
-bool cm_map_reclaim_(struct cm_map_ *map, const struct cm_type *type, bool patient)
+bool cm_map_reclaim_(struct cm_map_ *map, bool patient)
 {
-    (void)type;
     if (!cm_load_relaxed_(&map->retired))
         return true;
     if (cm_exchange_acquire_(&map->reclaiming, 1))
@@ -238,15 +249,22 @@ bool cm_map_reclaim_(struct cm_map_ *map, const struct cm_type *type, bool patie
 
 /* ---- together ---- */
 
+static bool map_is_growing(struct cm_map_ *map)
+{
+    return cm_load_acquire_(&cm_load_acquire_(&map->root)->next) != NULL;
+}
+
 void cm_map_help_(struct cm_map_ *map, const struct cm_type *type)
 {
     struct cm_pin_ pin = cm_pin_enter_();
     cm_store_relaxed_(&map->work, 0); /* before looking: who wants work later sets it again */
+    /* Whoever makes a table moves nothing: each of the two may touch a fresh huge page. */
+    bool growing = map_is_growing(map);
     cm_map_grow_(map, type, 0);
-    bool moving = cm_map_move_some_(map, type, claim_of(type));
-    bool more = cm_load_acquire_(&cm_load_acquire_(&map->root)->next) != NULL;
+    bool moving = growing && cm_map_move_some_(map, type, claim_of(type));
+    bool more = map_is_growing(map);
     cm_pin_leave_(pin);
-    if (more || (!moving && !cm_map_reclaim_(map, type, true)) || cm_load_relaxed_(&map->retired))
+    if (more || (!moving && !cm_map_reclaim_(map, true)) || cm_load_relaxed_(&map->retired))
         cm_map_want_work_(map);
 }
 
@@ -257,9 +275,9 @@ bool cm_map_step_(struct cm_map_ *map, const struct cm_type *type, size_t bucket
     bool moving = true;
     for (size_t moved = 0; moving && moved < buckets; moved += claim)
         moving = cm_map_move_some_(map, type, buckets - moved < claim ? buckets - moved : claim);
-    bool more = cm_load_acquire_(&cm_load_acquire_(&map->root)->next) != NULL;
+    bool more = map_is_growing(map);
     cm_pin_leave_(pin);
-    return !cm_map_reclaim_(map, type, false) || more;
+    return !cm_map_reclaim_(map, false) || more;
 }
 
 /* Moves what can be moved; false if buckets remain that others hold. */
@@ -270,7 +288,7 @@ static bool map_finish_moving(struct cm_map_ *map, const struct cm_type *type)
         struct cm_pin_ pin = cm_pin_enter_();
         while (cm_map_move_some_(map, type, claim_of(type)))
             ;
-        more = cm_load_acquire_(&cm_load_acquire_(&map->root)->next) != NULL;
+        more = map_is_growing(map);
         cm_pin_leave_(pin);
         if (!more)
             return true;
@@ -279,13 +297,21 @@ static bool map_finish_moving(struct cm_map_ *map, const struct cm_type *type)
     return false;
 }
 
+/* Gives back a part of what the calling thread has retired; true when nothing of it waits. */
+static bool nodes_reclaim(struct cm_map_ *map, const struct cm_type *type)
+{
+    return !cm_layout_has_nodes_(type) ||
+           cm_pool_collect_(&map->pool, &map->allocator, &map->waiters, cm_thread_get_()->index);
+}
+
 cm_status cm_map_settle_(struct cm_map_ *map, const struct cm_type *type)
 {
     if (!map_finish_moving(map, type))
         return CM_BUSY;
     for (unsigned tries = 0; tries < SETTLE_TRIES; tries++) {
         size_t waiting = cm_load_relaxed_(&map->waiting_bytes);
-        if (cm_map_reclaim_(map, type, false))
+        bool nodes_gone = nodes_reclaim(map, type);
+        if (cm_map_reclaim_(map, false) && nodes_gone)
             return CM_OK;
         if (cm_load_relaxed_(&map->waiting_bytes) != waiting)
             tries = 0; /* it goes on, a piece at a time */

@@ -6,7 +6,6 @@
 #include "platform.h"
 
 #define MAPPED_FROM ((size_t)128 << 10)
-#define HUGE_PAGE ((size_t)2 << 20)
 #define HUGE_FROM ((size_t)4 << 20)
 
 static bool allocator_is_default(const cm_allocator *allocator)
@@ -24,7 +23,7 @@ static bool addresses_fit(const void *address, size_t size)
 static bool block_map(size_t size, size_t alignment, struct cm_block_ *block)
 {
     bool huge = size >= HUGE_FROM;
-    void *address = cm_platform_map_(size, huge ? HUGE_PAGE : alignment, huge);
+    void *address = cm_platform_map_(size, huge ? CM_HUGE_PAGE_ : alignment, huge);
     if (!address)
         return false;
     *block = (struct cm_block_){address, address, size, alignment, true};

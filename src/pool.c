@@ -10,6 +10,7 @@
 #define FIRST_CHUNK ((size_t)1024) /* bytes; chunks grow with the pool */
 #define LAST_CHUNK ((size_t)4 << 20)
 #define LIMBO_LISTS 3
+#define FRESH_NODES 64     /* that share one fence */
 #define COLLECT_NODES 1024 /* retired nodes after which a cache tries to advance the epoch */
 #define COLLECT_BYTES ((size_t)256 << 10)
 
@@ -24,11 +25,19 @@ struct limbo {
     size_t bytes;
 };
 
+/* Unlinked, and not tagged yet: the fence before a tag waits for all stores, and one serves many nodes. */
+struct fresh {
+    struct cm_node_ *head, *last;
+    size_t count;
+    size_t bytes;
+};
+
 struct cm_pool_cache_ {
     struct cm_node_ *free[CM_NODE_CLASSES_];
     uint32_t count[CM_NODE_CLASSES_];
     char *bump; /* what is left of the newest chunk */
     char *bump_end;
+    struct fresh fresh;
     struct limbo limbo[LIMBO_LISTS];
     size_t since_collect;
     size_t bytes_since_collect;
@@ -82,6 +91,10 @@ struct cm_node_ *cm_pool_take_(struct cm_pool_ *pool, struct cm_pool_cache_ *cac
     if (node) {
         cache->free[node_class] = node_next(node);
         cache->count[node_class]--;
+        /* The next one, so that neither its link nor what is stored in it has to be waited for. */
+        const char *next = (const char *)cache->free[node_class];
+        for (size_t i = 0; next && i < class_size(pool, node_class); i += CM_LINE)
+            __builtin_prefetch(next + i, 1);
         return node;
     }
     size_t size = class_size(pool, node_class);
@@ -209,10 +222,32 @@ static void limbo_release(struct cm_pool_ *pool, const cm_allocator *allocator, 
     }
 }
 
+/* Tags what is fresh, all at once. */
+static void cache_tag(struct cm_pool_ *pool, const cm_allocator *allocator, cm_waiters_ *waiters,
+                      struct cm_pool_cache_ *cache)
+{
+    struct fresh *fresh = &cache->fresh;
+    if (!fresh->head)
+        return;
+    uint64_t tag = cm_domain_tag_();
+    struct limbo *limbo = &cache->limbo[tag / CM_EPOCH_ONE_ % LIMBO_LISTS];
+    if (limbo->tag != tag) { /* what is in the list is three epochs old or more */
+        limbo_release(pool, allocator, waiters, cache, limbo);
+        limbo->tag = tag;
+    }
+    node_set_next(fresh->last, limbo->head);
+    limbo->head = fresh->head;
+    cm_store_relaxed_(&limbo->bytes, limbo->bytes + fresh->bytes);
+    fresh->head = NULL;
+    fresh->count = 0;
+    cm_store_relaxed_(&fresh->bytes, 0);
+}
+
 static bool cache_collect(struct cm_pool_ *pool, const cm_allocator *allocator, cm_waiters_ *waiters,
                           struct cm_pool_cache_ *cache)
 {
     bool waiting = false;
+    cache_tag(pool, allocator, waiters, cache);
     cache->since_collect = 0;
     cache->bytes_since_collect = 0;
     cm_domain_advance_();
@@ -247,16 +282,15 @@ void cm_pool_retire_(struct cm_pool_ *pool, const cm_allocator *allocator, cm_wa
         orphan_push(pool, node);
         return;
     }
-    uint64_t tag = cm_domain_tag_();
-    struct limbo *limbo = &cache->limbo[tag / CM_EPOCH_ONE_ % LIMBO_LISTS];
-    if (limbo->tag != tag) { /* what is in the list is three epochs old or more */
-        limbo_release(pool, allocator, waiters, cache, limbo);
-        limbo->tag = tag;
-    }
+    struct fresh *fresh = &cache->fresh;
     size_t size = class_size(pool, cm_node_class_(node));
-    node_set_next(node, limbo->head);
-    limbo->head = node;
-    cm_store_relaxed_(&limbo->bytes, limbo->bytes + size);
+    if (!fresh->head)
+        fresh->last = node;
+    node_set_next(node, fresh->head);
+    fresh->head = node;
+    cm_store_relaxed_(&fresh->bytes, fresh->bytes + size);
+    if (++fresh->count >= FRESH_NODES)
+        cache_tag(pool, allocator, waiters, cache);
     cache->bytes_since_collect += size;
     if (++cache->since_collect >= COLLECT_NODES || cache->bytes_since_collect >= COLLECT_BYTES)
         cache_collect(pool, allocator, waiters, cache);
@@ -267,9 +301,11 @@ size_t cm_pool_waiting_(const struct cm_pool_ *pool)
     size_t bytes = 0;
     size_t k = 0;
     struct cm_pool_cache_ *cache;
-    while ((cache = cm_per_thread_next_(&pool->caches, sizeof *cache, &k)) != NULL)
+    while ((cache = cm_per_thread_next_(&pool->caches, sizeof *cache, &k)) != NULL) {
+        bytes += cm_load_relaxed_(&cache->fresh.bytes);
         for (size_t i = 0; i < LIMBO_LISTS; i++)
             bytes += cm_load_relaxed_(&cache->limbo[i].bytes);
+    }
     return bytes;
 }
 
@@ -283,9 +319,11 @@ void cm_pool_destroy_(struct cm_pool_ *pool, const cm_allocator *allocator)
 {
     size_t k = 0;
     struct cm_pool_cache_ *cache;
-    while ((cache = cm_per_thread_next_(&pool->caches, sizeof *cache, &k)) != NULL)
+    while ((cache = cm_per_thread_next_(&pool->caches, sizeof *cache, &k)) != NULL) {
+        texts_free(pool, allocator, cache->fresh.head);
         for (size_t i = 0; i < LIMBO_LISTS; i++)
             texts_free(pool, allocator, cache->limbo[i].head);
+    }
     texts_free(pool, allocator, pool->orphans);
     for (struct cm_chunk_ *chunk = pool->chunks; chunk;) {
         struct cm_chunk_ *next = chunk->next;

@@ -33,7 +33,7 @@ static inline uint64_t cm_table_buckets_(const struct cm_table_ *table)
 /* Asks for growth, or for reclamation: writers look at this. */
 void cm_map_want_work_(struct cm_map_ *map);
 /* Gives back a part of what waits for readers; true when nothing waits. */
-bool cm_map_reclaim_(struct cm_map_ *map, const struct cm_type *type, bool patient);
+bool cm_map_reclaim_(struct cm_map_ *map, bool patient);
 /* Hangs a next table on the newest one, if it is too full, or smaller than `least` buckets. CM_NOMEM: there is no
  * memory. */
 cm_status cm_map_grow_(struct cm_map_ *map, const struct cm_type *type, uint64_t least);

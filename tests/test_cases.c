@@ -470,6 +470,21 @@ static void L9_retired_nodes_and_tables_go_with_the_map(void **state)
     }
 }
 
+static void settling_makes_removed_nodes_usable_again(void **state)
+{
+    (void)state;
+    pages map;
+    assert_int_equal(pages_init(&map, NULL), CM_OK);
+    for (uint64_t key = 0; key < 1000; key++)
+        pages_put(&map, key, (struct page){{key}}, NULL);
+    for (uint64_t key = 0; key < 1000; key++)
+        pages_remove(&map, key, NULL);
+    assert_true(pages_memory(&map).waiting > 0);
+    assert_int_equal(pages_settle(&map), CM_OK);
+    assert_int_equal(pages_memory(&map).waiting, 0);
+    pages_destroy(&map);
+}
+
 static void L10_blocks_aligned_to_eight_bytes_will_do(void **state)
 {
     (void)state;
@@ -594,6 +609,7 @@ int main(void)
         cmocka_unit_test(G5_a_map_is_destroyed_while_it_grows),
         cmocka_unit_test(K4_a_callback_that_fails_leaves_the_entry_and_no_lock),
         cmocka_unit_test(L9_retired_nodes_and_tables_go_with_the_map),
+        cmocka_unit_test(settling_makes_removed_nodes_usable_again),
         cmocka_unit_test(L10_blocks_aligned_to_eight_bytes_will_do),
         cmocka_unit_test(M1_every_allocation_may_fail),
         cmocka_unit_test(M2_sizes_of_all_kinds),

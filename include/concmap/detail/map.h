@@ -211,7 +211,7 @@ struct cm_write_ {
     const void *value;                             /* to insert, or to replace by */
     cm_status (*call)(void *value, void *context); /* makes a value, or changes it */
     void *context;
-    void *scratch; /* room for one value, on which `call` works */
+    void *scratch; /* room for one value: where `call` makes one, or what it was before `call` changed it */
     void *old;     /* takes the value replaced, may be NULL */
     void *now;     /* takes the value that the map has afterwards, may be NULL */
 };
@@ -321,10 +321,11 @@ CM_INLINE cm_status cm_present_write_(const struct cm_type *type, char *value, c
         return CM_REPLACED;
     }
     if (write->present == CM_PRESENT_APPLY_) {
-        /* On a copy, so that a function that fails leaves the entry as it was. */
+        /* A function that fails leaves the entry as it was. It works on the value itself, and the copy is for undoing:
+         * the other way round, what it has just stored in pieces would be loaded at once, for which processors wait. */
         memcpy(write->scratch, value, type->value_size);
-        cm_status status = write->call(write->scratch, write->context);
-        if (CM_LIKELY(status >= 0))
+        cm_status status = write->call(value, write->context);
+        if (CM_UNLIKELY(status < 0))
             memcpy(value, write->scratch, type->value_size);
         return status;
     }

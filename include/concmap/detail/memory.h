@@ -6,6 +6,9 @@
 
 CM_BEGIN_DECLS
 
+#define CM_HUGE_PAGE_                                                                                                  \
+    ((size_t)2 << 20) /* large blocks are mapped in pages of this size, where the system grants them */
+
 /* A block, and what is needed to give it back. */
 struct cm_block_ {
     void *address; /* aligned; NULL: none */
