@@ -1,21 +1,31 @@
-# Builds the benchmark driver with its peers and runs it. Sourced by ./dev bench, with its functions at hand.
+# Builds concmap-bench with its peers and runs it. Sourced by ./dev bench, with its functions at hand.
 #
-# Without arguments: a comparison of some minutes. With arguments: they go to concmap-speed.
+# Without arguments: a comparison of some three minutes, and the path of its report. With arguments: they go to
+# concmap-bench. --allow-missing, first: go on without the peers that cannot be installed.
 
-need libboost1.81-dev g++
-command -v cargo >/dev/null || need cargo-web # Debian 12's newer Rust; its own is too old for the peers
+bench_packages=(g++ pkgconf libjansson-dev python3-matplotlib)
+peer_packages=(libboost1.81-dev libtbb-dev libcuckoo-dev liburcu-dev libck-dev libglib2.0-dev)
+
+bench_missing=OFF
+[[ ${1-} != --allow-missing ]] || { bench_missing=ON && shift; }
+need "${bench_packages[@]}"
+if ! need "${peer_packages[@]}"; then
+    [[ $bench_missing == ON ]] || exit 1
+fi
+if ! command -v cargo >/dev/null; then
+    need cargo-web || [[ $bench_missing == ON ]] || exit 1 # Debian 12's newer Rust; its own is too old for the peers
+fi
 CONCMAP_BENCH_MARCH=${CONCMAP_BENCH_MARCH-}
-build "release${CONCMAP_BENCH_MARCH:+-$CONCMAP_BENCH_MARCH}" release gcc BENCH "-DCONCMAP_BENCH_MARCH=$CONCMAP_BENCH_MARCH"
-speed=build/release${CONCMAP_BENCH_MARCH:+-$CONCMAP_BENCH_MARCH}/bench/concmap-speed
+bench_tree=release${CONCMAP_BENCH_MARCH:+-$CONCMAP_BENCH_MARCH}
+build "$bench_tree" release gcc BENCH "-DCONCMAP_BENCH_MARCH=$CONCMAP_BENCH_MARCH" "-DCONCMAP_BENCH_ALLOW_MISSING=$bench_missing"
+bench_program=build/$bench_tree/bench/concmap-bench
 
 if (($#)); then
-    "$speed" "$@"
+    "$bench_program" "$@"
 else
-    for threads in 1 2; do
-        for workload in read-only write-heavy exchange grow-cold; do
-            "$speed" -w "$workload" -t "$threads" -r 5
-        done
-        "$speed" -w read-only -c 14 -t "$threads" -r 5
-    done
-    "$speed" -w slowest-put -r 5
+    "$bench_program" limits --json "build/$bench_tree/bench/limits.json"
+    "$bench_program" run -c 18 -r 3 --json "build/$bench_tree/bench/run.json"
+    "$bench_program" latency -c 16 -r 3 -t 2 -m sharded,dashmap,flat-mutex --json "build/$bench_tree/bench/latency.json"
+    "$bench_program" report "build/$bench_tree/bench/"{run,latency,limits}.json -o "build/$bench_tree/bench/report.html"
+    echo "report: $PWD/build/$bench_tree/bench/report.html"
 fi

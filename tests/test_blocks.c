@@ -77,6 +77,35 @@ static void a_cell_excludes_and_no_wake_is_lost(void **state)
     assert_int_equal(guarded.cell >> 24, 8 * guarded.rounds); /* C3: a version for each unlock */
 }
 
+struct pair_of_holders {
+    struct guarded guarded;
+    pthread_barrier_t round;
+};
+
+/* Two threads: whoever comes second waits, and nobody else would wake it later. */
+static size_t hold_for_a_while(void *context, unsigned i)
+{
+    struct pair_of_holders *pair = context;
+    uint64_t random = 88172645463325252u + i;
+    for (size_t n = 0; n < crew_scale(4000); n++) {
+        pthread_barrier_wait(&pair->round);
+        cm_cell_lock_(&pair->guarded.cell, &pair->guarded.waiters);
+        for (uint64_t spins = crew_random(&random) % 400; spins > 0; spins--)
+            cm_spin_hint_();
+        cm_cell_unlock_(&pair->guarded.cell, cm_load_relaxed_(&pair->guarded.cell), &pair->guarded.waiters);
+    }
+    return 0;
+}
+
+static void a_lone_waiter_is_woken(void **state)
+{
+    (void)state;
+    struct pair_of_holders pair = {0};
+    pthread_barrier_init(&pair.round, NULL, 2);
+    assert_int_equal(crew_run(2, hold_for_a_while, &pair), 0);
+    pthread_barrier_destroy(&pair.round);
+}
+
 static size_t share_without_pause(void *context, unsigned i)
 {
     struct guarded *guarded = context;
@@ -105,11 +134,15 @@ static void a_writer_comes_in_past_readers_without_pause(void **state)
     assert_int_equal(guarded.plain, guarded.rounds);
 }
 
+#define WAIT_FOR_MOVED 6
+
 static size_t wait_for_moved(void *context, unsigned i)
 {
     struct guarded *guarded = context;
     if (i == 0) {
-        usleep(20000); /* let the others park; if they have not, the test is weaker, not wrong */
+        while (cm_load_relaxed_(&guarded->waiters) < WAIT_FOR_MOVED - 1)
+            usleep(1000);
+        usleep(20000); /* they are about to sleep; if they do not yet, the test is weaker, not wrong */
         cm_cell_unlock_(&guarded->cell, cm_load_relaxed_(&guarded->cell) | CM_MOVED_, &guarded->waiters);
         return 0;
     }
@@ -124,7 +157,7 @@ static void moved_wakes_all_who_wait(void **state)
     for (int round = 0; round < 5; round++) {
         struct guarded guarded = {0};
         assert_true(cm_cell_try_lock_(&guarded.cell));
-        assert_int_equal(crew_run(6, wait_for_moved, &guarded), 0);
+        assert_int_equal(crew_run(WAIT_FOR_MOVED, wait_for_moved, &guarded), 0);
         assert_false(cm_cell_try_lock_(&guarded.cell));
     }
 }
@@ -202,13 +235,43 @@ static void a_thread_that_ends_is_outside_and_gives_its_index_back(void **state)
     assert_int_equal(first, second);
 }
 
+static void *look_when_told(void *context)
+{
+    const uint32_t *told = context;
+    cm_leaf_leave_(cm_leaf_enter_()); /* while barriers still served */
+    __atomic_store_n((uint32_t *)context, 1, __ATOMIC_RELEASE);
+    while (__atomic_load_n(told, __ATOMIC_ACQUIRE) != 2)
+        sched_yield();
+    cm_leaf_leave_(cm_leaf_enter_());
+    return NULL;
+}
+
+/* Nothing passes while a thread may still rely on barriers. */
+static bool fences_are_waited_for(void)
+{
+    uint32_t told = 0;
+    pthread_t thread;
+    pthread_create(&thread, NULL, look_when_told, &told);
+    while (__atomic_load_n(&told, __ATOMIC_ACQUIRE) != 1)
+        sched_yield();
+    cm_domain_force_fences_();
+    uint64_t tag = cm_domain_tag_();
+    cm_leaf_leave_(cm_leaf_enter_());
+    advance_twice();
+    bool waited = !cm_domain_passed_(tag);
+    __atomic_store_n(&told, 2, __ATOMIC_RELEASE);
+    pthread_join(thread, NULL);
+    advance_twice();
+    return waited && cm_domain_passed_(tag);
+}
+
 /* In a child of its own, because the mode stays. */
 static void without_membarrier_fences_serve(void **state)
 {
     (void)state;
     pid_t child = fork();
     if (child == 0) {
-        cm_domain_force_fences_();
+        bool waited = fences_are_waited_for();
         struct cm_pin_ pin = cm_pin_enter_();
         uint64_t tag = cm_domain_tag_();
         for (int i = 0; i < 10; i++)
@@ -218,7 +281,7 @@ static void without_membarrier_fences_serve(void **state)
         advance_twice();
         struct guarded guarded = {.rounds = 2000};
         size_t wrong = crew_run(4, count_under_lock, &guarded);
-        _exit(kept && cm_domain_passed_(tag) && wrong == 0 && guarded.plain == 8000 ? 0 : 1);
+        _exit(waited && kept && cm_domain_passed_(tag) && wrong == 0 && guarded.plain == 8000 ? 0 : 1);
     }
     int status = -1;
     waitpid(child, &status, 0);
@@ -230,6 +293,7 @@ int main(void)
     static const struct CMUnitTest tests[] = {
         cmocka_unit_test(vector_searches_agree_with_a_loop),
         cmocka_unit_test(a_cell_excludes_and_no_wake_is_lost),
+        cmocka_unit_test(a_lone_waiter_is_woken),
         cmocka_unit_test(a_writer_comes_in_past_readers_without_pause),
         cmocka_unit_test(moved_wakes_all_who_wait),
         cmocka_unit_test(what_a_pin_may_see_is_kept),
@@ -238,5 +302,6 @@ int main(void)
         cmocka_unit_test(a_thread_that_ends_is_outside_and_gives_its_index_back),
         cmocka_unit_test(without_membarrier_fences_serve),
     };
+    cm_thread_get_(); /* registers the process for barriers, without which waiters nap and need no wake */
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,22 +1,23 @@
-/* The sharded map for every value size: sharded_instance.h once for each. */
+/* concmap's sharded map, by single operations and by batches. */
 #include <concmap/sharded.h>
 #include <stdlib.h>
-#include <time.h>
+#include <string.h>
 
-#include "../map.h"
+#include "../core/clock.h"
+#include "../core/map.h"
+#include "../core/value.h"
+#include "../peers/peers.h"
+#include "batch.h"
+#include "../core/fatal.h"
 
-static uint64_t now_ns(void)
+#define TEXT_KEY cm_str
+#define TEXT_KEY_MAKE(text, n) ((cm_str){(text), (n)})
+#define SHARDED_MAP(...) CM_SHARDED_MAP(__VA_ARGS__) /* expands the instance's name first */
+
+#define ADAPTER "../maps/sharded_instance.h"
+#include "../core/instances.h"
+
+const struct bench_ops *bench_sharded_find(const char *name, bool text, size_t words)
 {
-    struct timespec now;
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    return (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec;
+    return strcmp(name, "sharded") == 0 ? INSTANCE_FIND(single, text, words) : INSTANCE_FIND(batch, text, words);
 }
-
-#define WORDS 1
-#include "sharded_instance.h"
-#define WORDS 3
-#include "sharded_instance.h"
-#define WORDS 8
-#include "sharded_instance.h"
-#define WORDS 32
-#include "sharded_instance.h"

@@ -1,137 +1,230 @@
-/* The sharded map with values of WORDS words, singly and in batches. */
-#define PASTE_(a, b) a##b
-#define PASTE(a, b) PASTE_(a, b)
-#define OF(name) PASTE(name, WORDS)
-#define VERB(verb) PASTE(OF(map_), verb)
-#define BATCH 256
+/* The sharded map for one pair of key and value; included by core/instances.h. */
+
+#if TEXT
+SHARDED_MAP(NAME(map), cm_str, VALUE, cm_hash_str, cm_equal_str)
+#else
+SHARDED_MAP(NAME(map), uint64_t, VALUE, cm_hash_u64, cm_equal_u64)
+#endif
+
+#define MAP NAME(map)
+#define LOCAL NAME(local)
 
 typedef struct {
-    uint64_t words[WORDS];
-} OF(value_);
+    char none;
+} LOCAL;
 
-CM_SHARDED_MAP(OF(map_), uint64_t, OF(value_), cm_hash_u64, cm_equal_u64)
-
-void *OF(sharded_make_)(size_t capacity, size_t option)
+static void *NAME(create)(size_t capacity, unsigned threads)
 {
-    (void)option;
-    OF(map_) *map = malloc(sizeof *map);
-    const cm_config config = {capacity, BENCH_SEED, NULL};
-    if (!map || VERB(_init)(map, &config) != CM_OK)
-        abort();
+    MAP *map = malloc(sizeof *map);
+    cm_config config = {0};
+    cm_status status;
+
+    (void)threads;
+    config.capacity = capacity;
+    status = map ? NAME(map_init)(map, &config) : CM_NOMEM;
+    if (status != CM_OK)
+        bench_fatal("init", (int)status);
     return map;
 }
 
-void OF(sharded_destroy_)(void *map)
+static void NAME(destroy)(void *map)
 {
-    VERB(_destroy)(map);
+    NAME(map_destroy)(map);
     free(map);
 }
 
-static OF(value_) OF(value_of_)(uint64_t key)
+static inline LOCAL NAME(enter)(MAP *map, unsigned thread)
 {
-    OF(value_) value;
-    for (size_t i = 0; i < WORDS; i++)
-        value.words[i] = key;
-    return value;
+    (void)map, (void)thread;
+    return (LOCAL){0};
 }
 
-static cm_status OF(count_)(OF(value_) * value, void *context)
+static inline void NAME(leave)(MAP *map, LOCAL *local)
+{
+    (void)map, (void)local;
+}
+
+static inline bool NAME(get)(MAP *map, LOCAL *local, KEY key, VALUE *value)
+{
+    (void)local;
+    return NAME(map_get)(map, key, value);
+}
+
+static inline bool NAME(insert)(MAP *map, LOCAL *local, KEY key, VALUE value)
+{
+    cm_status status = NAME(map_insert)(map, key, value);
+
+    (void)local;
+    if (status < 0)
+        bench_fatal("insert", (int)status);
+    return status == CM_OK;
+}
+
+static inline bool NAME(remove)(MAP *map, LOCAL *local, KEY key)
+{
+    (void)local;
+    return NAME(map_remove)(map, key, NULL) == CM_OK;
+}
+
+static cm_status NAME(bump)(VALUE *value, void *context)
 {
     (void)context;
-    value->words[0]++;
+    value->word[0]++;
     return CM_OK;
 }
 
-static uint64_t OF(timed_put_)(OF(map_) * map, uint64_t key, uint64_t slowest)
+static inline bool NAME(update)(MAP *map, LOCAL *local, KEY key)
 {
-    uint64_t start = now_ns();
-    VERB(_put)(map, key, OF(value_of_)(key), NULL);
-    uint64_t time = now_ns() - start;
-    return time > slowest ? time : slowest;
+    (void)local;
+    return NAME(map_update)(map, key, NAME(bump), NULL) == CM_OK;
 }
 
-uint64_t OF(sharded_run_)(void *context, const struct stream *stream, uint64_t *slowest)
+static inline bool NAME(upsert)(MAP *map, LOCAL *local, KEY key, VALUE value)
 {
-    OF(map_) *map = context;
-    uint64_t sum = 0;
-    for (size_t i = 0; i < stream->count; i++) {
-        uint64_t key = stream->keys[i];
-        OF(value_) value;
-        switch (stream->ops[i]) {
-        case OP_GET:
-            sum += VERB(_get)(map, key, &value) ? value.words[0] : 0;
-            break;
-        case OP_PUT:
-            if (slowest)
-                *slowest = OF(timed_put_)(map, key, *slowest);
-            else
-                sum += VERB(_put)(map, key, OF(value_of_)(key), NULL) == CM_OK;
-            break;
-        case OP_REMOVE:
-            sum += VERB(_remove)(map, key, NULL) == CM_OK;
-            break;
-        case OP_UPDATE:
-            sum += VERB(_update)(map, key, OF(count_), NULL) == CM_OK;
-            break;
-        default:
-            VERB(_upsert)(map, key, OF(value_of_)(key), OF(count_), NULL);
-            sum++;
-        }
+    cm_status status = NAME(map_upsert)(map, key, value, NAME(bump), NULL);
+
+    (void)local;
+    if (status < 0)
+        bench_fatal("upsert", (int)status);
+    return status == CM_OK;
+}
+
+#include "../core/loop.h"
+
+static cm_status NAME(digest)(const KEY *key, const VALUE *value, void *context)
+{
+    struct bench_contents *sum = context;
+
+    sum->entries++;
+#if TEXT
+    sum->checksum += bench_digest_text(key->data, key->len, value->word, WORDS);
+#else
+    sum->checksum += bench_digest_u64(*key, value->word, WORDS);
+#endif
+    return CM_OK;
+}
+
+static void NAME(contents)(void *map, struct bench_contents *contents)
+{
+    const char *reason = "";
+
+    *contents = (struct bench_contents){0};
+    if (NAME(map_check)(map, &reason) != CM_OK)
+        bench_fatal(reason, 0);
+    NAME(map_for_each)(map, NAME(digest), contents);
+    if (NAME(map_len)(map) != contents->entries)
+        bench_fatal("len", (int)NAME(map_len)(map));
+}
+
+/* Batches: gets alone by get_many, mixed kinds by apply_many, the fill by put_many. */
+
+static void NAME(batch_gets)(MAP *map, const struct bench_stream *stream, size_t from, size_t n, struct bench_tally *tally)
+{
+    KEY keys[BENCH_BATCH_MAX];
+    VALUE values[BENCH_BATCH_MAX];
+    bool found[BENCH_BATCH_MAX];
+
+#if TEXT
+    for (size_t i = 0; i < n; i++)
+        keys[i] = NAME(key_at)(stream, from + i);
+    tally->hits += NAME(map_get_many)(map, keys, n, found, values);
+#else
+    (void)keys;
+    tally->hits += NAME(map_get_many)(map, stream->key + from, n, found, values);
+#endif
+    for (size_t i = 0; i < n; i++)
+        if (found[i])
+            tally->sum += bench_value_sum(values[i].word, WORDS);
+}
+
+static inline void NAME(batch_prepare)(NAME(map_op) *op, const struct bench_stream *stream, size_t i)
+{
+    static const cm_op_kind kinds[BENCH_KINDS] = {CM_OP_GET, CM_OP_INSERT, CM_OP_REMOVE, CM_OP_UPDATE, CM_OP_UPSERT};
+    enum bench_kind kind = (enum bench_kind)stream->kind[i];
+
+    op->kind = kinds[kind];
+    op->key = NAME(key_at)(stream, i);
+    op->function = NAME(bump);
+    op->context = NULL;
+    if (kind == BENCH_INSERT || kind == BENCH_UPSERT)
+        bench_value_set(op->value.word, WORDS, stream->key[i]);
+}
+
+static inline void NAME(batch_account)(const NAME(map_op) *op, struct bench_tally *tally)
+{
+    bool ok = op->status == CM_OK;
+
+    if (op->status < 0)
+        bench_fatal("apply_many", (int)op->status);
+    switch (op->kind) {
+    case CM_OP_GET:
+        tally->hits += ok;
+        if (ok)
+            tally->sum += bench_value_sum(op->value.word, WORDS);
+        break;
+    case CM_OP_INSERT:
+        tally->inserted += ok;
+        break;
+    case CM_OP_REMOVE:
+        tally->removed += ok;
+        break;
+    case CM_OP_UPDATE:
+        tally->updated += ok;
+        break;
+    default:
+        tally->upserted += ok;
     }
-    return sum;
 }
 
-static uint64_t OF(batch_get_)(OF(map_) * map, const uint64_t *keys, size_t count)
+static void NAME(batch_mixed)(MAP *map, const struct bench_stream *stream, size_t from, size_t n, struct bench_tally *tally)
 {
-    bool found[BATCH];
-    OF(value_) values[BATCH];
-    uint64_t sum = 0;
-    VERB(_get_many)(map, keys, count, found, values);
-    for (size_t i = 0; i < count; i++)
-        sum += found[i] ? values[i].words[0] : 0;
-    return sum;
+    NAME(map_op) ops[BENCH_BATCH_MAX];
+
+    for (size_t i = 0; i < n; i++)
+        NAME(batch_prepare)(&ops[i], stream, from + i);
+    NAME(map_apply_many)(map, ops, n);
+    for (size_t i = 0; i < n; i++)
+        NAME(batch_account)(&ops[i], tally);
 }
 
-static uint64_t OF(batch_apply_)(OF(map_) * map, const uint8_t *kinds, const uint64_t *keys, size_t count)
+static void NAME(batch_run)(void *map, unsigned thread, const struct bench_stream *stream, struct bench_tally *out)
 {
-    static const cm_op_kind kind_of[] = {CM_OP_GET, CM_OP_PUT, CM_OP_REMOVE, CM_OP_UPDATE, CM_OP_UPSERT};
-    PASTE(OF(map_), _op) ops[BATCH];
-    for (size_t i = 0; i < count; i++) {
-        ops[i].kind = kind_of[kinds[i]];
-        ops[i].key = keys[i];
-        if (kinds[i] == OP_PUT || kinds[i] == OP_UPSERT)
-            ops[i].value = OF(value_of_)(keys[i]);
-        ops[i].function = OF(count_);
-        ops[i].context = NULL;
+    struct bench_tally tally = {0};
+
+    (void)thread;
+    for (size_t i = 0; i < stream->n; i += bench_batch) {
+        size_t n = stream->n - i < bench_batch ? stream->n - i : bench_batch;
+        if (stream->only_gets)
+            NAME(batch_gets)(map, stream, i, n, &tally);
+        else
+            NAME(batch_mixed)(map, stream, i, n, &tally);
     }
-    VERB(_apply_many)(map, ops, count);
-    uint64_t sum = 0;
-    for (size_t i = 0; i < count; i++)
-        sum += kinds[i] == OP_UPSERT ? 1
-               : kinds[i] == OP_GET  ? (ops[i].status == CM_OK ? ops[i].value.words[0] : 0)
-                                     : ops[i].status == CM_OK;
-    return sum;
+    *out = tally;
 }
 
-/* Streams of gets alone by get_many, others by apply_many. */
-uint64_t OF(sharded_batch_)(void *map, const struct stream *stream, uint64_t *slowest)
+static void NAME(batch_run_timed)(void *map, unsigned thread, const struct bench_stream *stream, struct bench_tally *out,
+                                  uint32_t *nanoseconds)
 {
-    (void)slowest;
-    bool gets = true;
-    for (size_t i = 0; i < stream->count && i < 1024; i++)
-        gets &= stream->ops[i] == OP_GET;
-    uint64_t sum = 0;
-    for (size_t i = 0; i < stream->count; i += BATCH) {
-        size_t count = stream->count - i < BATCH ? stream->count - i : BATCH;
-        sum += gets ? OF(batch_get_)(map, stream->keys + i, count)
-                    : OF(batch_apply_)(map, stream->ops + i, stream->keys + i, count);
+    struct bench_tally tally = {0};
+
+    (void)thread;
+    for (size_t i = 0; i < stream->n; i += bench_batch) {
+        size_t n = stream->n - i < bench_batch ? stream->n - i : bench_batch;
+        uint64_t before = bench_now();
+        if (stream->only_gets)
+            NAME(batch_gets)(map, stream, i, n, &tally);
+        else
+            NAME(batch_mixed)(map, stream, i, n, &tally);
+        memset(nanoseconds + i, 0, n * sizeof *nanoseconds);
+        nanoseconds[i] = (uint32_t)(bench_now() - before);
     }
-    return sum;
+    *out = tally;
 }
 
-#undef BATCH
-#undef VERB
-#undef OF
-#undef PASTE
-#undef PASTE_
-#undef WORDS
+static const struct bench_ops NAME(single) = {NAME(create), NAME(fill), NAME(run), NAME(run_timed), NAME(contents),
+                                              NAME(destroy)};
+static const struct bench_ops NAME(batch) = {NAME(create), NAME(fill), NAME(batch_run), NAME(batch_run_timed),
+                                             NAME(contents), NAME(destroy)};
+
+#undef MAP
+#undef LOCAL

@@ -1,96 +1,86 @@
-// boost::unordered_flat_map, behind one mutex or, as the bound for one thread, without a lock.
-#include <concmap/hash.h>
-#include <array>
+/* boost::unordered_flat_map: behind a mutex as most programs would, and without a lock as the bound for one thread. */
 #include <boost/unordered/unordered_flat_map.hpp>
+#include <functional>
 #include <mutex>
 
-#include "../map.h"
+#include "peer.hpp"
+#include "peers.h"
 
-namespace
-{
+namespace {
 
-struct hash {
-    using is_avalanching = void;
-    std::size_t operator()(std::uint64_t key) const
-    {
-        return cm_hash_u64(&key, BENCH_SEED);
-    }
+struct NoMutex {
+    void lock() {}
+    void unlock() {}
 };
 
-template <std::size_t Words> struct flat {
-    using value = std::array<std::uint64_t, Words>;
-    std::mutex mutex;
-    boost::unordered_flat_map<std::uint64_t, value, hash> table;
-    bool locked;
+struct None {};
 
-    static value value_of(std::uint64_t key)
+template <class Key, size_t W, class Mutex> class Flat {
+    using Ref = typename Key::ref;
+    using Lock = std::lock_guard<Mutex>;
+
+public:
+    Flat(size_t capacity, unsigned) { map.reserve(capacity); }
+    None enter(unsigned) { return {}; }
+
+    bool get(None, Ref key, uint64_t &sum)
     {
-        value v;
-        v.fill(key);
-        return v;
+        Lock lock(mutex);
+        auto it = map.find(key);
+        if (it == map.end())
+            return false;
+        sum = it->second.sum();
+        return true;
     }
 
-    std::uint64_t one(std::uint8_t op, std::uint64_t key)
+    bool insert(None, Ref key, const bench::Value<W> &value)
     {
-        switch (op) {
-        case OP_GET: {
-            auto it = table.find(key);
-            return it == table.end() ? 0 : it->second[0];
-        }
-        case OP_PUT:
-            return table.insert_or_assign(key, value_of(key)).second;
-        case OP_REMOVE:
-            return table.erase(key);
-        case OP_UPDATE: {
-            auto it = table.find(key);
-            if (it == table.end())
-                return 0;
-            it->second[0]++;
-            return 1;
-        }
-        default: {
-            auto result = table.try_emplace(key, value_of(key));
-            if (!result.second)
-                result.first->second[0]++;
-            return 1;
-        }
-        }
+        Lock lock(mutex);
+        return map.emplace(key, value).second;
     }
 
-    template <bool Locked> std::uint64_t run(const stream *s)
+    bool remove(None, Ref key)
     {
-        std::uint64_t sum = 0;
-        for (std::size_t i = 0; i < s->count; i++) {
-            if (Locked)
-                mutex.lock();
-            sum += one(s->ops[i], s->keys[i]);
-            if (Locked)
-                mutex.unlock();
-        }
-        return sum;
+        Lock lock(mutex);
+        return map.erase(key) > 0;
     }
+
+    bool update(None, Ref key)
+    {
+        Lock lock(mutex);
+        auto it = map.find(key);
+        if (it == map.end())
+            return false;
+        it->second.bump();
+        return true;
+    }
+
+    bool upsert(None, Ref key, const bench::Value<W> &value)
+    {
+        Lock lock(mutex);
+        auto [it, fresh] = map.try_emplace(typename Key::stored(key), value);
+        if (!fresh)
+            it->second.bump();
+        return fresh;
+    }
+
+    template <class F> void for_each(F visit)
+    {
+        for (auto &[key, value] : map)
+            visit(key, value);
+    }
+
+private:
+    Mutex mutex;
+    boost::unordered_flat_map<typename Key::stored, bench::Value<W>, bench::Hash, std::equal_to<>> map;
 };
+
+template <class Key, size_t W> using Locked = Flat<Key, W, std::mutex>;
+template <class Key, size_t W> using Unlocked = Flat<Key, W, NoMutex>;
 
 } // namespace
 
-#define DEFINE_FLAT(words)                                                                                             \
-    void *flat_make_##words(std::size_t capacity, std::size_t locked)                                                  \
-    {                                                                                                                  \
-        auto *map = new flat<words>;                                                                                   \
-        map->table.reserve(capacity);                                                                                  \
-        map->locked = locked != 0;                                                                                     \
-        return map;                                                                                                    \
-    }                                                                                                                  \
-    std::uint64_t flat_run_##words(void *map, const stream *s, std::uint64_t *)                                        \
-    {                                                                                                                  \
-        auto *f = static_cast<flat<words> *>(map);                                                                     \
-        return f->locked ? f->run<true>(s) : f->run<false>(s);                                                         \
-    }                                                                                                                  \
-    void flat_destroy_##words(void *map)                                                                               \
-    {                                                                                                                  \
-        delete static_cast<flat<words> *>(map);                                                                        \
-    }
-
-extern "C" {
-VALUE_SIZES(DEFINE_FLAT)
+const bench_ops *bench_flat_find(const char *name, bool text, size_t words)
+{
+    return std::strcmp(name, "flat-mutex") == 0 ? bench::find<Locked>(text, words) : bench::find<Unlocked>(text, words);
 }

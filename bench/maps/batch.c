@@ -1,0 +1,3 @@
+#include "batch.h"
+
+size_t bench_batch = 128;

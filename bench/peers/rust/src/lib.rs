@@ -1,0 +1,42 @@
+//! The Rust peers of concmap-bench: one adapter a file, one C table for each map, key and value.
+
+mod entry;
+mod interface;
+mod peer;
+mod peer_dashmap;
+
+use interface::Ops;
+use peer::Table;
+use std::ffi::{c_char, CStr};
+
+/// The table of a map for the key and the words that are asked for.
+macro_rules! table {
+    ($map:ident $(, $parameter:literal)? ; $text:expr, $words:expr) => {
+        match ($text, $words) {
+            (false, 1) => Some(&const { Table::<$map<u64, 1 $(, $parameter)?>, u64, 1>::OPS }),
+            (false, 3) => Some(&const { Table::<$map<u64, 3 $(, $parameter)?>, u64, 3>::OPS }),
+            (false, 8) => Some(&const { Table::<$map<u64, 8 $(, $parameter)?>, u64, 8>::OPS }),
+            (false, 32) => Some(&const { Table::<$map<u64, 32 $(, $parameter)?>, u64, 32>::OPS }),
+            (true, 1) => Some(&const { Table::<$map<Box<str>, 1 $(, $parameter)?>, Box<str>, 1>::OPS }),
+            (true, 3) => Some(&const { Table::<$map<Box<str>, 3 $(, $parameter)?>, Box<str>, 3>::OPS }),
+            (true, 8) => Some(&const { Table::<$map<Box<str>, 8 $(, $parameter)?>, Box<str>, 8>::OPS }),
+            (true, 32) => Some(&const { Table::<$map<Box<str>, 32 $(, $parameter)?>, Box<str>, 32>::OPS }),
+            _ => None,
+        }
+    };
+}
+
+use peer_dashmap::Dash;
+
+/// The adapter of that name, or null.
+///
+/// # Safety
+/// `name` is a C string.
+#[no_mangle]
+pub unsafe extern "C" fn bench_rust_find(name: *const c_char, text: bool, words: usize) -> Option<&'static Ops> {
+    match CStr::from_ptr(name).to_bytes() {
+        b"dashmap" => table!(Dash, 0; text, words),
+        b"dashmap-128" => table!(Dash, 128; text, words),
+        _ => None,
+    }
+}

@@ -1,0 +1,285 @@
+/* The rules of the protocols that no case covers, each by a test that fails where the rule is broken. tests/mutations
+ * breaks them one by one and looks whether a test notices. */
+#include <concmap/sharded.h>
+#include <pthread.h>
+#include <sched.h>
+#include <unistd.h>
+
+#include "crew.h"
+#include "unit.h"
+
+#define PATIENCE_US 5000000 /* what takes longer hangs */
+
+static uint64_t plain_hash(const uint64_t *key, uint64_t seed)
+{
+    (void)seed;
+    return *key;
+}
+
+/* A key whose halves agree; equality is the user's own, and counts the keys that it should never see. */
+struct twofold {
+    uint64_t a, b, c;
+};
+
+struct page {
+    uint64_t words[16];
+};
+
+static size_t torn_keys;
+
+static uint64_t twofold_hash(const struct twofold *key, uint64_t seed)
+{
+    (void)key, (void)seed;
+    return 0; /* all in one bucket */
+}
+
+static bool twofold_equal(const struct twofold *x, const struct twofold *y)
+{
+    if (y->a != y->b || y->b != y->c)
+        __atomic_add_fetch(&torn_keys, 1, __ATOMIC_RELAXED);
+    return x->a == y->a;
+}
+
+CM_SHARDED_MAP(nums, uint64_t, uint64_t, cm_hash_u64, cm_equal_u64)
+CM_SHARDED_MAP(plain, uint64_t, uint64_t, plain_hash, cm_equal_u64)
+CM_SHARDED_MAP(pages, uint64_t, struct page, cm_hash_u64, cm_equal_u64)
+CM_SHARDED_MAP(twofolds, struct twofold, uint64_t, twofold_hash, twofold_equal)
+
+static bool comes_true(const uint32_t *flag)
+{
+    for (int i = 0; i < PATIENCE_US / 1000; i++) {
+        if (__atomic_load_n(flag, __ATOMIC_ACQUIRE))
+            return true;
+        usleep(1000);
+    }
+    return false;
+}
+
+/* ---- rule 6: user functions see whole values only ---- */
+
+static size_t replace_and_look(void *context, unsigned i)
+{
+    twofolds *map = context;
+    uint64_t random = 88172645463325252u + i;
+    for (size_t n = 0; n < crew_scale(200000); n++) {
+        uint64_t k = crew_random(&random) % 6, value;
+        struct twofold key = {k, k, k};
+        if (i % 2)
+            twofolds_get(map, key, &value);
+        else if (n % 2)
+            twofolds_remove(map, key, NULL);
+        else
+            twofolds_put(map, key, k, NULL);
+    }
+    return 0;
+}
+
+static void R6_equality_sees_whole_keys_only(void **state)
+{
+    (void)state;
+    twofolds map;
+    assert_int_equal(twofolds_init(&map, NULL), CM_OK);
+    crew_run(4, replace_and_look, &map);
+    assert_int_equal(torn_keys, 0);
+    twofolds_destroy(&map);
+}
+
+/* ---- rule 7: moving only tries locks ---- */
+
+struct hold {
+    plain map;
+    uint32_t held, grown;
+    size_t late;
+};
+
+static cm_status hold_until_grown(uint64_t *value, void *context)
+{
+    (void)value;
+    struct hold *hold = context;
+    __atomic_store_n(&hold->held, 1, __ATOMIC_RELEASE);
+    hold->late += !comes_true(&hold->grown);
+    return CM_OK;
+}
+
+static size_t hold_or_grow(void *context, unsigned i)
+{
+    struct hold *hold = context;
+    if (i == 0)
+        return plain_update(&hold->map, 0, hold_until_grown, hold) < 0;
+    if (!comes_true(&hold->held))
+        return 1;
+    size_t wrong = 0;
+    for (uint64_t key = 1; key < 20000; key++) /* not one of them in the bucket of key 0, however large the table */
+        wrong += key % 4 != 0 && plain_put(&hold->map, key, key, NULL) < 0;
+    __atomic_store_n(&hold->grown, 1, __ATOMIC_RELEASE);
+    return wrong;
+}
+
+static void R7_a_bucket_held_for_long_delays_only_itself(void **state)
+{
+    (void)state;
+    struct hold hold = {0};
+    assert_int_equal(plain_init(&hold.map, &(cm_config){.capacity = 16}), CM_OK);
+    assert_int_equal(plain_put(&hold.map, 0, 0, NULL), CM_OK);
+    size_t before = plain_memory(&hold.map).table;
+    assert_int_equal(crew_run(2, hold_or_grow, &hold), 0);
+    assert_int_equal(hold.late, 0);
+    assert_true(plain_memory(&hold.map).total > 100 * before); /* it did grow */
+    assert_int_equal(plain_settle(&hold.map), CM_OK);
+    const char *reason = NULL;
+    assert_int_equal(plain_check(&hold.map, &reason), CM_OK);
+    assert_int_equal(plain_len(&hold.map), 15001);
+    plain_destroy(&hold.map);
+}
+
+/* ---- rule 17: what was unlinked waits for those who were inside ---- */
+
+static size_t remove_all(void *context, unsigned i)
+{
+    (void)i;
+    size_t wrong = 0;
+    for (uint64_t key = 0; key < 3000; key++)
+        wrong += pages_remove(context, key, NULL) != CM_OK;
+    return wrong;
+}
+
+static void R17_removed_nodes_wait_for_those_inside(void **state)
+{
+    (void)state;
+    pages map;
+    assert_int_equal(pages_init(&map, NULL), CM_OK);
+    for (uint64_t key = 0; key < 3000; key++)
+        assert_int_equal(pages_put(&map, key, (struct page){{key}}, NULL), CM_OK);
+    struct cm_pin_ pin = cm_pin_enter_();
+    assert_int_equal(crew_run(1, remove_all, &map), 0);
+    assert_true(pages_memory(&map).waiting >= 3000 * sizeof(struct page));
+    cm_pin_leave_(pin);
+    pages_destroy(&map);
+}
+
+/* ---- rule 20: a miss is confirmed ---- */
+
+#define STAY 8 /* keys of one chain that stay, among as many again that come and go: they are moved into the gaps */
+
+static size_t disturb_or_look(void *context, unsigned i)
+{
+    plain *map = context;
+    uint64_t random = 88172645463325252u + i, value;
+    size_t wrong = 0;
+    for (size_t n = 0; n < crew_scale(500000); n++) {
+        uint64_t key = crew_random(&random) % STAY * 64;
+        if (i > 0)
+            wrong += !plain_get(map, key, &value);
+        else if (random >> 32 & 1)
+            plain_remove(map, STAY * 64 + key, NULL);
+        else
+            plain_put(map, STAY * 64 + key, n, NULL);
+    }
+    return wrong;
+}
+
+static void R20_a_key_that_stays_is_found_wherever_it_moves(void **state)
+{
+    (void)state;
+    plain map;
+    assert_int_equal(plain_init(&map, NULL), CM_OK);
+    for (uint64_t key = 0; key < STAY; key++)
+        assert_int_equal(plain_put(&map, key * 64, key, NULL), CM_OK);
+    assert_int_equal(crew_run(2, disturb_or_look, &map), 0);
+    plain_destroy(&map);
+}
+
+/* ---- rule 25: nothing is allocated under a lock; the length is a sum of owned counts ---- */
+
+/* An allocator that looks at every bucket of the map: it hangs if the caller holds one. */
+static void *looking_allocate(void *context, size_t size, size_t alignment)
+{
+    plain *map = *(plain **)context;
+    const char *reason;
+    static CM_THREAD_LOCAL bool inside;
+    if (map && !inside) {
+        inside = true;
+        plain_check(map, &reason);
+        inside = false;
+    }
+    return cm_allocator_default()->allocate(NULL, size, alignment);
+}
+
+static void looking_deallocate(void *context, void *block, size_t size, size_t alignment)
+{
+    (void)context;
+    cm_allocator_default()->deallocate(NULL, block, size, alignment);
+}
+
+static void *fill(void *context)
+{
+    plain *map = *(plain **)context;
+    for (uint64_t key = 0; key < 3000; key++)
+        plain_put(map, key * 8, key, NULL); /* long chains, so that overflow buckets are asked for, too */
+    *(plain **)context = NULL;
+    return NULL;
+}
+
+static void R25_the_allocator_is_called_without_locks(void **state)
+{
+    (void)state;
+    plain map, *looked_at = NULL;
+    cm_allocator allocator = {looking_allocate, looking_deallocate, &looked_at};
+    assert_int_equal(plain_init(&map, &(cm_config){.allocator = &allocator}), CM_OK);
+    looked_at = &map;
+    pthread_t thread;
+    assert_int_equal(pthread_create(&thread, NULL, fill, &looked_at), 0);
+    for (int i = 0; __atomic_load_n(&looked_at, __ATOMIC_ACQUIRE); i++) {
+        assert_true(i < PATIENCE_US / 1000);
+        usleep(1000);
+    }
+    pthread_join(thread, NULL);
+    assert_int_equal(plain_len(&map), 3000);
+    plain_destroy(&map);
+}
+
+/* A sum that is taken while one thread adds and another removes may see the second only. */
+static void R25_the_length_never_wraps_below_zero(void **state)
+{
+    (void)state;
+    nums map;
+    assert_int_equal(nums_init(&map, NULL), CM_OK);
+    map.core.other_count = -3;
+    assert_int_equal(nums_len(&map), 0);
+    nums_destroy(&map);
+}
+
+static void *put_one(void *context)
+{
+    static uint64_t key;
+    nums_put(context, key++, 0, NULL);
+    return NULL;
+}
+
+static void R25_what_a_thread_counted_outlives_it(void **state)
+{
+    (void)state;
+    nums map;
+    assert_int_equal(nums_init(&map, NULL), CM_OK);
+    for (int i = 0; i < 40; i++) {
+        pthread_t thread;
+        assert_int_equal(pthread_create(&thread, NULL, put_one, &map), 0);
+        pthread_join(thread, NULL);
+        assert_int_equal(nums_len(&map), i + 1);
+    }
+    nums_destroy(&map);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(R6_equality_sees_whole_keys_only),
+        cmocka_unit_test(R7_a_bucket_held_for_long_delays_only_itself),
+        cmocka_unit_test(R17_removed_nodes_wait_for_those_inside),
+        cmocka_unit_test(R20_a_key_that_stays_is_found_wherever_it_moves),
+        cmocka_unit_test(R25_the_allocator_is_called_without_locks),
+        cmocka_unit_test(R25_the_length_never_wraps_below_zero),
+        cmocka_unit_test(R25_what_a_thread_counted_outlives_it),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
