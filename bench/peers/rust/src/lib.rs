@@ -3,7 +3,13 @@
 mod entry;
 mod interface;
 mod peer;
+mod peer_anchormap;
 mod peer_dashmap;
+mod peer_evmap;
+mod peer_flashmap;
+mod peer_papaya;
+mod peer_scc;
+mod peer_std;
 
 use interface::Ops;
 use peer::Table;
@@ -26,7 +32,13 @@ macro_rules! table {
     };
 }
 
+use peer_anchormap::Anchor;
 use peer_dashmap::Dash;
+use peer_evmap::Evmap;
+use peer_flashmap::Flash;
+use peer_papaya::Papaya;
+use peer_scc::Scc;
+use peer_std::{ArcRwLock, StdMutex, StdRwLock};
 
 /// The adapter of that name, or null.
 ///
@@ -37,6 +49,17 @@ pub unsafe extern "C" fn bench_rust_find(name: *const c_char, text: bool, words:
     match CStr::from_ptr(name).to_bytes() {
         b"dashmap" => table!(Dash, 0; text, words),
         b"dashmap-128" => table!(Dash, 128; text, words),
+        b"papaya" => table!(Papaya, false; text, words),
+        b"papaya-pinned" => table!(Papaya, true; text, words),
+        b"flashmap" => table!(Flash, 1; text, words),
+        b"flashmap-1024" => table!(Flash, 1024; text, words),
+        b"evmap" => table!(Evmap, 1; text, words),
+        b"evmap-1024" => table!(Evmap, 1024; text, words),
+        b"anchormap" => table!(Anchor; text, words),
+        b"scc" => table!(Scc; text, words),
+        b"std-mutex" => table!(StdMutex; text, words),
+        b"std-rwlock" => table!(StdRwLock; text, words),
+        b"arc-rwlock" => table!(ArcRwLock; text, words),
         _ => None,
     }
 }

@@ -42,7 +42,12 @@ pub trait Peer<K: Key, const W: usize>: Sized + Sync {
     }
 }
 
-fn run<P: Peer<K, W>, K: Key, const W: usize>(map: &P, thread: usize, stream: &Stream, mut times: Option<&mut [u32]>) -> Tally {
+fn run<P: Peer<K, W>, K: Key, const W: usize>(
+    map: &P,
+    thread: usize,
+    stream: &Stream,
+    mut times: Option<&mut [u32]>,
+) -> Tally {
     let (kinds, numbers) = (stream.kinds(), stream.numbers());
     let mut tally = Tally::default();
     let mut local = map.enter(thread);
