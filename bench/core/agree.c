@@ -1,3 +1,4 @@
+/* Agreement of maps: see agree.h. */
 #include "agree.h"
 
 #include <inttypes.h>
@@ -42,7 +43,8 @@ bool bench_rows_agree(const struct bench_row *row, size_t n)
     bool ok = true;
 
     for (size_t i = 0; i < n; i++) {
-        ok &= same(&row[i], "the checksum of the contents", row[i].result.contents.checksum, row[0].result.contents.checksum);
+        ok &= same(&row[i], "the checksum of the contents", row[i].result.contents.checksum,
+                   row[0].result.contents.checksum);
         if (!sums_determined(&row[i]))
             continue;
         if (!reader)

@@ -1,3 +1,4 @@
+/* Names of what a case is made of, and the list of rows. */
 #include "case.h"
 
 #include <stdio.h>

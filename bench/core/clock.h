@@ -1,3 +1,4 @@
+/* The clock of all timings. */
 #ifndef BENCH_CLOCK_H
 #define BENCH_CLOCK_H
 

@@ -1,3 +1,4 @@
+/* The end of a map's process. */
 #ifndef BENCH_FATAL_H
 #define BENCH_FATAL_H
 

@@ -1,6 +1,6 @@
-/* Includes ADAPTER once for each pair of key and value, as a template is instantiated: TEXT is 0 or 1, WORDS the size of
- * the value, NAME(x) a name for this instance alone, VALUE and KEY its types. No include guard: once for each adapter.
- * At the end INSTANCE_FIND(adapter, text, words) yields the instance's table. */
+/* Includes ADAPTER once for each pair of key and value, as a template is instantiated: TEXT is 0 or 1, WORDS the size
+ * of the value, NAME(x) a name for this instance alone, VALUE and KEY its types. No include guard: once for each
+ * adapter. At the end INSTANCE_FIND(adapter, text, words) yields the instance's table. */
 
 #define INSTANCE_PASTE_(a, b, c, d) a##b##c##_##d
 #define INSTANCE_PASTE(a, b, c, d) INSTANCE_PASTE_(a, b, c, d)

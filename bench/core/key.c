@@ -1,3 +1,4 @@
+/* Texts of keys, digests, and the hash of texts. */
 #include "key.h"
 
 #include <string.h>

@@ -1,3 +1,4 @@
+/* Quantiles of latencies. */
 #ifndef BENCH_LATENCY_H
 #define BENCH_LATENCY_H
 

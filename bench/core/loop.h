@@ -1,9 +1,9 @@
 /* The loops over streams for one instance of an adapter written in C, which defines before it includes this file:
  *     MAP, LOCAL                                       its types
  *     LOCAL NAME(enter)(MAP *, unsigned thread); void NAME(leave)(MAP *, LOCAL *);
- *     bool NAME(get)(MAP *, LOCAL *, KEY, VALUE *), NAME(insert)(MAP *, LOCAL *, KEY, VALUE), NAME(remove)(MAP *, LOCAL *, KEY),
- *          NAME(update)(MAP *, LOCAL *, KEY), NAME(upsert)(MAP *, LOCAL *, KEY, VALUE);
- * No include guard: once for each instance. */
+ *     bool NAME(get)(MAP *, LOCAL *, KEY, VALUE *), NAME(insert)(MAP *, LOCAL *, KEY, VALUE), NAME(remove)(MAP *, LOCAL
+ * *, KEY), NAME(update)(MAP *, LOCAL *, KEY), NAME(upsert)(MAP *, LOCAL *, KEY, VALUE); No include guard: once for each
+ * instance. */
 
 static inline KEY NAME(key_at)(const struct bench_stream *stream, size_t i)
 {
@@ -22,7 +22,8 @@ static inline VALUE NAME(value_of)(uint64_t number)
     return value;
 }
 
-static inline void NAME(step)(MAP *map, LOCAL *local, const struct bench_stream *stream, size_t i, struct bench_tally *tally)
+static inline void NAME(step)(MAP *map, LOCAL *local, const struct bench_stream *stream, size_t i,
+                              struct bench_tally *tally)
 {
     KEY key = NAME(key_at)(stream, i);
     VALUE value;

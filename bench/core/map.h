@@ -1,4 +1,5 @@
-/* The thin interface between the runner and a map: every adapter gives one such table for each pair of key and value. */
+/* The thin interface between the runner and a map: every adapter gives one such table for each pair of key and value.
+ */
 #ifndef BENCH_MAP_H
 #define BENCH_MAP_H
 
@@ -34,9 +35,9 @@ struct bench_map {
     const char *summary;
     const char *missing; /* why it was not built; NULL: it was */
     bool ours;
-    bool batch;          /* the same map by batches: "name+batch" */
-    bool late;           /* what is written is seen by gets only after a later publication */
-    bool copies;         /* a write copies the whole map: run where there are few writes */
+    bool batch;           /* the same map by batches: "name+batch" */
+    bool late;            /* what is written is seen by gets only after a later publication */
+    bool copies;          /* a write copies the whole map: run where there are few writes */
     unsigned max_threads; /* 0: any number */
     /* The adapter for these keys (text or u64) and values (that many words), or NULL. */
     const struct bench_ops *(*find)(const char *name, bool text, size_t words);

@@ -7,23 +7,31 @@
 #include "map.h"
 
 #define OURS(NAME, FIND, WHY, IS_BATCH, SUMMARY)                                                                       \
-    {.name = NAME, .package = "concmap", .version = BENCH_VERSION_CONCMAP, .language = "C", .summary = SUMMARY,       \
-     .missing = WHY, .ours = true, .batch = IS_BATCH, .find = FIND}
+    {                                                                                                                  \
+        .name = NAME, .package = "concmap", .version = BENCH_VERSION_CONCMAP, .language = "C", .summary = SUMMARY,     \
+        .missing = WHY, .ours = true, .batch = IS_BATCH, .find = FIND                                                  \
+    }
 #define RUST(NAME, PACKAGE, VERSION, SUMMARY, ...)                                                                     \
-    {.name = NAME, .package = PACKAGE, .version = VERSION, .language = "Rust", .summary = SUMMARY,                     \
-     .missing = BENCH_NO_RUST, .find = BENCH_FIND_RUST, __VA_ARGS__}
+    {                                                                                                                  \
+        .name = NAME, .package = PACKAGE, .version = VERSION, .language = "Rust", .summary = SUMMARY,                  \
+        .missing = BENCH_NO_RUST, .find = BENCH_FIND_RUST, __VA_ARGS__                                                 \
+    }
 #define PEER(NAME, PACKAGE, LIBRARY, LANGUAGE, SUMMARY, ...)                                                           \
-    {.name = NAME, .package = PACKAGE, .version = BENCH_VERSION_##LIBRARY, .language = LANGUAGE, .summary = SUMMARY,   \
-     .missing = BENCH_NO_##LIBRARY, .find = BENCH_FIND_##LIBRARY, __VA_ARGS__}
+    {                                                                                                                  \
+        .name = NAME, .package = PACKAGE, .version = BENCH_VERSION_##LIBRARY, .language = LANGUAGE,                    \
+        .summary = SUMMARY, .missing = BENCH_NO_##LIBRARY, .find = BENCH_FIND_##LIBRARY, __VA_ARGS__                   \
+    }
 
 const struct bench_map bench_maps[] = {
-    OURS("sharded", BENCH_FIND_SHARDED, BENCH_NO_SHARDED, false, "bucket locks, reads without a lock; single operations"),
+    OURS("sharded", BENCH_FIND_SHARDED, BENCH_NO_SHARDED, false,
+         "bucket locks, reads without a lock; single operations"),
     OURS("sharded+batch", BENCH_FIND_SHARDED, BENCH_NO_SHARDED, true, "the same by get_many and apply_many"),
     RUST("dashmap", "dashmap", BENCH_VERSION_DASHMAP, "a locked table per shard, four shards a core"),
     RUST("dashmap-128", "dashmap", BENCH_VERSION_DASHMAP, "the same with 128 shards"),
     RUST("papaya", "papaya", BENCH_VERSION_PAPAYA, "lock-free open addressing; a pin for each operation"),
     RUST("papaya-pinned", "papaya", BENCH_VERSION_PAPAYA, "the same with a pin for 64 operations"),
-    RUST("flashmap", "flashmap", BENCH_VERSION_FLASHMAP, "left-right; one writer behind a mutex, every write published"),
+    RUST("flashmap", "flashmap", BENCH_VERSION_FLASHMAP,
+         "left-right; one writer behind a mutex, every write published"),
     RUST("flashmap-1024", "flashmap", BENCH_VERSION_FLASHMAP, "the same, published every 1024 writes", .late = true),
     RUST("evmap", "evmap", BENCH_VERSION_EVMAP, "left-right; one writer behind a mutex, every write published"),
     RUST("evmap-1024", "evmap", BENCH_VERSION_EVMAP, "the same, published every 1024 writes", .late = true),

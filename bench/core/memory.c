@@ -1,3 +1,4 @@
+/* Memory of the benchmarks: see memory.h. */
 #include "memory.h"
 
 #include <stdio.h>

@@ -1,3 +1,4 @@
+/* The progress bar: see progress.h. */
 #include "progress.h"
 
 #include <stdbool.h>
@@ -46,8 +47,8 @@ void bench_progress_show(const char *what)
         double seconds = spent / bar.done * (bar.steps - bar.done);
         snprintf(left, sizeof left, "%d:%02d left", (int)seconds / 60, (int)seconds % 60);
     }
-    fprintf(stderr, "\r\033[K[%.*s%*s] %3.0f%%  %s  %s", full, "########################", WIDTH - full, "", share * 100,
-            left, what);
+    fprintf(stderr, "\r\033[K[%.*s%*s] %3.0f%%  %s  %s", full, "########################", WIDTH - full, "",
+            share * 100, left, what);
     fflush(stderr);
     bar.shown = true;
 }

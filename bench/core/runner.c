@@ -1,3 +1,4 @@
+/* Cases: streams are made, maps started, rounds taken in turn, answers compared. */
 #include "runner.h"
 
 #include <math.h>
@@ -39,10 +40,11 @@ bool bench_case_fits(const struct bench_case *which, const struct bench_map *map
            map->find(map->name, which->text_len > 0, which->words) != NULL;
 }
 
-static void label_make(char *label, size_t room, const struct bench_case *which, const struct bench_map *map, unsigned rep)
+static void label_make(char *label, size_t room, const struct bench_case *which, const struct bench_map *map,
+                       unsigned rep)
 {
-    snprintf(label, room, "%s x%u 2^%u %s %u  round %u  %s", which->workload->name, which->threads, which->capacity_log2,
-             bench_case_key(which), bench_case_value(which), rep + 1, map ? map->name : "");
+    snprintf(label, room, "%s x%u 2^%u %s %u  round %u  %s", which->workload->name, which->threads,
+             which->capacity_log2, bench_case_key(which), bench_case_value(which), rep + 1, map ? map->name : "");
 }
 
 /* Waits for the worker's result, keeping the bar alive. False: interrupted. */
@@ -110,18 +112,25 @@ static bool rounds_run(const struct bench_case *which, const struct bench_run_op
 /* Whether a map that copies itself with each write would be done in some seconds. */
 static bool copies_are_few(const struct bench_plan *plan, const struct bench_map *map)
 {
-    return !map->copies || ldexp(bench_plan_writes(plan), (int)plan->capacity_log2) <= 0x1p31;
+    return !map->copies || ldexp(bench_plan_writes(plan), (int)plan->capacity_log2) <= 0x1p27;
 }
 
 bool bench_run_case(const struct bench_case *which, const struct bench_run_options *options, struct bench_rows *rows)
 {
-    struct bench_plan plan = {.workload = which->workload, .threads = which->threads,
-                              .capacity_log2 = which->capacity_log2, .text_len = which->text_len,
-                              .ops_factor = options->ops_factor, .hit = options->hit, .skew = options->skew,
+    struct bench_plan plan = {.workload = which->workload,
+                              .threads = which->threads,
+                              .capacity_log2 = which->capacity_log2,
+                              .text_len = which->text_len,
+                              .ops_factor = options->ops_factor,
+                              .hit = options->hit,
+                              .skew = options->skew,
                               .seed = options->seed};
     struct bench_streams streams;
-    struct bench_worker_setup setup = {.streams = &streams, .words = which->words, .text = which->text_len > 0,
-                                       .timed = options->timed, .pin = options->pin};
+    struct bench_worker_setup setup = {.streams = &streams,
+                                       .words = which->words,
+                                       .text = which->text_len > 0,
+                                       .timed = options->timed,
+                                       .pin = options->pin};
     struct round_table table = {0};
     size_t first = rows->n;
     char label[128];

@@ -1,3 +1,4 @@
+/* Figures from repetitions. */
 #include "stats.h"
 
 #include <stdlib.h>

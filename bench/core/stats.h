@@ -1,3 +1,4 @@
+/* Figures from repetitions. */
 #ifndef BENCH_STATS_H
 #define BENCH_STATS_H
 

@@ -1,3 +1,4 @@
+/* Making streams: see stream.h for what they hold. */
 #include "stream.h"
 
 #include <math.h>
@@ -208,8 +209,8 @@ static void thread_make(struct bench_stream *stream, struct maker *maker, size_t
         enum bench_kind kind = kind_choose(maker->workload, &maker->random);
         stream_set(stream, i, kind, key_choose(maker, kind));
     }
-    stream->only_gets = maker->workload->insert + maker->workload->remove + maker->workload->update +
-                            maker->workload->upsert == 0;
+    stream->only_gets =
+        maker->workload->insert + maker->workload->remove + maker->workload->update + maker->workload->upsert == 0;
 }
 
 static void tally_add(struct bench_tally *sum, const struct bench_tally *more)
@@ -249,8 +250,8 @@ struct bench_streams bench_streams_make(const struct bench_plan *plan)
     const struct bench_workload *workload = plan->workload;
     struct bench_streams streams = {.n_threads = plan->threads};
     size_t per_thread = ops_choose(plan, &streams.cycles) / plan->threads, filled = fill_per_thread(plan);
-    struct zipf zipf = zipf_make(plan->skew >= 0 ? plan->skew : workload->skew,
-                                 workload->shared ? filled * plan->threads : filled);
+    struct zipf zipf =
+        zipf_make(plan->skew >= 0 ? plan->skew : workload->skew, workload->shared ? filled * plan->threads : filled);
 
     streams.threads = (struct bench_stream *)bench_allocate(plan->threads * sizeof *streams.threads);
     streams.ops = per_thread * plan->threads;
@@ -259,8 +260,11 @@ struct bench_streams bench_streams_make(const struct bench_plan *plan)
         streams.capacity = 1;
     fill_make(&streams.fill, plan);
     for (unsigned t = 0; t < plan->threads; t++) {
-        struct maker maker = {.plan = plan, .workload = workload, .zipf = zipf,
-                              .random = {bench_mix(plan->seed + 1 + t)}, .window = {.owner = t, .tail = filled},
+        struct maker maker = {.plan = plan,
+                              .workload = workload,
+                              .zipf = zipf,
+                              .random = {bench_mix(plan->seed + 1 + t)},
+                              .window = {.owner = t, .tail = filled},
                               .hit = plan->hit >= 0 ? plan->hit : workload->hit};
         thread_make(&streams.threads[t], &maker, per_thread);
         tally_add(&streams.expected, &maker.expected);

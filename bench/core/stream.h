@@ -44,7 +44,7 @@ struct bench_plan {
     const struct bench_workload *workload;
     unsigned threads;
     unsigned capacity_log2;
-    size_t text_len; /* 0: u64 keys */
+    size_t text_len;   /* 0: u64 keys */
     double ops_factor; /* operations for each entry of capacity; 0: the workload's default */
     double hit;        /* 0..1; below 0: the workload's default */
     double skew;       /* Zipf's theta; below 0: the workload's default; 0: uniform */
@@ -55,10 +55,10 @@ struct bench_streams {
     struct bench_stream fill;     /* inserts that bring the map to its start */
     struct bench_stream *threads; /* one stream a thread */
     unsigned n_threads;
-    size_t ops;       /* of all threads together */
-    size_t capacity;  /* to create the map with; 0: empty */
-    size_t entries;   /* that the map holds in the end */
-    unsigned cycles;  /* how often create, fill and run make up one repetition */
+    size_t ops;                  /* of all threads together */
+    size_t capacity;             /* to create the map with; 0: empty */
+    size_t entries;              /* that the map holds in the end */
+    unsigned cycles;             /* how often create, fill and run make up one repetition */
     struct bench_tally expected; /* all but `sum` */
 };
 

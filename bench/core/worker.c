@@ -1,3 +1,4 @@
+/* The process of one map: a command byte comes in, a result goes out. */
 #include "worker.h"
 
 #include <fcntl.h>
@@ -34,7 +35,7 @@ struct crew {
         uint64_t start, end;
         struct bench_tally tally;
         uint32_t *nanoseconds;
-    } *hands;
+    } * hands;
 };
 
 static void hand_pin(const struct hand *hand)
@@ -208,7 +209,8 @@ static ssize_t write_some(int fd, void *block, size_t size)
     return write(fd, block, size);
 }
 
-static _Noreturn void child_main(const struct bench_map *map, const struct bench_worker_setup *setup, int commands, int results)
+static _Noreturn void child_main(const struct bench_map *map, const struct bench_worker_setup *setup, int commands,
+                                 int results)
 {
     struct crew crew = {.setup = *setup, .n = setup->streams->n_threads};
     struct bench_result *result = bench_allocate(sizeof *result);
@@ -228,7 +230,8 @@ static _Noreturn void child_main(const struct bench_map *map, const struct bench
     _exit(0);
 }
 
-void bench_worker_start(struct bench_worker *worker, const struct bench_map *map, const struct bench_worker_setup *setup)
+void bench_worker_start(struct bench_worker *worker, const struct bench_map *map,
+                        const struct bench_worker_setup *setup)
 {
     int down[2], up[2];
 

@@ -21,7 +21,8 @@ struct bench_worker_setup {
 };
 
 /* Starts the process; ends the program with a message if the system has none to give. */
-void bench_worker_start(struct bench_worker *worker, const struct bench_map *map, const struct bench_worker_setup *setup);
+void bench_worker_start(struct bench_worker *worker, const struct bench_map *map,
+                        const struct bench_worker_setup *setup);
 
 /* Asks for a round. Its result comes when `results` is readable. */
 void bench_worker_ask(struct bench_worker *worker);

@@ -4,11 +4,11 @@
 #include <string.h>
 
 #include "../core/clock.h"
+#include "../core/fatal.h"
 #include "../core/map.h"
 #include "../core/value.h"
 #include "../peers/peers.h"
 #include "batch.h"
-#include "../core/fatal.h"
 
 #define TEXT_KEY cm_str
 #define TEXT_KEY_MAKE(text, n) ((cm_str){(text), (n)})

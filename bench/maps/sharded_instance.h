@@ -118,7 +118,8 @@ static void NAME(contents)(void *map, struct bench_contents *contents)
 
 /* Batches: gets alone by get_many, mixed kinds by apply_many, the fill by put_many. */
 
-static void NAME(batch_gets)(MAP *map, const struct bench_stream *stream, size_t from, size_t n, struct bench_tally *tally)
+static void NAME(batch_gets)(MAP *map, const struct bench_stream *stream, size_t from, size_t n,
+                             struct bench_tally *tally)
 {
     KEY keys[BENCH_BATCH_MAX];
     VALUE values[BENCH_BATCH_MAX];
@@ -137,7 +138,7 @@ static void NAME(batch_gets)(MAP *map, const struct bench_stream *stream, size_t
             tally->sum += bench_value_sum(values[i].word, WORDS);
 }
 
-static inline void NAME(batch_prepare)(NAME(map_op) *op, const struct bench_stream *stream, size_t i)
+static inline void NAME(batch_prepare)(NAME(map_op) * op, const struct bench_stream *stream, size_t i)
 {
     static const cm_op_kind kinds[BENCH_KINDS] = {CM_OP_GET, CM_OP_INSERT, CM_OP_REMOVE, CM_OP_UPDATE, CM_OP_UPSERT};
     enum bench_kind kind = (enum bench_kind)stream->kind[i];
@@ -150,7 +151,7 @@ static inline void NAME(batch_prepare)(NAME(map_op) *op, const struct bench_stre
         bench_value_set(op->value.word, WORDS, stream->key[i]);
 }
 
-static inline void NAME(batch_account)(const NAME(map_op) *op, struct bench_tally *tally)
+static inline void NAME(batch_account)(const NAME(map_op) * op, struct bench_tally *tally)
 {
     bool ok = op->status == CM_OK;
 
@@ -176,7 +177,8 @@ static inline void NAME(batch_account)(const NAME(map_op) *op, struct bench_tall
     }
 }
 
-static void NAME(batch_mixed)(MAP *map, const struct bench_stream *stream, size_t from, size_t n, struct bench_tally *tally)
+static void NAME(batch_mixed)(MAP *map, const struct bench_stream *stream, size_t from, size_t n,
+                              struct bench_tally *tally)
 {
     NAME(map_op) ops[BENCH_BATCH_MAX];
 
@@ -202,8 +204,8 @@ static void NAME(batch_run)(void *map, unsigned thread, const struct bench_strea
     *out = tally;
 }
 
-static void NAME(batch_run_timed)(void *map, unsigned thread, const struct bench_stream *stream, struct bench_tally *out,
-                                  uint32_t *nanoseconds)
+static void NAME(batch_run_timed)(void *map, unsigned thread, const struct bench_stream *stream,
+                                  struct bench_tally *out, uint32_t *nanoseconds)
 {
     struct bench_tally tally = {0};
 
@@ -221,10 +223,10 @@ static void NAME(batch_run_timed)(void *map, unsigned thread, const struct bench
     *out = tally;
 }
 
-static const struct bench_ops NAME(single) = {NAME(create), NAME(fill), NAME(run), NAME(run_timed), NAME(contents),
-                                              NAME(destroy)};
-static const struct bench_ops NAME(batch) = {NAME(create), NAME(fill), NAME(batch_run), NAME(batch_run_timed),
-                                             NAME(contents), NAME(destroy)};
+static const struct bench_ops NAME(single) = {NAME(create),    NAME(fill),     NAME(run),
+                                              NAME(run_timed), NAME(contents), NAME(destroy)};
+static const struct bench_ops NAME(batch) = {NAME(create),          NAME(fill),     NAME(batch_run),
+                                             NAME(batch_run_timed), NAME(contents), NAME(destroy)};
 
 #undef MAP
 #undef LOCAL

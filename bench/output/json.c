@@ -1,3 +1,4 @@
+/* Results, lists and limits as JSON. */
 #include <inttypes.h>
 #include <jansson.h>
 #include <stdio.h>
@@ -72,13 +73,13 @@ static json_t *row_json(const struct bench_row *row)
     const struct bench_result *r = &row->result;
     plain_name(row->map, name, sizeof name);
     snprintf(checksum, sizeof checksum, "%016" PRIx64, r->contents.checksum);
-    json_t *json = json_pack(
-        "{s:s, s:s, s:s, s:i, s:i, s:s, s:i, s:i, s:I, s:f, s:f, s:I, s:I, s:s}", "map", name, "variant",
-        row->map->batch ? "batch" : "single", "workload", row->which.workload->name, "threads", (int)row->which.threads,
-        "capacity_log2", (int)row->which.capacity_log2, "key", bench_case_key(&row->which), "value",
-        (int)bench_case_value(&row->which), "rep", (int)row->rep, "ops", (json_int_t)r->ops, "seconds", r->seconds, "mops",
-        (double)r->ops / r->seconds * 1e-6, "resident_bytes", (json_int_t)r->resident_bytes, "entries",
-        (json_int_t)row->entries, "checksum", checksum);
+    json_t *json = json_pack("{s:s, s:s, s:s, s:i, s:i, s:s, s:i, s:i, s:I, s:f, s:f, s:I, s:I, s:s}", "map", name,
+                             "variant", row->map->batch ? "batch" : "single", "workload", row->which.workload->name,
+                             "threads", (int)row->which.threads, "capacity_log2", (int)row->which.capacity_log2, "key",
+                             bench_case_key(&row->which), "value", (int)bench_case_value(&row->which), "rep",
+                             (int)row->rep, "ops", (json_int_t)r->ops, "seconds", r->seconds, "mops",
+                             (double)r->ops / r->seconds * 1e-6, "resident_bytes", (json_int_t)r->resident_bytes,
+                             "entries", (json_int_t)row->entries, "checksum", checksum);
     json_t *latencies = latencies_json(r);
     if (json_object_size(latencies) > 0)
         json_object_set_new(json, "latency", latencies);
@@ -117,8 +118,8 @@ void bench_json_list(void)
     for (size_t i = 0; i < bench_maps_n; i++)
         json_array_append_new(maps, map_json(&bench_maps[i]));
     for (size_t i = 0; i < bench_workloads_n; i++)
-        json_array_append_new(workloads, json_pack("{s:s, s:s}", "name", bench_workloads[i].name, "summary",
-                                                   bench_workloads[i].summary));
+        json_array_append_new(
+            workloads, json_pack("{s:s, s:s}", "name", bench_workloads[i].name, "summary", bench_workloads[i].summary));
     json_t *list = json_pack("{s:o, s:o}", "maps", maps, "workloads", workloads);
     json_dumpf(list, stdout, JSON_INDENT(1) | JSON_PRESERVE_ORDER);
     putchar('\n');

@@ -1,3 +1,4 @@
+/* Results as tables: see table.h. */
 #include "table.h"
 
 #include <stdio.h>
@@ -65,7 +66,8 @@ void bench_table_print(const struct bench_row *rows, size_t n, const struct benc
         printf("  %-16s %10.2f %7.0f%% %10.2f %12.1f %7zu%s\n", maps[i]->name, s.mops, s.spread * 100, s.ratio, s.bytes,
                s.rounds, maps[i]->late ? " *" : "");
     }
-    printf("  ratio: to %s, round by round%s\n", baseline->name, any_late ? "; *: gets may miss what is not published yet" : "");
+    printf("  ratio: to %s, round by round%s\n", baseline->name,
+           any_late ? "; *: gets may miss what is not published yet" : "");
     fflush(stdout);
 }
 
@@ -73,7 +75,8 @@ void bench_table_print(const struct bench_row *rows, size_t n, const struct benc
 static const unsigned shown[] = {2, 6, 7, 8, BENCH_CURVE - 1};
 enum { SHOWN = sizeof shown / sizeof *shown };
 
-static bool latency_line(const struct bench_row *rows, size_t n, const struct bench_map *map, unsigned kind, double line[SHOWN])
+static bool latency_line(const struct bench_row *rows, size_t n, const struct bench_map *map, unsigned kind,
+                         double line[SHOWN])
 {
     static double values[MAX_ROUNDS];
     size_t rounds = 0;
@@ -108,8 +111,8 @@ void bench_latency_print(const struct bench_row *rows, size_t n, const struct be
                 printf("  %-7s %-16s %9s %9s %9s %9s %11s\n", bench_latency_name(kind), "map", "p50", "p99", "p99.9",
                        "p99.99", "max");
             headed = true;
-            printf("  %-7s %-16s %9.0f %9.0f %9.0f %9.0f %11.0f\n", "", maps[i]->name, line[0], line[1], line[2], line[3],
-                   line[4]);
+            printf("  %-7s %-16s %9.0f %9.0f %9.0f %9.0f %11.0f\n", "", maps[i]->name, line[0], line[1], line[2],
+                   line[3], line[4]);
         }
     }
     fflush(stdout);

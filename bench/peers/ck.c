@@ -1,5 +1,6 @@
-/* Concurrency Kit's ck_ht: one writer, many readers; writers take a mutex, readers none. A value is changed by a changed
- * copy; ck_epoch frees entries that were unlinked. Tables left behind by growth wait until the map is destroyed. */
+/* Concurrency Kit's ck_ht: one writer, many readers; writers take a mutex, readers none. A value is changed by a
+ * changed copy; ck_epoch frees entries that were unlinked. Tables left behind by growth wait until the map is
+ * destroyed. */
 #include <ck_epoch.h>
 #include <ck_ht.h>
 #include <pthread.h>

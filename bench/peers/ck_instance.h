@@ -5,7 +5,8 @@
 #define LOCAL struct NAME(local)
 #define CELL struct NAME(cell)
 
-MAP {
+MAP
+{
     ck_ht_t table;
     pthread_mutex_t writer;
     ck_epoch_t epoch;
@@ -13,13 +14,15 @@ MAP {
     void *old_tables;
 };
 
-LOCAL {
+LOCAL
+{
     ck_epoch_record_t *record;
     unsigned writes;
 };
 
 /* An entry and what its grace period needs. A changed copy shares the key's text with what it replaces. */
-CELL {
+CELL
+{
     ck_epoch_entry_t epoch;
     struct NAME(entry) entry;
 };
@@ -227,8 +230,8 @@ static void NAME(destroy)(void *opaque)
     free(map);
 }
 
-static const struct bench_ops NAME(ops) = {NAME(create), NAME(fill), NAME(run), NAME(run_timed), NAME(contents),
-                                           NAME(destroy)};
+static const struct bench_ops NAME(ops) = {NAME(create),    NAME(fill),     NAME(run),
+                                           NAME(run_timed), NAME(contents), NAME(destroy)};
 
 #undef MAP
 #undef LOCAL

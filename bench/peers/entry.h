@@ -1,4 +1,5 @@
-/* Entries {key, value} for adapters in C whose libraries keep pointers. Included by their instances; no include guard. */
+/* Entries {key, value} for adapters in C whose libraries keep pointers. Included by their instances; no include guard.
+ */
 
 struct NAME(entry) {
     KEY key;

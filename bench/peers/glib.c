@@ -1,12 +1,13 @@
-/* GHashTable behind a GRWLock: readers share, writers are alone. Keys are copied; an entry is one block {key, value}. */
+/* GHashTable behind a GRWLock: readers share, writers are alone. Keys are copied; an entry is one block {key, value}.
+ */
 #include <glib.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "../core/clock.h"
+#include "../core/fatal.h"
 #include "../core/map.h"
 #include "../core/value.h"
-#include "../core/fatal.h"
 #include "peers.h"
 #include "text_key.h"
 

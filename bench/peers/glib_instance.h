@@ -5,12 +5,14 @@
 #define LOCAL struct NAME(local)
 #define ENTRY struct NAME(entry)
 
-MAP {
+MAP
+{
     GHashTable *table; /* a set of entries: the key is the value */
     GRWLock lock;
 };
 
-LOCAL {
+LOCAL
+{
     char none;
 };
 
@@ -148,8 +150,8 @@ static void NAME(contents)(void *opaque, struct bench_contents *contents)
     }
 }
 
-static const struct bench_ops NAME(ops) = {NAME(create), NAME(fill), NAME(run), NAME(run_timed), NAME(contents),
-                                           NAME(destroy)};
+static const struct bench_ops NAME(ops) = {NAME(create),    NAME(fill),     NAME(run),
+                                           NAME(run_timed), NAME(contents), NAME(destroy)};
 
 #undef MAP
 #undef LOCAL

@@ -6,8 +6,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "../core/key.h"
 #include "../core/fatal.h"
+#include "../core/key.h"
 
 struct bench_text {
     const char *data;

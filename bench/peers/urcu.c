@@ -1,5 +1,5 @@
-/* liburcu's cds_lfht: split-ordered lists that grow and shrink by themselves, read under RCU (the membarrier flavour). A
- * value is changed as RCU wants it, by a changed copy that replaces the node; call_rcu frees what was unlinked. */
+/* liburcu's cds_lfht: split-ordered lists that grow and shrink by themselves, read under RCU (the membarrier flavour).
+ * A value is changed as RCU wants it, by a changed copy that replaces the node; call_rcu frees what was unlinked. */
 #include <urcu/rculfhash.h>
 #include <urcu/urcu-memb.h>
 

@@ -5,15 +5,18 @@
 #define LOCAL struct NAME(local)
 #define NODE struct NAME(node)
 
-MAP {
+MAP
+{
     struct cds_lfht *table;
 };
 
-LOCAL {
+LOCAL
+{
     char none;
 };
 
-NODE {
+NODE
+{
     struct cds_lfht_node node;
     struct rcu_head rcu;
     struct NAME(entry) entry;
@@ -58,7 +61,8 @@ static void *NAME(create)(size_t capacity, unsigned threads)
     while (buckets < capacity)
         buckets *= 2;
     if (map)
-        map->table = cds_lfht_new_flavor(buckets, 1, 0, CDS_LFHT_AUTO_RESIZE | CDS_LFHT_ACCOUNTING, &urcu_memb_flavor, NULL);
+        map->table =
+            cds_lfht_new_flavor(buckets, 1, 0, CDS_LFHT_AUTO_RESIZE | CDS_LFHT_ACCOUNTING, &urcu_memb_flavor, NULL);
     if (!map || !map->table)
         bench_fatal("cds_lfht_new", 0);
     return map;
@@ -165,7 +169,8 @@ static void NAME(contents)(void *opaque, struct bench_contents *contents)
     *contents = (struct bench_contents){0};
     urcu_memb_register_thread();
     urcu_memb_read_lock();
-    cds_lfht_for_each_entry (map->table, &iter, node, node) {
+    cds_lfht_for_each_entry(map->table, &iter, node, node)
+    {
         contents->entries++;
         contents->checksum += NAME(digest)(node->entry.key, &node->entry.value);
     }
@@ -180,9 +185,8 @@ static void NAME(destroy)(void *opaque)
     NODE *node;
     urcu_memb_register_thread();
     urcu_memb_read_lock();
-    cds_lfht_for_each_entry (map->table, &iter, node, node)
-        if (cds_lfht_del(map->table, &node->node) == 0)
-            urcu_memb_call_rcu(&node->rcu, NAME(node_reclaim));
+    cds_lfht_for_each_entry(map->table, &iter, node, node) if (cds_lfht_del(map->table, &node->node) == 0)
+        urcu_memb_call_rcu(&node->rcu, NAME(node_reclaim));
     urcu_memb_read_unlock();
     urcu_memb_unregister_thread();
     urcu_memb_barrier();
@@ -190,8 +194,8 @@ static void NAME(destroy)(void *opaque)
     free(map);
 }
 
-static const struct bench_ops NAME(ops) = {NAME(create), NAME(fill), NAME(run), NAME(run_timed), NAME(contents),
-                                           NAME(destroy)};
+static const struct bench_ops NAME(ops) = {NAME(create),    NAME(fill),     NAME(run),
+                                           NAME(run_timed), NAME(contents), NAME(destroy)};
 
 #undef MAP
 #undef LOCAL

@@ -17,21 +17,37 @@ struct job {
     struct bench_workload workload;
 };
 
-static const struct option known[] = {{"reads", required_argument, NULL, 'r'},   {"threads", required_argument, NULL, 't'},
-                                      {"entries", required_argument, NULL, 'e'}, {"key", required_argument, NULL, 'k'},
-                                      {"value", required_argument, NULL, 'v'},   {"hit", required_argument, NULL, 'h'},
+static const struct option known[] = {{"reads", required_argument, NULL, 'r'},
+                                      {"threads", required_argument, NULL, 't'},
+                                      {"entries", required_argument, NULL, 'e'},
+                                      {"key", required_argument, NULL, 'k'},
+                                      {"value", required_argument, NULL, 'v'},
+                                      {"hit", required_argument, NULL, 'h'},
                                       {0}};
 
 static void job_option(struct job *job, int option)
 {
     switch (option) {
-    case 'r': job->reads = bench_fraction("--reads", optarg, 0, 100); break;
-    case 't': job->options.threads[0] = (unsigned)bench_number("--threads", optarg, 1, 512); break;
-    case 'e': job->entries = bench_number("--entries", optarg, 1, 1ul << 30); break;
-    case 'k': bench_options_read_key(&job->options, optarg); break;
-    case 'v': bench_options_read_value(&job->options, optarg); break;
-    case 'h': job->options.run.hit = bench_fraction("--hit", optarg, 0, 100) / 100; break;
-    default: exit(2);
+    case 'r':
+        job->reads = bench_fraction("--reads", optarg, 0, 100);
+        break;
+    case 't':
+        job->options.threads[0] = (unsigned)bench_number("--threads", optarg, 1, 512);
+        break;
+    case 'e':
+        job->entries = bench_number("--entries", optarg, 1, 1ul << 30);
+        break;
+    case 'k':
+        bench_options_read_key(&job->options, optarg);
+        break;
+    case 'v':
+        bench_options_read_value(&job->options, optarg);
+        break;
+    case 'h':
+        job->options.run.hit = bench_fraction("--hit", optarg, 0, 100) / 100;
+        break;
+    default:
+        exit(2);
     }
 }
 

@@ -1,3 +1,4 @@
+/* Each operation's time, in a map that grows and in one that does not. */
 #include <stdlib.h>
 
 #include "../output/files.h"

@@ -1,3 +1,4 @@
+/* What there is to be run. */
 #include <stdio.h>
 #include <string.h>
 

@@ -1,3 +1,4 @@
+/* Arguments: see options.h. */
 #include "options.h"
 
 #include <errno.h>
@@ -40,7 +41,8 @@ double bench_fraction(const char *what, const char *text, double least, double m
 }
 
 /* Calls `add` for each part of a list with commas. */
-static void list_read(struct bench_options *options, const char *list, void (*add)(struct bench_options *, const char *))
+static void list_read(struct bench_options *options, const char *list,
+                      void (*add)(struct bench_options *, const char *))
 {
     char copy[1024];
     if (strlen(list) >= sizeof copy)
@@ -125,45 +127,79 @@ void bench_options_default_threads(struct bench_options *options)
         options->threads[options->n_threads++] = (unsigned)processors;
 }
 
-enum { OPTION_OPS = 256, OPTION_KEY, OPTION_VALUE, OPTION_HIT, OPTION_SKEW, OPTION_SEED, OPTION_JSON, OPTION_CSV,
-       OPTION_BASELINE, OPTION_BATCH };
+enum {
+    OPTION_OPS = 256,
+    OPTION_KEY,
+    OPTION_VALUE,
+    OPTION_HIT,
+    OPTION_SKEW,
+    OPTION_SEED,
+    OPTION_JSON,
+    OPTION_CSV,
+    OPTION_BASELINE,
+    OPTION_BATCH
+};
 
-static const struct option known[] = {{"workload", required_argument, NULL, 'w'},
-                                      {"map", required_argument, NULL, 'm'},
-                                      {"threads", required_argument, NULL, 't'},
-                                      {"capacity", required_argument, NULL, 'c'},
-                                      {"reps", required_argument, NULL, 'r'},
-                                      {"ops", required_argument, NULL, OPTION_OPS},
-                                      {"key", required_argument, NULL, OPTION_KEY},
-                                      {"value", required_argument, NULL, OPTION_VALUE},
-                                      {"hit", required_argument, NULL, OPTION_HIT},
-                                      {"skew", required_argument, NULL, OPTION_SKEW},
-                                      {"seed", required_argument, NULL, OPTION_SEED},
-                                      {"json", required_argument, NULL, OPTION_JSON},
-                                      {"csv", required_argument, NULL, OPTION_CSV},
-                                      {"baseline", required_argument, NULL, OPTION_BASELINE},
-                                      {"batch", required_argument, NULL, OPTION_BATCH},
-                                      {0}};
+static const struct option known[] = {
+    {"workload", required_argument, NULL, 'w'},       {"map", required_argument, NULL, 'm'},
+    {"threads", required_argument, NULL, 't'},        {"capacity", required_argument, NULL, 'c'},
+    {"reps", required_argument, NULL, 'r'},           {"ops", required_argument, NULL, OPTION_OPS},
+    {"key", required_argument, NULL, OPTION_KEY},     {"value", required_argument, NULL, OPTION_VALUE},
+    {"hit", required_argument, NULL, OPTION_HIT},     {"skew", required_argument, NULL, OPTION_SKEW},
+    {"seed", required_argument, NULL, OPTION_SEED},   {"json", required_argument, NULL, OPTION_JSON},
+    {"csv", required_argument, NULL, OPTION_CSV},     {"baseline", required_argument, NULL, OPTION_BASELINE},
+    {"batch", required_argument, NULL, OPTION_BATCH}, {0}};
 
 static void option_take(struct bench_options *options, int option)
 {
     switch (option) {
-    case 'w': list_read(options, optarg, workload_add); break;
-    case 'm': list_read(options, optarg, map_add); break;
-    case 't': list_read(options, optarg, threads_add); break;
-    case 'c': options->capacity_log2 = (unsigned)bench_number("-c", optarg, 1, 30); break;
-    case 'r': options->run.reps = (unsigned)bench_number("-r", optarg, 1, 1000); break;
-    case OPTION_OPS: options->run.ops_factor = bench_fraction("--ops", optarg, 1e-6, 1000); break;
-    case OPTION_KEY: bench_options_read_key(options, optarg); break;
-    case OPTION_VALUE: bench_options_read_value(options, optarg); break;
-    case OPTION_HIT: options->run.hit = bench_fraction("--hit", optarg, 0, 100) / 100; break;
-    case OPTION_SKEW: options->run.skew = bench_fraction("--skew", optarg, 0, 0.999); break;
-    case OPTION_SEED: options->run.seed = bench_number("--seed", optarg, 0, (unsigned long)-1); break;
-    case OPTION_JSON: options->json = optarg; break;
-    case OPTION_CSV: options->csv = optarg; break;
-    case OPTION_BASELINE: options->baseline = map_of(optarg); break;
-    case OPTION_BATCH: bench_batch = bench_number("--batch", optarg, 1, BENCH_BATCH_MAX); break;
-    default: exit(2); /* getopt has said why */
+    case 'w':
+        list_read(options, optarg, workload_add);
+        break;
+    case 'm':
+        list_read(options, optarg, map_add);
+        break;
+    case 't':
+        list_read(options, optarg, threads_add);
+        break;
+    case 'c':
+        options->capacity_log2 = (unsigned)bench_number("-c", optarg, 1, 30);
+        break;
+    case 'r':
+        options->run.reps = (unsigned)bench_number("-r", optarg, 1, 1000);
+        break;
+    case OPTION_OPS:
+        options->run.ops_factor = bench_fraction("--ops", optarg, 1e-6, 1000);
+        break;
+    case OPTION_KEY:
+        bench_options_read_key(options, optarg);
+        break;
+    case OPTION_VALUE:
+        bench_options_read_value(options, optarg);
+        break;
+    case OPTION_HIT:
+        options->run.hit = bench_fraction("--hit", optarg, 0, 100) / 100;
+        break;
+    case OPTION_SKEW:
+        options->run.skew = bench_fraction("--skew", optarg, 0, 0.999);
+        break;
+    case OPTION_SEED:
+        options->run.seed = bench_number("--seed", optarg, 0, (unsigned long)-1);
+        break;
+    case OPTION_JSON:
+        options->json = optarg;
+        break;
+    case OPTION_CSV:
+        options->csv = optarg;
+        break;
+    case OPTION_BASELINE:
+        options->baseline = map_of(optarg);
+        break;
+    case OPTION_BATCH:
+        bench_batch = bench_number("--batch", optarg, 1, BENCH_BATCH_MAX);
+        break;
+    default:
+        exit(2); /* getopt has said why */
     }
 }
 
@@ -188,7 +224,8 @@ void bench_options_read(struct bench_options *options, int argc, char **argv)
     if (options->n_threads == 0)
         bench_options_default_threads(options);
     if (!options->baseline)
-        options->baseline = map_is_chosen(options, bench_map_find("dashmap")) ? bench_map_find("dashmap") : options->maps[0];
+        options->baseline =
+            map_is_chosen(options, bench_map_find("dashmap")) ? bench_map_find("dashmap") : options->maps[0];
     if (!map_is_chosen(options, options->baseline))
         bench_wrong("the baseline is not among the maps of -m", options->baseline->name);
     options->run.maps = options->maps;

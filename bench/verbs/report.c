@@ -16,6 +16,7 @@ int verb_report(int argc, char **argv)
     for (int i = 1; i < argc; i++)
         arguments[i + 1] = argv[i];
     execvp(BENCH_PYTHON, arguments);
-    fprintf(stderr, "concmap-bench: reports need python3 and matplotlib (Debian: python3-matplotlib): %s\n", strerror(errno));
+    fprintf(stderr, "concmap-bench: reports need python3 and matplotlib (Debian: python3-matplotlib): %s\n",
+            strerror(errno));
     return 1;
 }

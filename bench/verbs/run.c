@@ -1,3 +1,4 @@
+/* Throughput, maps side by side. */
 #include <stdlib.h>
 
 #include "../output/files.h"
