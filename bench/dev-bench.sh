@@ -1,7 +1,7 @@
 # Builds concmap-bench with its peers and runs it. Sourced by ./dev bench, with its functions at hand.
 #
 # Without arguments: a comparison of some three minutes, and the path of its report. With arguments: they go to
-# concmap-bench. --allow-missing, first: go on without the peers that cannot be installed.
+# concmap-bench; --test checks it. --allow-missing, first: go on without the peers that cannot be installed.
 
 bench_packages=(g++ pkgconf libjansson-dev python3-matplotlib)
 peer_packages=(libboost1.81-dev libtbb-dev libcuckoo-dev liburcu-dev libck-dev libglib2.0-dev)
@@ -20,7 +20,9 @@ bench_tree=release${CONCMAP_BENCH_MARCH:+-$CONCMAP_BENCH_MARCH}
 build "$bench_tree" release gcc BENCH "-DCONCMAP_BENCH_MARCH=$CONCMAP_BENCH_MARCH" "-DCONCMAP_BENCH_ALLOW_MISSING=$bench_missing"
 bench_program=build/$bench_tree/bench/concmap-bench
 
-if (($#)); then
+if [[ ${1-} == --test ]]; then
+    bench/test.sh "$bench_program"
+elif (($#)); then
     "$bench_program" "$@"
 else
     "$bench_program" limits --json "build/$bench_tree/bench/limits.json"

@@ -173,8 +173,8 @@ typedef enum cm_op_kind { CM_OP_GET, CM_OP_INSERT, CM_OP_PUT, CM_OP_UPDATE, CM_O
         return name##_write_(map, &key, name##_hash_of_(map, &key), CM_ABSENT_INSERT_, CM_PRESENT_REPLACE_, &value,    \
                              NULL, NULL, old, NULL);                                                                   \
     }                                                                                                                  \
-    /* Runs the function on a copy of the key's value, under the bucket's lock, and writes it back if it returns at    \
-     * least 0. Returns what the function returned, or CM_ABSENT. */                                                   \
+    /* Runs the function on the key's value, under the bucket's lock; if it returns less than 0, the value is as it    \
+     * was. Returns what the function returned, or CM_ABSENT. */                                                       \
     CM_TYPED cm_status name##_update(name *map, Key key, cm_status (*function)(Value *, void *), void *context)        \
     {                                                                                                                  \
         return name##_write_(map, &key, name##_hash_of_(map, &key), CM_ABSENT_FAIL_, CM_PRESENT_APPLY_, NULL,          \
