@@ -222,7 +222,8 @@ static void tally_add(struct bench_tally *sum, const struct bench_tally *more)
     sum->upserted += more->upserted;
 }
 
-/* Short runs are lengthened where the mix keeps the map as it is, and repeated where it does not. */
+/* Short runs are lengthened where the mix keeps the map as it is, and repeated where it does not; unless the user has
+ * said how long they shall be. */
 static size_t ops_choose(const struct bench_plan *plan, unsigned *cycles)
 {
     double factor = plan->ops_factor > 0 ? plan->ops_factor : plan->workload->ops;
@@ -233,7 +234,7 @@ static size_t ops_choose(const struct bench_plan *plan, unsigned *cycles)
         ops = plan->threads;
     if (plan->workload->steady && plan->ops_factor <= 0 && ops < LONGEST_STEADY)
         return LONGEST_STEADY;
-    if (ops < SHORTEST_RUN)
+    if (ops < SHORTEST_RUN && plan->ops_factor <= 0)
         *cycles = (unsigned)((SHORTEST_RUN + ops - 1) / ops);
     return ops;
 }
