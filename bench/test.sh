@@ -39,7 +39,7 @@ grep -q '<svg' "$work/report.html" && ! grep -q 'src="http' "$work/report.html" 
 
 # What was measured before an interrupt is printed.
 "$bench" run -w exchange -m sharded -c 16 -r 1000 -t 1 >"$work/interrupted" &
-sleep 2
+sleep 5
 kill -INT $!
 wait $! || fails "an interrupt"
 grep -q '^  sharded ' "$work/interrupted" || fails "what an interrupt leaves"

@@ -4,9 +4,8 @@
 
 #include "../core/case.h"
 
-/* Writes all rows, a line of CSV or an object of JSON each; with the latencies where there are any. A phase names what
- * the workload stands for, where it has no better name; NULL otherwise. False: the file cannot be written, and it has
- * been said why. */
+/* Writes all rows, an object of JSON or a line of CSV each; JSON has the latencies, too. False: the file cannot be written,
+ * and it has been said why. */
 bool bench_json_write(const char *path, const struct bench_rows *rows);
 bool bench_csv_write(const char *path, const struct bench_rows *rows);
 
