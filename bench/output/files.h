@@ -4,8 +4,8 @@
 
 #include "../core/case.h"
 
-/* Writes all rows, an object of JSON or a line of CSV each; JSON has the latencies, too. False: the file cannot be written,
- * and it has been said why. */
+/* Writes all rows, an object of JSON or a line of CSV each; JSON has the latencies, too. False: the file cannot be
+ * written, and it has been said why. */
 bool bench_json_write(const char *path, const struct bench_rows *rows);
 bool bench_csv_write(const char *path, const struct bench_rows *rows);
 
