@@ -38,6 +38,7 @@ struct bench_map {
     bool batch;           /* the same map by batches: "name+batch" */
     bool late;            /* what is written is seen by gets only after a later publication */
     bool copies;          /* a write copies the whole map: run where there are few writes */
+    bool tombstones;      /* what was removed slows it down for good: run where less is removed than it holds */
     unsigned max_threads; /* 0: any number */
     /* The adapter for these keys (text or u64) and values (that many words), or NULL. */
     const struct bench_ops *(*find)(const char *name, bool text, size_t words);

@@ -43,7 +43,7 @@ const struct bench_map bench_maps[] = {
     PEER("tbb", "libtbb-dev", TBB, "C++", "tbb::concurrent_hash_map: a chain and a lock per bucket"),
     PEER("libcuckoo", "libcuckoo-dev", LIBCUCKOO, "C++", "cuckoo hashing, striped locks"),
     PEER("urcu-lfht", "liburcu-dev", URCU, "C", "cds_lfht: split-ordered lists under RCU"),
-    PEER("ck-ht", "libck-dev", CK, "C", "one writer behind a mutex, readers without a lock"),
+    PEER("ck-ht", "libck-dev", CK, "C", "one writer behind a mutex, readers without a lock", .tombstones = true),
     PEER("glib-rwlock", "libglib2.0-dev", GLIB, "C", "GHashTable behind a GRWLock"),
     PEER("flat-mutex", "libboost1.81-dev", FLAT, "C++", "boost::unordered_flat_map behind a std::mutex"),
     PEER("flat-unlocked", "libboost1.81-dev", FLAT, "C++", "the same without a lock: the bound for one thread",

@@ -109,10 +109,13 @@ static bool rounds_run(const struct bench_case *which, const struct bench_run_op
     return ok;
 }
 
-/* Whether a map that copies itself with each write would be done in some seconds. */
-static bool copies_are_few(const struct bench_plan *plan, const struct bench_map *map)
+/* Whether the map is done in some seconds: not if it copied itself too often, or kept too many tombstones. */
+static bool plan_suits(const struct bench_plan *plan, const struct bench_map *map)
 {
-    return !map->copies || ldexp(bench_plan_writes(plan), (int)plan->capacity_log2) <= 0x1p27;
+    double entries = ldexp(1, (int)plan->capacity_log2);
+    if (map->copies && bench_plan_writes(plan) * entries > 0x1p27)
+        return false;
+    return !(map->tombstones && plan->workload->remove > 0 && bench_plan_writes(plan) > 4 * entries);
 }
 
 bool bench_run_case(const struct bench_case *which, const struct bench_run_options *options, struct bench_rows *rows)
@@ -142,7 +145,7 @@ bool bench_run_case(const struct bench_case *which, const struct bench_run_optio
     table.workers = bench_allocate((options->n_maps + 1) * sizeof *table.workers);
     table.failed = bench_allocate(options->n_maps + 1);
     for (size_t i = 0; i < options->n_maps; i++)
-        if (bench_case_fits(which, options->maps[i]) && copies_are_few(&plan, options->maps[i]))
+        if (bench_case_fits(which, options->maps[i]) && plan_suits(&plan, options->maps[i]))
             bench_worker_start(&table.workers[table.n++], options->maps[i], &setup);
     ok = rounds_run(which, options, &streams, &table, rows);
     for (size_t i = 0; i < table.n; i++)
