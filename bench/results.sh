@@ -26,11 +26,11 @@ END
 part "The peers" list
 part "What the machine allows" limits
 part "All maps, beyond the caches" run -c 22 -r 3 -w read-only,read-heavy,write-heavy,exchange,rapid-grow-cold
+part "Growing from empty, by inserts alone" run -c 22 -r 7 -w insert-cold -m $few
 part "All maps, in cache" run -c 14 -r 3 -w read-only,exchange,rapid-grow-cold
 part "One hot counter, and skewed keys" run -c 16 -r 3 -t 2 -w one-counter,hot-key
-part "Growing from empty, by inserts alone" run -c 22 -r 7 -w insert-cold -m $few
 for value in 24 64 256; do
-    part "Values of $value bytes" run -c 20 -r 5 -w read-only,write-heavy --value $value -m $few
+    part "Values of $value bytes" run -c 20 -r 3 -w read-only,write-heavy --value $value -m $few
 done
-part "Text keys" run -c 20 -r 5 -w read-only,write-heavy --key str16 -m $few
-part "Latency" latency -c 22 -r 5 -t 1,2 -m sharded,dashmap,dashmap-128
+part "Text keys" run -c 20 -r 3 -w read-only,write-heavy --key str16 -m $few
+part "Latency" latency -c 20 -r 3 -t 1 -m sharded,dashmap,dashmap-128

@@ -243,7 +243,7 @@ double bench_plan_writes(const struct bench_plan *plan)
 {
     const struct bench_workload *w = plan->workload;
     unsigned cycles, writes = w->insert + w->remove + w->update + w->upsert;
-    return (double)ops_choose(plan, &cycles) * cycles * writes / (w->get + writes);
+    return (double)ops_choose(plan, &cycles) * writes / (w->get + writes);
 }
 
 struct bench_streams bench_streams_make(const struct bench_plan *plan)

@@ -62,7 +62,7 @@ struct bench_streams {
     struct bench_tally expected; /* all but `sum` */
 };
 
-/* About how many operations of the plan change the map's keys. */
+/* About how many operations of the plan change one map. */
 double bench_plan_writes(const struct bench_plan *plan);
 
 /* Makes the streams of `plan`; exits with a message if memory runs out. */
