@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Makes bench/RESULTS.md but for its last part, on a quiet machine, in some 25 minutes:
+# Makes bench/RESULTS.md but for its last part, on a quiet machine, in some 30 minutes:
 #     ./dev bench list && bench/results.sh build/release/bench/concmap-bench >results.txt
 set -euo pipefail
 bench=$1

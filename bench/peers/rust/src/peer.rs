@@ -58,13 +58,13 @@ fn run<P: Peer<K, W>, K: Key, const W: usize>(
         match times.as_deref_mut() {
             None => {
                 for i in start..end {
-                    step::<P, K, W>(map, &mut local, stream, numbers, kinds[i], i, &mut tally);
+                    step::<P, K, W>(map, &mut local, stream, numbers, kinds, i, &mut tally);
                 }
             }
             Some(times) => {
                 for i in start..end {
                     let before = Instant::now();
-                    step::<P, K, W>(map, &mut local, stream, numbers, kinds[i], i, &mut tally);
+                    step::<P, K, W>(map, &mut local, stream, numbers, kinds, i, &mut tally);
                     times[i] = before.elapsed().as_nanos().min(u128::from(u32::MAX)) as u32;
                 }
             }
@@ -81,13 +81,13 @@ fn step<P: Peer<K, W>, K: Key, const W: usize>(
     local: &mut P::Local<'_>,
     stream: &Stream,
     numbers: &[u64],
-    kind: u8,
+    kinds: &[u8],
     i: usize,
     tally: &mut Tally,
 ) {
     let key = K::at(stream, numbers, i);
 
-    match kind {
+    match kinds[i] {
         GET => {
             if let Some(sum) = map.get(local, &key) {
                 tally.hits += 1;

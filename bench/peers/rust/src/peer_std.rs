@@ -133,7 +133,7 @@ impl<K: Key, const W: usize> Peer<K, W> for StdRwLock<K, W> {
 }
 
 /// `RwLock<Arc<HashMap<K, V>>>`, a snapshot that is swapped: readers clone the Arc, a writer copies the whole map, changes
-/// the copy and stores it; writers take turns.
+/// the copy and stores it; writers take turns. Only for workloads that hardly write.
 pub struct ArcRwLock<K: Key, const W: usize> {
     current: RwLock<Arc<Table<K, Value<W>>>>,
     writer: Mutex<()>,
