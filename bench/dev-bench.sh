@@ -25,9 +25,11 @@ if [[ ${1-} == --test ]]; then
 elif (($#)); then
     "$bench_program" "$@"
 else
-    "$bench_program" limits --json "build/$bench_tree/bench/limits.json"
-    "$bench_program" run -c 18 -r 3 --json "build/$bench_tree/bench/run.json"
-    "$bench_program" latency -c 16 -r 3 -t 2 -m sharded,dashmap,flat-mutex --json "build/$bench_tree/bench/latency.json"
-    "$bench_program" report "build/$bench_tree/bench/"{run,latency,limits}.json -o "build/$bench_tree/bench/report.html"
-    echo "report: $PWD/build/$bench_tree/bench/report.html"
+    out=build/$bench_tree/bench
+    "$bench_program" limits --json "$out/limits.json"
+    "$bench_program" run -c 18 -r 3 --ops 4 -w read-only,read-heavy,write-heavy,exchange --json "$out/run.json"
+    "$bench_program" run -c 18 -r 3 -w rapid-grow-cold --json "$out/grow.json"
+    "$bench_program" latency -c 16 -r 3 -t 2 -m sharded,dashmap,flat-mutex --json "$out/latency.json"
+    "$bench_program" report "$out/"{run,grow,latency,limits}.json -o "$out/report.html"
+    echo "report: $PWD/$out/report.html"
 fi
