@@ -31,7 +31,7 @@ public:
 
     bool upsert(None, Ref key, const bench::Value<W> &value)
     {
-        return map.upsert(Stored(key), [](bench::Value<W> &present) { present.bump(); }, value);
+        return map.upsert(key, [](bench::Value<W> &present) { present.bump(); }, value);
     }
 
     template <class F> void for_each(F visit)

@@ -1,5 +1,5 @@
-/* tbb::concurrent_hash_map: a chain and a reader-writer lock per bucket, and an accessor that holds the entry's own lock.
- * It has no reserve, but can be made with buckets. */
+/* tbb::concurrent_hash_map: a chain and a reader-writer lock per bucket, and an accessor that holds the entry's own
+ * lock. It has no reserve, but can be made with buckets. */
 #include <tbb/concurrent_hash_map.h>
 
 #include "peer.hpp"
@@ -28,19 +28,19 @@ public:
     bool get(None, Ref key, uint64_t &sum)
     {
         typename Map::const_accessor entry;
-        if (!map.find(entry, Stored(key)))
+        if (!map.find(entry, key))
             return false;
         sum = entry->second.sum();
         return true;
     }
 
     bool insert(None, Ref key, const bench::Value<W> &value) { return map.insert({Stored(key), value}); }
-    bool remove(None, Ref key) { return map.erase(Stored(key)); }
+    bool remove(None, Ref key) { return map.erase(key); }
 
     bool update(None, Ref key)
     {
         typename Map::accessor entry;
-        if (!map.find(entry, Stored(key)))
+        if (!map.find(entry, key))
             return false;
         entry->second.bump();
         return true;
@@ -49,8 +49,10 @@ public:
     bool upsert(None, Ref key, const bench::Value<W> &value)
     {
         typename Map::accessor entry;
-        bool fresh = map.insert(entry, {Stored(key), value});
-        if (!fresh)
+        bool fresh = map.insert(entry, key);
+        if (fresh)
+            entry->second = value;
+        else
             entry->second.bump();
         return fresh;
     }

@@ -62,10 +62,10 @@ fn run<P: Peer<K, W>, K: Key, const W: usize>(
                 }
             }
             Some(times) => {
-                for i in start..end {
+                for (i, time) in (start..end).zip(&mut times[start..end]) {
                     let before = Instant::now();
                     step::<P, K, W>(map, &mut local, stream, numbers, kinds, i, &mut tally);
-                    times[i] = before.elapsed().as_nanos().min(u128::from(u32::MAX)) as u32;
+                    *time = before.elapsed().as_nanos().min(u128::from(u32::MAX)) as u32;
                 }
             }
         }
