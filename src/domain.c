@@ -33,7 +33,8 @@ uint64_t cm_domain_tag_(void)
 {
     /* The unlinking comes before the tag: without the fence a reader could find the memory after a tag of long ago. */
     cm_fence_full_();
-    return cm_load_relaxed_(&cm_domain_.epoch) & ~CM_EPOCH_FENCES_;
+    /* Acquire: memory of an older tag may be used again on the strength of this load, as in cm_domain_passed_(). */
+    return cm_load_acquire_(&cm_domain_.epoch) & ~CM_EPOCH_FENCES_;
 }
 
 static bool pin_allows(const uint64_t *word, uint64_t epoch)

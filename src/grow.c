@@ -2,12 +2,14 @@
  *
  * Any writer that sees map.work lends a hand: it hangs the next table on, or moves the buckets of one claim, or gives
  * back one piece of a dead table. Claims are taken from a table's cursor. A bucket that was held when its claim was
- * worked off is a straggler: it is listed and tried again by later calls; where the list is full the cursor starts
- * again. */
+ * worked off, or waits for one that was (T3), is a straggler: it is listed and tried again by later calls. Where the
+ * list is full the cursor starts again, once the tables before have moved and there is hope: something moved since it
+ * last did, or the list is empty. Meanwhile the tables behind go on. */
 #include <concmap/detail/move.h>
 
 #include "platform.h"
 #include "table.h"
+#include "thread_registry.h"
 
 #define CLAIM_BYTES 4096  /* of buckets that one call moves: 64 buckets of a line */
 #define FAST_UNTIL 1024   /* buckets; smaller tables grow by four, for the first steps are the dearest */
@@ -51,24 +53,30 @@ void cm_table_straggler_(struct cm_table_ *table, uint64_t index, uint64_t lacki
 static void table_retire(struct cm_map_ *map, struct cm_table_ *table)
 {
     table->tag = cm_domain_tag_();
-    cm_add_relaxed_(&map->waiting_bytes, table->block.size);
     table->retired_next = cm_load_relaxed_(&map->retired);
     while (!cm_swap_if_release_(&map->retired, &table->retired_next, table)) /* pairs with cm_map_reclaim_() */
         ;
+    cm_map_want_work_(map);
 }
 
 /* Swings the root past tables whose buckets have all MOVED (T4). */
 static void root_swing(struct cm_map_ *map)
 {
+    /* Of two threads that complete two tables at once, one sees the other's count. */
+    cm_fence_full_();
     struct cm_table_ *root = cm_load_acquire_(&map->root);
     while (cm_load_acquire_(&root->moved) == cm_table_buckets_(root)) {
         struct cm_table_ *next = cm_load_acquire_(&root->next);
         cm_platform_tsan_acquire_(&root->moved);
         cm_platform_tsan_release_(&map->root);
+        struct cm_table_ *old = root;
+        cm_add_relaxed_(&map->waiting_bytes, old->block.size); /* before: settle must not miss it */
         /* Publishes the next table's buckets to those who start at the root. */
         if (cm_swap_if_acq_rel_(&map->root, &root, next)) {
-            table_retire(map, root);
+            table_retire(map, old);
             root = next;
+        } else {
+            cm_sub_relaxed_(&map->waiting_bytes, old->block.size);
         }
     }
 }
@@ -81,18 +89,32 @@ static void table_count_moved(struct cm_map_ *map, struct cm_table_ *table, uint
         root_swing(map);
 }
 
-/* Tries the listed stragglers once more. True if one was moved. */
-static bool stragglers_move(struct cm_map_ *map, const struct cm_type *type, struct cm_table_ *table,
-                            const struct cm_table_ *before)
+/* Tries the listed stragglers once more; returns how many were moved, and whether there were any in *listed. */
+static uint64_t stragglers_move(struct cm_map_ *map, const struct cm_type *type, struct cm_table_ *table,
+                                const struct cm_table_ *before, bool *listed)
 {
     uint64_t moved = 0;
+    *listed = false;
     for (size_t i = 0; i < CM_STRAGGLERS_; i++) {
         uint64_t index = cm_load_relaxed_(&table->stragglers[i]);
+        *listed |= index != 0;
         if (index && cm_swap_if_relaxed_(&table->stragglers[i], &index, 0))
             moved += generic_move(map, type, table, before, index - 1, index);
     }
     table_count_moved(map, table, moved);
-    return moved > 0;
+    return moved;
+}
+
+/* Lets the cursor start again where that is called for and there is hope. */
+static void table_rescan(struct cm_table_ *table, bool hope)
+{
+    uint64_t moved = cm_load_relaxed_(&table->moved); /* before the flag: what is flagged later moves later */
+    if (!cm_load_relaxed_(&table->rescan) || (!hope && cm_load_relaxed_(&table->rescanned_at) == moved))
+        return;
+    if (cm_exchange_acq_rel_(&table->rescan, 0)) {
+        cm_store_relaxed_(&table->rescanned_at, moved);
+        cm_store_relaxed_(&table->cursor, 0);
+    }
 }
 
 /* The two halves that buckets move to enter a fresh huge page at the same time. So that no call touches two, the upper
@@ -106,7 +128,7 @@ static void page_ahead_touch(const struct cm_table_ *next, struct cm_layout_ lay
         cm_or_relaxed_(cm_bucket_state_(cm_table_bucket_(next, layout, half + middle + page / 2)), 0);
 }
 
-/* Moves one claim of a growing table. False if there was nothing to be moved now. */
+/* Moves one claim of a growing table. False if nothing could be moved now. */
 static bool table_move_some(struct cm_map_ *map, const struct cm_type *type, struct cm_table_ *table,
                             const struct cm_table_ *before, uint64_t claim)
 {
@@ -126,12 +148,11 @@ static bool table_move_some(struct cm_map_ *map, const struct cm_type *type, str
             return true;
         }
     }
-    if (stragglers_move(map, type, table, before))
+    bool listed;
+    if (stragglers_move(map, type, table, before, &listed))
         return true;
-    if (cm_load_relaxed_(&table->rescan) && cm_exchange_acquire_(&table->rescan, 0)) {
-        cm_store_relaxed_(&table->cursor, 0);
-        return true;
-    }
+    if (!before)
+        table_rescan(table, !listed);
     return false;
 }
 
@@ -177,6 +198,7 @@ static cm_status next_make(struct cm_map_ *map, const struct cm_type *type, stru
     cm_platform_tsan_release_(&table->next);
     /* Publishes the header. Pairs with the acquires of those who follow MOVED, and of movers. */
     cm_store_release_(&table->next, next);
+    cm_map_want_work_(map);
     return CM_OK;
 }
 
@@ -225,11 +247,10 @@ static struct cm_table_ *retired_free_some(struct cm_map_ *map, struct cm_table_
 
 bool cm_map_reclaim_(struct cm_map_ *map, bool patient)
 {
-    if (!cm_load_relaxed_(&map->retired))
+    if (cm_load_relaxed_(&map->waiting_bytes) == 0)
         return true;
     if (cm_exchange_acquire_(&map->reclaiming, 1))
         return false;
-    bool done = false;
     if (!patient || map->rest == 0) {
         struct cm_table_ *list = cm_exchange_acq_rel_(&map->retired, (struct cm_table_ *)NULL);
         bool waits = list && !cm_domain_passed_(list->tag);
@@ -237,14 +258,34 @@ bool cm_map_reclaim_(struct cm_map_ *map, bool patient)
             cm_domain_advance_();
             map->rest = REST;
         }
-        list = retired_free_some(map, list);
-        done = list == NULL;
-        retired_push_back(map, list);
+        retired_push_back(map, retired_free_some(map, list));
     } else {
         map->rest--;
     }
     cm_store_release_(&map->reclaiming, 0); /* pairs with the exchange above */
-    return done;
+    return cm_load_relaxed_(&map->waiting_bytes) == 0;
+}
+
+/* Nodes that threads have retired. */
+struct nodes_wait {
+    struct cm_map_ *map;
+    bool wait;
+};
+
+static void nodes_collect(uint32_t index, void *context)
+{
+    struct nodes_wait *nodes = context;
+    struct cm_map_ *map = nodes->map;
+    nodes->wait |= !cm_pool_collect_(&map->pool, &map->allocator, &map->waiters, index);
+}
+
+/* Gives back what the calling thread has retired, and threads that have ended; true when nothing of it waits. */
+static bool nodes_reclaim(struct cm_map_ *map)
+{
+    struct nodes_wait nodes = {map, false};
+    nodes_collect(cm_thread_get_()->index, &nodes);
+    cm_thread_visit_free_(nodes_collect, &nodes);
+    return !nodes.wait;
 }
 
 /* ---- together ---- */
@@ -264,7 +305,7 @@ void cm_map_help_(struct cm_map_ *map, const struct cm_type *type)
     bool moving = growing && cm_map_move_some_(map, type, claim_of(type));
     bool more = map_is_growing(map);
     cm_pin_leave_(pin);
-    if (more || (!moving && !cm_map_reclaim_(map, true)) || cm_load_relaxed_(&map->retired))
+    if (more || (!moving && !cm_map_reclaim_(map, true)) || cm_load_relaxed_(&map->waiting_bytes))
         cm_map_want_work_(map);
 }
 
@@ -277,7 +318,8 @@ bool cm_map_step_(struct cm_map_ *map, const struct cm_type *type, size_t bucket
         moving = cm_map_move_some_(map, type, buckets - moved < claim ? buckets - moved : claim);
     bool more = map_is_growing(map);
     cm_pin_leave_(pin);
-    return !cm_map_reclaim_(map, false) || more;
+    more |= !cm_map_reclaim_(map, false);
+    return !nodes_reclaim(map) || more;
 }
 
 /* Moves what can be moved; false if buckets remain that others hold. */
@@ -297,20 +339,13 @@ static bool map_finish_moving(struct cm_map_ *map, const struct cm_type *type)
     return false;
 }
 
-/* Gives back a part of what the calling thread has retired; true when nothing of it waits. */
-static bool nodes_reclaim(struct cm_map_ *map, const struct cm_type *type)
-{
-    return !cm_layout_has_nodes_(type) ||
-           cm_pool_collect_(&map->pool, &map->allocator, &map->waiters, cm_thread_get_()->index);
-}
-
 cm_status cm_map_settle_(struct cm_map_ *map, const struct cm_type *type)
 {
     if (!map_finish_moving(map, type))
         return CM_BUSY;
     for (unsigned tries = 0; tries < SETTLE_TRIES; tries++) {
         size_t waiting = cm_load_relaxed_(&map->waiting_bytes);
-        bool nodes_gone = nodes_reclaim(map, type);
+        bool nodes_gone = nodes_reclaim(map);
         if (cm_map_reclaim_(map, false) && nodes_gone)
             return CM_OK;
         if (cm_load_relaxed_(&map->waiting_bytes) != waiting)

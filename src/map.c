@@ -29,6 +29,7 @@ cm_status cm_map_init_(struct cm_map_ *map, const struct cm_type *type, const cm
     map->seed = config->seed ? config->seed : cm_seed_random();
     map->allocator = config->allocator ? *config->allocator : *cm_allocator_default();
     map->pool.node_size = layout.nodes ? layout.node_text : 0;
+    map->pool.alignment = layout.node_alignment;
     cm_platform_lockfree_memory_(map, sizeof *map);
     if (config->capacity == 0)
         return CM_OK;
@@ -196,8 +197,10 @@ cm_memory cm_map_memory_(const struct cm_map_ *map)
     size_t waiting_tables = cm_load_relaxed_(&map->waiting_bytes);
     size_t waiting_nodes = cm_pool_waiting_(&map->pool);
     memory.waiting = waiting_tables + waiting_nodes;
-    memory.table = cm_load_relaxed_(&map->table_bytes) - waiting_tables;
-    memory.nodes = cm_load_relaxed_(&map->pool.chunk_bytes) - waiting_nodes;
+    size_t tables = cm_load_relaxed_(&map->table_bytes);
+    memory.table = tables > waiting_tables ? tables - waiting_tables : 0;
+    size_t nodes = cm_load_relaxed_(&map->pool.chunk_bytes);
+    memory.nodes = nodes > waiting_nodes ? nodes - waiting_nodes : 0; /* the two are not of one moment */
     memory.total = memory.table + memory.nodes + memory.waiting;
     return memory;
 }

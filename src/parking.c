@@ -106,3 +106,9 @@ void cm_unpark_(const void *address, bool all)
     }
     pthread_mutex_unlock(&lot->mutex);
 }
+
+void cm_parking_forget_(void)
+{
+    for (size_t i = 0; i < LOTS; i++)
+        lots[i] = (struct lot){.mutex = PTHREAD_MUTEX_INITIALIZER};
+}

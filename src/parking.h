@@ -20,4 +20,7 @@ void cm_park_(const void *address, bool (*blocked)(void *context), void *context
 /* Wakes the one who has waited longest at `address`, or all. */
 void cm_unpark_(const void *address, bool all);
 
+/* In a forked child: forgets those who slept in the parent, for their stacks are gone. */
+void cm_parking_forget_(void);
+
 #endif

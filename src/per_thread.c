@@ -49,6 +49,13 @@ void *cm_per_thread_make_(struct cm_per_thread_ *all, const cm_allocator *alloca
     return segment + (index - segment_begin(k)) * size;
 }
 
+void *cm_per_thread_find_(const struct cm_per_thread_ *all, uint32_t index, size_t size)
+{
+    size_t k = index == CM_STRANGER_ ? CM_PER_THREAD_SEGMENTS_ : segment_of(index);
+    char *segment = k < CM_PER_THREAD_SEGMENTS_ ? cm_load_acquire_(&all->segments[k]) : NULL;
+    return segment ? segment + (index - segment_begin(k)) * size : NULL;
+}
+
 void *cm_per_thread_next_(const struct cm_per_thread_ *all, size_t size, size_t *k)
 {
     while (*k < ((size_t)4 << CM_PER_THREAD_SEGMENTS_)) {

@@ -63,12 +63,18 @@ static struct cm_node_ **node_next_list(struct cm_node_ *node)
 
 static size_t class_size(const struct cm_pool_ *pool, size_t node_class)
 {
-    return cm_align_up_(pool->node_size + node_class * CM_NODE_STEP_, CM_NODE_ALIGNMENT_);
+    return cm_align_up_(pool->node_size + node_class * CM_NODE_STEP_, pool->alignment);
 }
 
 static cm_str *node_text(struct cm_node_ *node)
 {
     return (cm_str *)(void *)(node + 1); /* a text key follows the header: see layout.h */
+}
+
+/* Bytes that a node keeps from use, with a long text of its own. */
+static size_t node_bytes(const struct cm_pool_ *pool, struct cm_node_ *node)
+{
+    return class_size(pool, cm_node_class_(node)) + (node->header & CM_NODE_LONG_ ? node_text(node)->len : 0);
 }
 
 struct cm_pool_cache_ *cm_pool_cache_of_(struct cm_pool_ *pool, const cm_allocator *allocator, uint32_t index)
@@ -146,7 +152,7 @@ static size_t chunk_size(const struct cm_pool_ *pool, size_t size)
 {
     size_t bytes = cm_load_relaxed_(&pool->chunk_bytes) / 8;
     bytes = bytes < FIRST_CHUNK ? FIRST_CHUNK : bytes > LAST_CHUNK ? LAST_CHUNK : bytes;
-    size_t least = size * 4 + CM_NODE_ALIGNMENT_ + sizeof(struct cm_chunk_);
+    size_t least = size * 4 + pool->alignment + sizeof(struct cm_chunk_);
     return bytes < least ? least : bytes;
 }
 
@@ -154,12 +160,12 @@ static bool cache_add_chunk(struct cm_pool_ *pool, const cm_allocator *allocator
                             struct cm_pool_cache_ *cache, size_t size)
 {
     struct cm_block_ block;
-    if (!cm_block_allocate_(allocator, chunk_size(pool, size), CM_NODE_ALIGNMENT_, false, &block))
+    if (!cm_block_allocate_(allocator, chunk_size(pool, size), pool->alignment, false, &block))
         return false;
     struct cm_chunk_ *chunk = block.address;
     chunk->block = block;
     cache_use_rest(pool, cache);
-    cache->bump = (char *)block.address + cm_align_up_(sizeof *chunk, CM_NODE_ALIGNMENT_);
+    cache->bump = (char *)block.address + cm_align_up_(sizeof *chunk, pool->alignment);
     cache->bump_end = (char *)block.address + (block.size - (size_t)((char *)block.address - (char *)block.raw));
     cm_add_relaxed_(&pool->chunk_bytes, block.size);
     depot_lock(pool, waiters);
@@ -243,10 +249,17 @@ static void cache_tag(struct cm_pool_ *pool, const cm_allocator *allocator, cm_w
     cm_store_relaxed_(&fresh->bytes, 0);
 }
 
+static bool cache_waits(const struct cm_pool_cache_ *cache)
+{
+    bool waits = cache->fresh.head != NULL;
+    for (size_t i = 0; i < LIMBO_LISTS; i++)
+        waits |= cache->limbo[i].head != NULL;
+    return waits;
+}
+
 static bool cache_collect(struct cm_pool_ *pool, const cm_allocator *allocator, cm_waiters_ *waiters,
                           struct cm_pool_cache_ *cache)
 {
-    bool waiting = false;
     cache_tag(pool, allocator, waiters, cache);
     cache->since_collect = 0;
     cache->bytes_since_collect = 0;
@@ -255,15 +268,14 @@ static bool cache_collect(struct cm_pool_ *pool, const cm_allocator *allocator, 
         struct limbo *limbo = &cache->limbo[i];
         if (limbo->head && cm_domain_passed_(limbo->tag))
             limbo_release(pool, allocator, waiters, cache, limbo);
-        waiting |= limbo->head != NULL;
     }
-    return !waiting;
+    return !cache_waits(cache);
 }
 
 bool cm_pool_collect_(struct cm_pool_ *pool, const cm_allocator *allocator, cm_waiters_ *waiters, uint32_t index)
 {
-    struct cm_pool_cache_ *cache = cm_pool_cache_of_(pool, allocator, index);
-    return !cache || cache_collect(pool, allocator, waiters, cache);
+    struct cm_pool_cache_ *cache = cm_per_thread_find_(&pool->caches, index, sizeof *cache);
+    return !cache || !cache_waits(cache) || cache_collect(pool, allocator, waiters, cache);
 }
 
 static void orphan_push(struct cm_pool_ *pool, struct cm_node_ *node)
@@ -283,7 +295,7 @@ void cm_pool_retire_(struct cm_pool_ *pool, const cm_allocator *allocator, cm_wa
         return;
     }
     struct fresh *fresh = &cache->fresh;
-    size_t size = class_size(pool, cm_node_class_(node));
+    size_t size = node_bytes(pool, node);
     if (!fresh->head)
         fresh->last = node;
     node_set_next(node, fresh->head);
@@ -332,7 +344,7 @@ void cm_pool_destroy_(struct cm_pool_ *pool, const cm_allocator *allocator)
         chunk = next;
     }
     cm_per_thread_destroy_(&pool->caches, allocator, sizeof *cache);
-    *pool = (struct cm_pool_){.node_size = pool->node_size};
+    *pool = (struct cm_pool_){.node_size = pool->node_size, .alignment = pool->alignment};
 }
 
 char *cm_pool_text_(struct cm_pool_ *pool, const cm_allocator *allocator, size_t size)

@@ -8,13 +8,10 @@
 #define OVERFLOW_FIRST 4
 #define OVERFLOW_MOST 4096
 
-/* Buckets of one allocation, handed out in order; those given back go to the table's free stack. */
+/* Overflow buckets of one allocation. */
 struct cm_overflow_chunk_ {
     struct cm_overflow_chunk_ *next;
     struct cm_block_ block;
-    char *buckets;
-    uint64_t count;
-    uint64_t taken; /* may run past count */
 } __attribute__((aligned(CM_LINE)));
 
 const struct cm_empty_table_ cm_empty_table_ = {.bucket = {CM_MOVED_}};
@@ -44,6 +41,8 @@ struct cm_table_ *cm_table_make_(struct cm_map_ *map, struct cm_layout_ layout, 
     memset(table, 0, CM_TABLE_HEADER_);
     table->mask = buckets - 1;
     table->overflow_limit = 1 + buckets / (2 * layout.slots);
+    table->waiters = &map->waiters;
+    table->rescanned_at = UINT64_MAX;
     table->block = block;
     cm_add_relaxed_(&map->table_bytes, block.size);
     return table;
@@ -79,10 +78,54 @@ void cm_table_free_(struct cm_map_ *map, struct cm_table_ *table)
     cm_block_release_(&map->allocator, &block);
 }
 
+/* ---- overflow buckets ---- */
+
+static void overflow_lock(struct cm_table_ *table)
+{
+    cm_cell_lock_(&table->overflow_lock, table->waiters);
+    cm_platform_tsan_acquire_(&table->overflow_lock);
+}
+
+static void overflow_unlock(struct cm_table_ *table)
+{
+    cm_platform_tsan_release_(&table->overflow_lock);
+    cm_cell_unlock_(&table->overflow_lock, cm_load_relaxed_(&table->overflow_lock), table->waiters);
+}
+
+static char **link_of(char *bucket, size_t bucket_size)
+{
+    return (char **)(void *)(bucket + bucket_size - sizeof(char *));
+}
+
+/* The links of free buckets are atomic because readers may be led astray to them (T5). */
+static void free_push(struct cm_table_ *table, size_t bucket_size, char *bucket)
+{
+    cm_store_relaxed_(link_of(bucket, bucket_size), table->overflow_free);
+    table->overflow_free = bucket;
+}
+
+static char *free_pop(struct cm_table_ *table, size_t bucket_size)
+{
+    char *bucket = table->overflow_free;
+    table->overflow_free = cm_load_relaxed_(link_of(bucket, bucket_size));
+    return bucket;
+}
+
 bool cm_overflow_has_(const struct cm_table_ *table, uint64_t wanted)
 {
-    const struct cm_overflow_chunk_ *chunk = cm_load_acquire_(&table->overflow_chunks);
-    return chunk && cm_load_relaxed_(&chunk->taken) + wanted <= chunk->count;
+    return cm_load_relaxed_(&table->overflow_ready) >= wanted;
+}
+
+/* Makes a chunk the newest one. What is left of the one before, less than a caller wanted, becomes free buckets. */
+static void overflow_add(struct cm_table_ *table, size_t bucket_size, struct cm_overflow_chunk_ *chunk, uint64_t count)
+{
+    for (uint64_t rest = table->overflow_fresh_count; rest > 0; rest--, table->overflow_fresh += bucket_size)
+        free_push(table, bucket_size, table->overflow_fresh);
+    chunk->next = table->overflow_chunks;
+    table->overflow_chunks = chunk;
+    table->overflow_fresh = (char *)(chunk + 1);
+    table->overflow_fresh_count = count;
+    cm_store_relaxed_(&table->overflow_ready, table->overflow_ready + count);
 }
 
 bool cm_overflow_supply_(struct cm_map_ *map, struct cm_table_ *table, struct cm_layout_ layout, uint64_t least)
@@ -93,67 +136,48 @@ bool cm_overflow_supply_(struct cm_map_ *map, struct cm_table_ *table, struct cm
     struct cm_block_ block;
     if (!cm_block_allocate_(&map->allocator, sizeof(struct cm_overflow_chunk_) + count * layout.bucket, 64, false,
                             &block))
-        return false;
+        return cm_overflow_has_(table, least); /* by now, for others supply, too */
     struct cm_overflow_chunk_ *chunk = block.address;
-    *chunk = (struct cm_overflow_chunk_){.block = block, .buckets = (char *)(chunk + 1), .count = count};
-    cm_add_relaxed_(&map->table_bytes, block.size);
-    cm_platform_tsan_release_(&table->overflow_chunks);
-    chunk->next = cm_load_relaxed_(&table->overflow_chunks);
-    while (!cm_swap_if_release_(&table->overflow_chunks, &chunk->next, chunk)) /* pairs with chunk_take() */
-        ;
+    *chunk = (struct cm_overflow_chunk_){.block = block};
+    overflow_lock(table);
+    bool wanted = !cm_overflow_has_(table, least);
+    if (wanted)
+        overflow_add(table, layout.bucket, chunk, count);
+    overflow_unlock(table);
+    if (wanted)
+        cm_add_relaxed_(&map->table_bytes, block.size);
+    else
+        cm_block_release_(&map->allocator, &block);
     return true;
-}
-
-static char **link_of(char *bucket, size_t bucket_size)
-{
-    return (char **)(void *)(bucket + bucket_size - sizeof(char *));
-}
-
-static char *chunk_take(struct cm_table_ *table, size_t bucket_size)
-{
-    struct cm_overflow_chunk_ *chunk = cm_load_acquire_(&table->overflow_chunks);
-    if (!chunk || cm_load_relaxed_(&chunk->taken) >= chunk->count)
-        return NULL;
-    cm_platform_tsan_acquire_(&table->overflow_chunks);
-    uint64_t index = cm_add_relaxed_(&chunk->taken, 1); /* relaxed: only its uniqueness counts */
-    return index < chunk->count ? chunk->buckets + index * bucket_size : NULL;
-}
-
-/* Pops from the stack of buckets given back. Only one thread pops at a time, so a bucket that was the top cannot have
- * left and come back in between; whoever finds another popping takes from the chunk instead. */
-static char *stack_pop(struct cm_table_ *table, size_t bucket_size)
-{
-    if (!cm_load_relaxed_(&table->overflow_free) || cm_exchange_acquire_(&table->overflow_popping, 1))
-        return NULL;
-    /* Acquire: the link below was written before the push. */
-    char *top = cm_load_acquire_(&table->overflow_free);
-    while (top && !cm_swap_if_acq_rel_(&table->overflow_free, &top, cm_load_relaxed_(link_of(top, bucket_size))))
-        ;
-    cm_platform_tsan_acquire_(&table->overflow_free);
-    cm_store_release_(&table->overflow_popping, 0);
-    return top;
 }
 
 char *cm_overflow_take_(struct cm_table_ *table, size_t bucket_size)
 {
-    char *bucket = stack_pop(table, bucket_size);
-    if (!bucket)
-        bucket = chunk_take(table, bucket_size);
-    if (bucket) {
-        /* Release: a reader who is led here from the bucket's last chain sees it empty, or is told by that chain's
-         * head. */
-        cm_store_release_(cm_bucket_state_(bucket), 0);
-        cm_add_relaxed_(&table->overflowed, 1); /* relaxed: a figure */
+    char *bucket = NULL;
+    overflow_lock(table);
+    if (table->overflow_free) {
+        bucket = free_pop(table, bucket_size);
+    } else if (table->overflow_fresh_count > 0) {
+        bucket = table->overflow_fresh;
+        table->overflow_fresh += bucket_size;
+        table->overflow_fresh_count--;
     }
+    if (bucket) {
+        cm_store_relaxed_(&table->overflow_ready, table->overflow_ready - 1);
+        cm_store_relaxed_(&table->overflowed, table->overflowed + 1);
+    }
+    overflow_unlock(table);
+    /* Release: a reader who is led here from the bucket's last chain sees it empty, or is told by that chain's head. */
+    if (bucket)
+        cm_store_release_(cm_bucket_state_(bucket), 0);
     return bucket;
 }
 
 void cm_overflow_give_(struct cm_table_ *table, size_t bucket_size, char *bucket)
 {
-    cm_sub_relaxed_(&table->overflowed, 1);
-    cm_platform_tsan_release_(&table->overflow_free);
-    char *top = cm_load_relaxed_(&table->overflow_free);
-    do
-        cm_store_relaxed_(link_of(bucket, bucket_size), top);
-    while (!cm_swap_if_release_(&table->overflow_free, &top, bucket)); /* pairs with stack_pop() */
+    overflow_lock(table);
+    free_push(table, bucket_size, bucket);
+    cm_store_relaxed_(&table->overflow_ready, table->overflow_ready + 1);
+    cm_store_relaxed_(&table->overflowed, table->overflowed - 1);
+    overflow_unlock(table);
 }

@@ -4,6 +4,7 @@
 #include <concmap/detail/domain.h>
 #include <pthread.h>
 
+#include "parking.h"
 #include "platform.h"
 #include "thread_registry.h"
 
@@ -78,7 +79,9 @@ static void fork_child(void)
         record->next_free = free_records;
         free_records = record;
     }
-    stranger.pin = 0;
+    if (cm_thread_self_) /* otherwise the thread may be the stranger, and inside */
+        stranger.pin = 0;
+    cm_parking_forget_();
     cm_domain_start_();
     pthread_mutex_unlock(&lock);
 }
@@ -134,6 +137,22 @@ struct cm_thread_ *cm_thread_join_(void)
     }
     cm_thread_self_ = record;
     return record;
+}
+
+void cm_thread_visit_free_(void (*visit)(uint32_t index, void *context), void *context)
+{
+    pthread_mutex_lock(&lock);
+    struct cm_thread_ *taken = free_records, *last = NULL;
+    free_records = NULL;
+    pthread_mutex_unlock(&lock);
+    for (struct cm_thread_ *record = taken; record; last = record, record = record->next_free)
+        visit(record->index, context);
+    if (!last)
+        return;
+    pthread_mutex_lock(&lock);
+    last->next_free = free_records;
+    free_records = taken;
+    pthread_mutex_unlock(&lock);
 }
 
 bool cm_thread_stranger_pinned_(void)

@@ -6,6 +6,9 @@
 
 /* The newest of all records ever made; the others follow by `next`. */
 struct cm_thread_ *cm_thread_records_(void);
+/* Calls `visit` for each record that no thread has, as its owner: a thread that begins meanwhile gets another. Nothing
+ * is locked during the call. */
+void cm_thread_visit_free_(void (*visit)(uint32_t index, void *context), void *context);
 /* Whether a thread without a record has ever been inside a pin (of this process). */
 bool cm_thread_stranger_pinned_(void);
 /* Probes membarrier and sets the mode of the domain. Called before the first record is handed out, and in a forked

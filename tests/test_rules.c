@@ -189,6 +189,33 @@ static void R20_a_key_that_stays_is_found_wherever_it_moves(void **state)
     plain_destroy(&map);
 }
 
+/* A try that meets a writer has read something; where the key then turns out to be gone, the caller must not see it. */
+static size_t come_or_miss(void *context, unsigned i)
+{
+    pages *map = context;
+    size_t wrong = 0;
+    for (uint64_t n = 0; n < crew_scale(1000000); n++) {
+        if (i > 0) {
+            struct page page = {{1}};
+            wrong += !pages_get(map, 1, &page) && page.words[0] != 1;
+        } else if (n % 2) {
+            pages_remove(map, 1, NULL);
+        } else {
+            pages_put(map, 1, (struct page){{2}}, NULL);
+        }
+    }
+    return wrong;
+}
+
+static void R20_a_miss_leaves_the_value_as_it_was(void **state)
+{
+    (void)state;
+    pages map;
+    assert_int_equal(pages_init(&map, NULL), CM_OK);
+    assert_int_equal(crew_run(2, come_or_miss, &map), 0);
+    pages_destroy(&map);
+}
+
 /* ---- rule 25: nothing is allocated under a lock; the length is a sum of owned counts ---- */
 
 struct looked_at {
@@ -280,6 +307,7 @@ int main(void)
         cmocka_unit_test(R7_a_bucket_held_for_long_delays_only_itself),
         cmocka_unit_test(R17_removed_nodes_wait_for_those_inside),
         cmocka_unit_test(R20_a_key_that_stays_is_found_wherever_it_moves),
+        cmocka_unit_test(R20_a_miss_leaves_the_value_as_it_was),
         cmocka_unit_test(R25_the_allocator_is_called_without_locks),
         cmocka_unit_test(R25_the_length_never_wraps_below_zero),
         cmocka_unit_test(R25_what_a_thread_counted_outlives_it),

@@ -33,6 +33,37 @@ static bool tagged_equal(const struct tagged *a, const struct tagged *b)
     return a->id == b->id;
 }
 
+/* A key and a value that ask for more alignment than allocators give; each use of them counts those who lack it. */
+struct wide {
+    uint64_t id;
+} __attribute__((aligned(32)));
+
+struct line {
+    uint64_t words[8];
+} __attribute__((aligned(64)));
+
+static size_t misaligned;
+
+static uint64_t wide_hash(const struct wide *key, uint64_t seed)
+{
+    misaligned += (uintptr_t)key % 32 != 0;
+    return cm_hash_u64(&key->id, seed);
+}
+
+static bool wide_equal(const struct wide *a, const struct wide *b)
+{
+    misaligned += (uintptr_t)a % 32 != 0 || (uintptr_t)b % 32 != 0;
+    return a->id == b->id;
+}
+
+static cm_status line_touch(struct line *line, void *context)
+{
+    (void)context;
+    misaligned += (uintptr_t)line % 64 != 0;
+    line->words[7]++;
+    return CM_OK;
+}
+
 /* A hash that makes all keys collide but for a few. */
 static uint64_t bad_hash(const uint64_t *key, uint64_t seed)
 {
@@ -64,6 +95,7 @@ CM_SHARDED_MAP(words, cm_str, uint64_t, cm_hash_str, cm_equal_str)
 CM_SHARDED_MAP(longs, cm_str, struct page, cm_hash_str_fast, cm_equal_str)
 CM_SHARDED_MAP(crowds, uint64_t, uint64_t, bad_hash, cm_equal_u64)
 CM_SHARDED_MAP(strides, uint64_t, uint64_t, identity_hash, cm_equal_u64)
+CM_SHARDED_MAP(aligned, struct wide, struct line, wide_hash, wide_equal)
 
 /* Texts of all sizes about the limits of node classes, some with zero bytes. Each number keeps its place for 16,384
  * calls, as the suite holds at most that many at a time. */
@@ -197,12 +229,28 @@ static void a_library_of_another_layout_is_refused(void **state)
     assert_int_equal(cm_map_init_(&map.core, &nums_type_, NULL, CM_LAYOUT_VERSION_, sizeof map - 8), CM_INVALID);
 }
 
+static void keys_and_values_are_aligned_as_their_types_ask(void **state)
+{
+    (void)state;
+    aligned map;
+    assert_int_equal(aligned_init(&map, NULL), CM_OK);
+    for (uint64_t i = 0; i < 5000; i++)
+        assert_int_equal(aligned_put(&map, (struct wide){i}, (struct line){{i}}, NULL), CM_OK);
+    for (uint64_t i = 0; i < 5000; i++)
+        assert_int_equal(aligned_update(&map, (struct wide){i}, line_touch, NULL), CM_OK);
+    struct line line;
+    assert_true(aligned_get(&map, (struct wide){77}, &line) && line.words[0] == 77 && line.words[7] == 1);
+    assert_int_equal(misaligned, 0);
+    aligned_destroy(&map);
+}
+
 int main(void)
 {
     static const struct CMUnitTest own[] = {
         cmocka_unit_test(a_status_of_any_number_is_handed_on),
         cmocka_unit_test(an_empty_map_is_small),
         cmocka_unit_test(a_library_of_another_layout_is_refused),
+        cmocka_unit_test(keys_and_values_are_aligned_as_their_types_ask),
     };
     int failed = cmocka_run_group_tests(own, NULL, NULL);
     failed += cmocka_run_group_tests(nums_tests, NULL, NULL);

@@ -132,15 +132,31 @@ typedef enum cm_op_kind { CM_OP_GET, CM_OP_INSERT, CM_OP_PUT, CM_OP_UPDATE, CM_O
     {                                                                                                                  \
         return name##_type_.hash(key, map->core.seed);                                                                 \
     }                                                                                                                  \
-    /* Copies the key's value; false: the map has none. No lock; never allocates. */                                   \
+    /* Pinned by the caller. What a try leaves that a writer disturbed is not the caller's to see. */                  \
+    CM_INLINE bool name##_look_(const name *map, const Key *key, uint64_t hash, Value *value)                          \
+    {                                                                                                                  \
+        Value copy;                                                                                                    \
+        bool found = cm_map_get_pinned_(&name##_type_, &map->core, key, hash, value ? &copy : NULL);                   \
+        if (found && value)                                                                                            \
+            memcpy((void *)value, &copy, sizeof(Value));                                                               \
+        return found;                                                                                                  \
+    }                                                                                                                  \
+    CM_INLINE bool name##_find_(const name *map, const Key *key, uint64_t hash, Value *value)                          \
+    {                                                                                                                  \
+        struct cm_thread_ *self = cm_leaf_enter_();                                                                    \
+        bool found = name##_look_(map, key, hash, value);                                                              \
+        cm_leaf_leave_(self);                                                                                          \
+        return found;                                                                                                  \
+    }                                                                                                                  \
+    /* Copies the key's value; false: the map has none, and *value is as it was. No lock; never allocates. */          \
     CM_TYPED bool name##_get(const name *map, Key key, Value *value)                                                   \
     {                                                                                                                  \
-        return cm_map_get_(&name##_type_, &map->core, &key, name##_hash_of_(map, &key), value);                        \
+        return name##_find_(map, &key, name##_hash_of_(map, &key), value);                                             \
     }                                                                                                                  \
     /* Whether the map has the key. As get. */                                                                         \
     CM_TYPED bool name##_contains(const name *map, Key key)                                                            \
     {                                                                                                                  \
-        return cm_map_get_(&name##_type_, &map->core, &key, name##_hash_of_(map, &key), NULL);                         \
+        return name##_find_(map, &key, name##_hash_of_(map, &key), NULL);                                              \
     }                                                                                                                  \
     /* Fetches the key's bucket into the cache, for callers with a pipeline of their own. */                           \
     CM_TYPED void name##_prefetch(const name *map, Key key)                                                            \
@@ -198,7 +214,7 @@ typedef enum cm_op_kind { CM_OP_GET, CM_OP_INSERT, CM_OP_PUT, CM_OP_UPDATE, CM_O
     CM_TYPED cm_status name##_get_or_insert(name *map, Key key, Value initial, Value *value)                           \
     {                                                                                                                  \
         uint64_t hash = name##_hash_of_(map, &key);                                                                    \
-        if (cm_map_get_(&name##_type_, &map->core, &key, hash, value))                                                 \
+        if (name##_find_(map, &key, hash, value))                                                                      \
             return CM_EXISTS;                                                                                          \
         return name##_write_(map, &key, hash, CM_ABSENT_INSERT_, CM_PRESENT_KEEP_, &initial, NULL, NULL, NULL, value); \
     }                                                                                                                  \
@@ -208,7 +224,7 @@ typedef enum cm_op_kind { CM_OP_GET, CM_OP_INSERT, CM_OP_PUT, CM_OP_UPDATE, CM_O
                                                  void *context, Value *value)                                          \
     {                                                                                                                  \
         uint64_t hash = name##_hash_of_(map, &key);                                                                    \
-        if (cm_map_get_(&name##_type_, &map->core, &key, hash, value))                                                 \
+        if (name##_find_(map, &key, hash, value))                                                                      \
             return CM_EXISTS;                                                                                          \
         return name##_write_(map, &key, hash, CM_ABSENT_MAKE_, CM_PRESENT_KEEP_, NULL, make, context, NULL, value);    \
     }                                                                                                                  \
@@ -263,8 +279,8 @@ typedef enum cm_op_kind { CM_OP_GET, CM_OP_INSERT, CM_OP_PUT, CM_OP_UPDATE, CM_O
     }
 
 #define CM_SHARDED_BATCH_(name, Key, Value)                                                                            \
-    /* Looks n keys up, fetching ahead: found[i] and values[i] belong to keys[i]; both may be NULL. Returns the hits.  \
-     * Each look-up is atomic, the batch is not. */                                                                    \
+    /* Looks n keys up, fetching ahead: found[i] and values[i] belong to keys[i]; both may be NULL, and the value of a \
+     * key that was not found is undefined. Returns the hits. Each look-up is atomic, the batch is not. */             \
     CM_TYPED size_t name##_get_many(const name *map, const Key *keys, size_t n, bool *found, Value *values)            \
     {                                                                                                                  \
         size_t hits = 0;                                                                                               \
@@ -330,7 +346,7 @@ typedef enum cm_op_kind { CM_OP_GET, CM_OP_INSERT, CM_OP_PUT, CM_OP_UPDATE, CM_O
     CM_TYPED void name##_apply_(name *map, name##_op *op, uint64_t hash)                                               \
     {                                                                                                                  \
         if (op->kind == CM_OP_GET) {                                                                                   \
-            bool hit = cm_map_get_pinned_(&name##_type_, &map->core, &op->key, hash, &op->value);                      \
+            bool hit = name##_look_(map, &op->key, hash, &op->value);                                                  \
             op->status = hit ? CM_OK : CM_ABSENT;                                                                      \
             return;                                                                                                    \
         }                                                                                                              \

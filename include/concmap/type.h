@@ -2,7 +2,7 @@
 #ifndef CONCMAP_TYPE_H
 #define CONCMAP_TYPE_H
 
-#include <concmap/detail/platform.h>
+#include <concmap/str.h>
 
 struct cm_map_;
 struct cm_table_;
@@ -27,19 +27,29 @@ struct cm_type {
                       uint64_t end);
 };
 
-/* What the macros learn from the names of a key type and of an equality: a macro CM_BITWISE_<equal> that expands to `~,
- * 1` says that <equal> compares all bytes of a key of 4 or 8 bytes; CM_TEXT_<Key> says that keys are cm_str. Absent
- * names give 0. */
+/* What the macros learn from the name of an equality: a macro CM_BITWISE_<equal> that expands to `~, 1` says that
+ * <equal> compares all bytes of a key of 4 or 8 bytes. Absent names give 0. */
 #define CM_SECOND_(a, b, ...) b
 #define CM_PROBE_(...) CM_SECOND_(__VA_ARGS__)
 #define CM_IS_BITWISE_(equal) CM_PROBE_(CM_BITWISE_##equal, 0, 0)
-#define CM_IS_TEXT_(Key) CM_PROBE_(CM_TEXT_##Key, 0, 0)
 
 #define CM_BITWISE_cm_equal_u64 ~, 1
 #define CM_BITWISE_cm_equal_i64 ~, 1
 #define CM_BITWISE_cm_equal_u32 ~, 1
 #define CM_BITWISE_cm_equal_i32 ~, 1
 #define CM_BITWISE_cm_equal_ptr ~, 1
-#define CM_TEXT_cm_str ~, 1
+
+/* Whether a key type is cm_str, by whatever name. */
+#ifdef __cplusplus
+template <class Key> struct cm_text_ {
+    enum { is = 0 };
+};
+template <> struct cm_text_<cm_str> {
+    enum { is = 1 };
+};
+#define CM_IS_TEXT_(Key) (cm_text_<Key>::is != 0)
+#else
+#define CM_IS_TEXT_(Key) __builtin_types_compatible_p(Key, cm_str)
+#endif
 
 #endif

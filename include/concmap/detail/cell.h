@@ -70,6 +70,7 @@ CM_INLINE void cm_cell_unlock_(uint64_t *cell, uint64_t word, cm_waiters_ *waite
 {
     /* Publishes the holder's stores. Pairs with the acquires of lockers and optimistic readers. */
     cm_store_release_(cell, (word & ~CM_WRITER_) + CM_VERSION_ONE_);
+    CM_COMPILER_BARRIER();
     /* Relaxed: a waiter that this load misses runs its membarrier later, and then sees the store above. */
     if (CM_UNLIKELY(cm_load_relaxed_(waiters) != 0))
         cm_cell_wake_(cell, (word & CM_MOVED_) != 0);

@@ -13,6 +13,7 @@
 
 #define CM_INLINE_ENTRY_ 48 /* larger entries live in nodes */
 #define CM_NODE_SLOTS_ 6
+#define CM_NODE_ALIGNMENT_ 16 /* of nodes at least; more where the key or the value asks for it */
 #define CM_MAX_SLOTS_ 8
 
 struct cm_layout_ {
@@ -25,6 +26,7 @@ struct cm_layout_ {
     size_t node_key; /* offsets in a node */
     size_t node_value;
     size_t node_text; /* also the size of a node without text */
+    size_t node_alignment;
 };
 
 /* Whether a bucket of `bytes` holds `slots` entries. */
@@ -67,6 +69,9 @@ CM_INLINE struct cm_layout_ cm_layout_of_(const struct cm_type *type)
     layout.node_key = cm_align_up_(8, type->key_alignment);
     layout.node_value = cm_align_up_(layout.node_key + type->key_size, type->value_alignment);
     layout.node_text = layout.node_value + type->value_size;
+    layout.node_alignment = type->key_alignment > type->value_alignment ? type->key_alignment : type->value_alignment;
+    if (layout.node_alignment < CM_NODE_ALIGNMENT_)
+        layout.node_alignment = CM_NODE_ALIGNMENT_;
     return layout;
 }
 

@@ -113,15 +113,6 @@ CM_INLINE bool cm_map_get_pinned_(const struct cm_type *type, const struct cm_ma
     }
 }
 
-CM_INLINE bool cm_map_get_(const struct cm_type *type, const struct cm_map_ *map, const void *key, uint64_t hash,
-                           void *value)
-{
-    struct cm_thread_ *self = cm_leaf_enter_();
-    bool found = cm_map_get_pinned_(type, map, key, hash, value);
-    cm_leaf_leave_(self);
-    return found;
-}
-
 /* ---- writing ---- */
 
 /* A bucket that the caller holds, and where in its chain the key is. The pin may be left, for a held bucket keeps its

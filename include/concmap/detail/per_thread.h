@@ -22,6 +22,8 @@ struct cm_per_thread_ {
  */
 CM_API CM_COLD void *cm_per_thread_make_(struct cm_per_thread_ *all, const cm_allocator *allocator, uint32_t index,
                                          size_t size);
+/* The element of thread `index`, or NULL where there is none. */
+CM_API CM_COLD void *cm_per_thread_find_(const struct cm_per_thread_ *all, uint32_t index, size_t size);
 /* The k-th element that exists, or NULL past the last: for sums over all threads. `k` is advanced past gaps. */
 CM_API void *cm_per_thread_next_(const struct cm_per_thread_ *all, size_t size, size_t *k);
 CM_API void cm_per_thread_destroy_(struct cm_per_thread_ *all, const cm_allocator *allocator, size_t size);

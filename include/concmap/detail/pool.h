@@ -27,7 +27,6 @@ CM_BEGIN_DECLS
 
 #define CM_NODE_CLASSES_ 16
 #define CM_NODE_STEP_ 16
-#define CM_NODE_ALIGNMENT_ 16
 #define CM_NODE_CLASS_SHIFT_ 48
 #define CM_NODE_CLASS_ (UINT64_C(0xff) << CM_NODE_CLASS_SHIFT_)
 #define CM_NODE_LONG_ (UINT64_C(1) << 56) /* the key's text is a block of its own */
@@ -41,6 +40,7 @@ struct cm_pool_cache_;
 
 struct cm_pool_ {
     size_t node_size;                         /* of class 0; 0: the map has no nodes */
+    size_t alignment;                         /* of nodes */
     struct cm_per_thread_ caches;             /* struct cm_pool_cache_ */
     uint64_t depot_lock;                      /* a cell: the depot and the list of chunks */
     struct cm_node_ *depot[CM_NODE_CLASSES_]; /* lists of CM_POOL_BATCH_ nodes each */
@@ -61,7 +61,8 @@ CM_API CM_COLD void cm_pool_give_back_(struct cm_pool_ *pool, struct cm_pool_cac
 /* Takes a node that was unlinked; it is used again after its grace period. Never fails. Called without a lock. */
 CM_API void cm_pool_retire_(struct cm_pool_ *pool, const cm_allocator *allocator, cm_waiters_ *waiters, uint32_t index,
                             struct cm_node_ *node);
-/* Makes what the calling thread retired usable again, as far as readers allow; true when nothing of it waits. */
+/* Makes what threads of this index have retired usable again, as far as readers allow; true when nothing of it waits.
+ * The caller is the one that has the index. */
 CM_API CM_COLD bool cm_pool_collect_(struct cm_pool_ *pool, const cm_allocator *allocator, cm_waiters_ *waiters,
                                      uint32_t index);
 /* Bytes that wait for readers, of all threads. */

@@ -12,8 +12,9 @@
  * its last load of the state.
  *
  * Writers and locks. One bucket's cell covers its chain. A writer goes to the first bucket not MOVED, locks it, changes
- * it and unlocks, and is linearized at the unlock. Nothing else is taken while a bucket is held; nothing is allocated
- * then, and what runs of the user's code is said in the public contract.
+ * it and unlocks, and is linearized at the unlock. Nothing else is taken while a bucket is held, but for a moment the
+ * lock of the table's overflow buckets, behind which nothing is taken; nothing is allocated then, and what runs of the
+ * user's code is said in the public contract.
  *
  * Growth. When more than one bucket in six has overflowed, a next table is hung on; every writer then moves some
  * buckets (src/table.c). Moving takes the source's cell by trying: its targets cannot be reached before it is MOVED.
@@ -54,11 +55,16 @@ struct cm_table_ {
     uint64_t overflowed;      /* in use */
     uint64_t overflow_wanted; /* how many a mover wants to find: the longest chain that lacked some */
     uint64_t overflow_limit;  /* more than this asks for growth */
+    uint64_t overflow_lock;   /* a cell, taken last: it guards what follows */
+    cm_waiters_ *waiters;     /* the map's */
+    uint64_t overflow_ready;  /* how many can be taken; read without the lock as a hint */
+    char *overflow_free;      /* those given back, a stack by link */
+    char *overflow_fresh;     /* those of the newest chunk that were never taken, in a row */
+    uint64_t overflow_fresh_count;
     struct cm_overflow_chunk_ *overflow_chunks;
-    char *overflow_free; /* a stack by link: any thread pushes, the one that holds `overflow_popping` pops */
-    uint32_t overflow_popping;
     /* Growth. */
-    uint32_t rescan;                     /* 1: a straggler found no place in the list; the cursor starts again */
+    uint64_t rescan;                     /* 1: a straggler found no place in the list, the cursor must start again */
+    uint64_t rescanned_at;               /* what `moved` was when it last did */
     uint64_t cursor;                     /* the next bucket to be moved */
     uint64_t moved;                      /* buckets that have MOVED */
     uint64_t stragglers[CM_STRAGGLERS_]; /* index + 1 of buckets that were held when the cursor passed; 0: none */
@@ -311,7 +317,8 @@ CM_INLINE struct cm_place_ cm_chain_find_(const struct cm_type *type, const stru
     return place;
 }
 
-/* An empty overflow bucket of the table, or NULL if a chunk must be supplied first. Never allocates. */
+/* An empty overflow bucket of the table, or NULL if a chunk must be supplied first. Never allocates; locks the table's
+ * overflow buckets, behind the bucket that the caller holds. */
 CM_API CM_COLD char *cm_overflow_take_(struct cm_table_ *table, size_t bucket_size);
 CM_API CM_COLD void cm_overflow_give_(struct cm_table_ *table, size_t bucket_size, char *bucket);
 
