@@ -323,6 +323,8 @@ static size_t scribble(void *context, unsigned i)
 static void a_child_is_not_led_to_the_sleepers_of_its_parent(void **state)
 {
     (void)state;
+    if (CM_TSAN)
+        skip(); /* it lets the children of a process with threads have none */
     static struct parked parked;
     assert_int_equal(nums_init(&parked.map, NULL), CM_OK);
     assert_int_equal(nums_put(&parked.map, 1, 0, NULL), CM_OK);

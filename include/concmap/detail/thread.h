@@ -5,7 +5,9 @@
  * Indices are small and dense: per-thread storage of a map is an array over them (per_thread.h).
  *
  * Failure. A thread for which no record can be made shares the stranger's, whose index is CM_STRANGER_ and whose pin is
- * set for ever: its accesses are safe, and memory that waits for readers then waits until its map is destroyed. */
+ * set for ever: its accesses are safe, and memory that waits for readers then waits until its map is destroyed. A
+ * thread that uses a map in the very last round of its own destructors of thread-specific data keeps its record for
+ * ever. */
 #ifndef CONCMAP_DETAIL_THREAD_H
 #define CONCMAP_DETAIL_THREAD_H
 
