@@ -110,7 +110,7 @@ typedef enum cm_op_kind { CM_OP_GET, CM_OP_INSERT, CM_OP_PUT, CM_OP_UPDATE, CM_O
         return cm_map_step_(&map->core, &name##_type_, buckets);                                                       \
     }                                                                                                                  \
     /* Finishes growth and gives back what waits, but for up to 1024 nodes or 256 KiB that each other living thread    \
-     * has removed and looks after itself. CM_BUSY: a bucket that another thread holds, or a reader, is in the way. */           \
+     * has removed and looks after itself. CM_BUSY: a bucket that another thread holds, or a reader, is in the way. */ \
     CM_TYPED cm_status name##_settle(name *map)                                                                        \
     {                                                                                                                  \
         return cm_map_settle_(&map->core, &name##_type_);                                                              \
