@@ -70,23 +70,36 @@ struct Hash {
 template <class Map, class Key, size_t W> struct Adapter {
     using Local = decltype(std::declval<Map &>().enter(0u));
 
-    static void step(Map &map, Local &local, const bench_stream *stream, size_t i, bench_tally &tally)
+    /* Out of line, so that the loop around the look-ups keeps its sums in registers: see core/loop.h. */
+    [[gnu::noinline]] static void change(Map &map, Local &local, const bench_stream *stream, size_t i,
+                                         bench_tally &tally)
     {
         typename Key::ref key = Key::at(stream, i);
-        uint64_t sum = 0;
 
         switch (stream->kind[i]) {
-        case BENCH_GET:
-            if (map.get(local, key, sum)) {
-                tally.hits++;
-                tally.sum += sum;
-            }
-            break;
         case BENCH_INSERT: tally.inserted += map.insert(local, key, Value<W>::of(stream->key[i])); break;
         case BENCH_REMOVE: tally.removed += map.remove(local, key); break;
         case BENCH_UPDATE: tally.updated += map.update(local, key); break;
         default: tally.upserted += map.upsert(local, key, Value<W>::of(stream->key[i])); break;
         }
+    }
+
+    /* What look-ups found. */
+    struct Found {
+        uint64_t hits = 0, sum = 0;
+    };
+
+    static Found step(Map &map, Local &local, const bench_stream *stream, size_t i, Found found, bench_tally &tally)
+    {
+        uint64_t sum = 0;
+
+        if (stream->kind[i] != BENCH_GET) {
+            change(map, local, stream, i, tally);
+        } else if (map.get(local, Key::at(stream, i), sum)) {
+            found.hits++;
+            found.sum += sum;
+        }
+        return found;
     }
 
     static uint64_t now()
@@ -105,10 +118,13 @@ template <class Map, class Key, size_t W> struct Adapter {
         Local local = map.enter(thread);
         const bench_stream copy = *stream; /* so that stores to the map do not force loads of it */
         bench_tally tally = {};
+        Found found;
 
         for (size_t i = 0; i < copy.n; i++)
-            step(map, local, &copy, i, tally);
+            found = step(map, local, &copy, i, found, tally);
         *out = tally;
+        out->hits = found.hits;
+        out->sum = found.sum;
     }
 
     static void run_timed(void *opaque, unsigned thread, const bench_stream *stream, bench_tally *out,
@@ -117,13 +133,16 @@ template <class Map, class Key, size_t W> struct Adapter {
         Map &map = *static_cast<Map *>(opaque);
         Local local = map.enter(thread);
         bench_tally tally = {};
+        Found found;
 
         for (size_t i = 0; i < stream->n; i++) {
             uint64_t before = now();
-            step(map, local, stream, i, tally);
+            found = step(map, local, stream, i, found, tally);
             nanoseconds[i] = uint32_t(now() - before);
         }
         *out = tally;
+        out->hits = found.hits;
+        out->sum = found.sum;
     }
 
     static void fill(void *map, const bench_stream *stream)

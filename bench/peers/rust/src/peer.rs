@@ -50,6 +50,7 @@ fn run<P: Peer<K, W>, K: Key, const W: usize>(
 ) -> Tally {
     let (kinds, numbers) = (stream.kinds(), stream.numbers());
     let mut tally = Tally::default();
+    let mut found = Found::default();
     let mut local = map.enter(thread);
     let mut start = 0;
 
@@ -58,13 +59,13 @@ fn run<P: Peer<K, W>, K: Key, const W: usize>(
         match times.as_deref_mut() {
             None => {
                 for i in start..end {
-                    step::<P, K, W>(map, &mut local, stream, numbers, kinds, i, &mut tally);
+                    found = step::<P, K, W>(map, &mut local, stream, numbers, kinds, i, found, &mut tally);
                 }
             }
             Some(times) => {
                 for (i, time) in (start..end).zip(&mut times[start..end]) {
                     let before = Instant::now();
-                    step::<P, K, W>(map, &mut local, stream, numbers, kinds, i, &mut tally);
+                    found = step::<P, K, W>(map, &mut local, stream, numbers, kinds, i, found, &mut tally);
                     *time = before.elapsed().as_nanos().min(u128::from(u32::MAX)) as u32;
                 }
             }
@@ -72,11 +73,42 @@ fn run<P: Peer<K, W>, K: Key, const W: usize>(
         map.pause(&mut local);
         start = end;
     }
+    tally.hits = found.hits;
+    tally.sum = found.sum;
     tally
 }
 
+/// What look-ups found.
+#[derive(Clone, Copy, Default)]
+struct Found {
+    hits: u64,
+    sum: u64,
+}
+
 #[inline(always)]
+#[allow(clippy::too_many_arguments)]
 fn step<P: Peer<K, W>, K: Key, const W: usize>(
+    map: &P,
+    local: &mut P::Local<'_>,
+    stream: &Stream,
+    numbers: &[u64],
+    kinds: &[u8],
+    i: usize,
+    mut found: Found,
+    tally: &mut Tally,
+) -> Found {
+    if kinds[i] != GET {
+        change::<P, K, W>(map, local, stream, numbers, kinds, i, tally);
+    } else if let Some(sum) = map.get(local, &K::at(stream, numbers, i)) {
+        found.hits += 1;
+        found.sum = found.sum.wrapping_add(sum);
+    }
+    found
+}
+
+/// Out of line, so that the loop around the look-ups keeps its sums in registers: see core/loop.h.
+#[inline(never)]
+fn change<P: Peer<K, W>, K: Key, const W: usize>(
     map: &P,
     local: &mut P::Local<'_>,
     stream: &Stream,
@@ -88,12 +120,6 @@ fn step<P: Peer<K, W>, K: Key, const W: usize>(
     let key = K::at(stream, numbers, i);
 
     match kinds[i] {
-        GET => {
-            if let Some(sum) = map.get(local, &key) {
-                tally.hits += 1;
-                tally.sum = tally.sum.wrapping_add(sum);
-            }
-        }
         INSERT => tally.inserted += u64::from(map.insert(local, &key, Value::of(numbers[i]))),
         REMOVE => tally.removed += u64::from(map.remove(local, &key)),
         UPDATE => tally.updated += u64::from(map.update(local, &key)),
