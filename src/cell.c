@@ -1,86 +1,166 @@
 /* Waiting for cells. */
 #include <concmap/detail/cell.h>
 
+#include <concmap/detail/hold.h>
+#include <concmap/status.h>
+
 #include "parking.h"
 #include "platform.h"
 
 /* Long enough for a holder that is running to finish (some microseconds), too short to matter if it lost its core. */
 #define SPINS 40
+#define NAP_NS 200000
+#define PATIENCE 8          /* sleeps in vain, after which a waiter is to be let in next */
+#define PATIENCE_NS 4000000 /* and time since the first of them */
 
-#define BARS_WRITERS (CM_WRITER_ | CM_READERS_)
-#define BARS_READERS (CM_WRITER_ | CM_PENDING_)
-
-struct wait {
-    const uint64_t *cell;
-    uint64_t bars; /* what in the word keeps the caller out */
+struct waiting {
+    uint64_t *cell;
+    struct cm_thread_ *thread;
+    uint64_t own_readers; /* this thread's shares of the cell, as they count in the word */
+    uint64_t asked_at;    /* the version when this waiter set PENDING */
+    unsigned sleeps;
+    cm_deadline patient_until;
+    bool exclusive;
+    bool starving; /* woken in vain too often: to be let in next */
+    bool asked;
+    bool granted; /* the cell was handed over */
+    bool listed;  /* this thread holds something: see hold.h */
 };
+
+/* Whether PENDING is this waiter's: whoever took WRITER past it has cleared it, and bumped the version. */
+static bool wait_asked(const struct waiting *waiting, uint64_t word)
+{
+    return waiting->asked && (word & CM_PENDING_) && word / CM_VERSION_ONE_ == waiting->asked_at;
+}
+
+static bool wait_barred(const struct waiting *waiting, uint64_t word)
+{
+    if (word & CM_MOVED_)
+        return false;
+    if (word & CM_WRITER_)
+        return true;
+    if ((word & CM_PENDING_) && !waiting->own_readers && !wait_asked(waiting, word))
+        return true;
+    return waiting->exclusive && (word & CM_READERS_) > waiting->own_readers;
+}
 
 static bool wait_blocked(void *context)
 {
-    const struct wait *wait = context;
+    const struct waiting *waiting = context;
     /* Relaxed: ordered by the barrier before it, see parking.h. */
-    uint64_t word = cm_load_relaxed_(wait->cell);
-    return (word & wait->bars) && !(word & CM_MOVED_);
+    return wait_barred(waiting, cm_load_relaxed_(waiting->cell)) && !cm_load_relaxed_(&waiting->thread->victim);
 }
 
-/* One turn of waiting: a spin at first, then a sleep. */
-static void wait_turn(struct wait *wait, unsigned turn, cm_waiters_ *waiters)
+/* Takes a cell that does not bar the waiter. */
+static bool wait_take(const struct waiting *waiting, uint64_t word)
 {
-    if (turn < SPINS)
-        cm_spin_hint_();
-    else
-        cm_park_(wait->cell, wait_blocked, wait, waiters);
+    uint64_t taken = waiting->exclusive ? word | CM_WRITER_ : word + CM_READER_ONE_;
+    if (wait_asked(waiting, word) || waiting->exclusive)
+        taken &= ~CM_PENDING_;
+    /* Acquire: pairs with cm_cell_unlock_() and with the release of shared holders. */
+    if (!cm_swap_if_acquire_(waiting->cell, &word, taken))
+        return false;
+    cm_fence_release_(); /* as in cm_cell_try_lock_() */
+    return true;
 }
 
-/* A writer that waits for shared holders asks for no new ones to come in. */
-static void cell_ask(uint64_t *cell, uint64_t word)
+/* Asks that nobody else come in: a writer that finds shared holders, and who was woken in vain too often. */
+static void wait_ask(struct waiting *waiting, uint64_t word)
 {
-    if ((word & CM_READERS_) && !(word & (CM_WRITER_ | CM_PENDING_)))
-        cm_swap_if_relaxed_(cell, &word, word | CM_PENDING_);
+    bool may = waiting->starving || (waiting->exclusive && (word & CM_READERS_) > waiting->own_readers);
+    if (may && !(word & (CM_WRITER_ | CM_PENDING_)) && cm_swap_if_relaxed_(waiting->cell, &word, word | CM_PENDING_)) {
+        waiting->asked = true;
+        waiting->asked_at = word / CM_VERSION_ONE_;
+    }
 }
 
-uint64_t cm_cell_lock_slow_(uint64_t *cell, cm_waiters_ *waiters)
+/* Gives the wait up, and with it PENDING: others may come in again. */
+static int wait_give_up(struct waiting *waiting, int status)
 {
-    struct wait wait = {.cell = cell, .bars = BARS_WRITERS};
+    uint64_t word = cm_load_relaxed_(waiting->cell);
+    while (wait_asked(waiting, word) && !(word & CM_WRITER_))
+        if (cm_swap_if_relaxed_(waiting->cell, &word, word & ~CM_PENDING_)) {
+            cm_unpark_(waiting->cell, true);
+            break;
+        }
+    return status;
+}
+
+/* Sleeps until the cell changes. A failure: the wait is to be given up. */
+static int wait_sleep(struct waiting *waiting, struct cm_parking_ *parking, const struct cm_wait_ *wait)
+{
+    if (waiting->listed && !cm_wait_publish_(waiting->thread, waiting->cell, wait->reports))
+        return CM_DEADLOCK;
+    parking->deadline = wait->deadline;
+    if (waiting->own_readers && cm_deadline_after(NAP_NS) < parking->deadline)
+        parking->deadline = cm_deadline_after(NAP_NS); /* only the last of all shares wakes, and that is its own */
+    cm_park_(waiting->cell, parking);
+    if (waiting->sleeps++ == 0)
+        waiting->patient_until = cm_deadline_after(PATIENCE_NS);
+    waiting->starving = waiting->sleeps >= PATIENCE && cm_deadline_after(0) >= waiting->patient_until;
+    if (waiting->listed && !cm_wait_withdraw_(waiting->thread) && !waiting->granted)
+        return CM_DEADLOCK;
+    return CM_OK;
+}
+
+/* Whether the deadline has passed, for somebody who has just looked in vain. */
+static int wait_overdue(const struct cm_wait_ *wait)
+{
+    if (wait->deadline == CM_TRY)
+        return CM_BUSY;
+    return wait->deadline != CM_FOREVER && cm_deadline_after(0) >= wait->deadline ? CM_TIMEOUT : CM_OK;
+}
+
+static struct waiting wait_begin(uint64_t *cell, bool exclusive, bool *nested)
+{
+    struct waiting waiting = {.cell = cell, .exclusive = exclusive, .thread = cm_thread_get_()};
+    *nested = false;
+    waiting.listed = waiting.thread->index != CM_STRANGER_ && cm_hold_any_(waiting.thread);
+    if (!waiting.listed)
+        return waiting;
+    for (struct cm_hold_ *hold = NULL; (hold = cm_hold_next_(waiting.thread, cell, hold)) != NULL;) {
+        *nested |= hold->exclusive;
+        waiting.own_readers += hold->exclusive ? 0 : CM_READER_ONE_;
+    }
+    return waiting;
+}
+
+int cm_cell_wait_(uint64_t *cell, bool exclusive, const struct cm_wait_ *wait)
+{
+    bool nested;
+    struct waiting waiting = wait_begin(cell, exclusive, &nested);
+    struct cm_parking_ parking = {wait_blocked, &waiting, wait->waiters, wait->deadline, 0};
+    if (nested)
+        return CM_GOT_NESTED_;
     for (unsigned turn = 0;; turn++) {
         /* Acquire: who follows MOVED sees the table it leads to. Pairs with cm_cell_unlock_(). */
         uint64_t word = cm_load_acquire_(cell);
         if (word & CM_MOVED_) {
             cm_platform_tsan_acquire_(cell);
-            return word;
+            return CM_GOT_MOVED_;
         }
-        if (!(word & BARS_WRITERS)) {
-            if (cm_swap_if_acquire_(cell, &word, (word | CM_WRITER_) & ~CM_PENDING_)) {
-                cm_fence_release_(); /* as in cm_cell_try_lock_() */
-                cm_platform_tsan_acquire_(cell);
-                return word;
-            }
-            continue;
-        }
-        cell_ask(cell, word);
-        wait_turn(&wait, turn, waiters);
-    }
-}
-
-uint64_t cm_cell_share_(uint64_t *cell, cm_waiters_ *waiters)
-{
-    struct wait wait = {.cell = cell, .bars = BARS_READERS};
-    for (unsigned turn = 0;; turn++) {
-        uint64_t word = cm_load_acquire_(cell);
-        if (word & CM_MOVED_) {
+        bool full = !exclusive && (word & CM_READERS_) == CM_READERS_;
+        if (!wait_barred(&waiting, word) && !full) {
+            if (!wait_take(&waiting, word))
+                continue;
             cm_platform_tsan_acquire_(cell);
-            return word;
+            return CM_GOT_;
         }
-        bool full = (word & CM_READERS_) == CM_READERS_;
-        /* Acquire: pairs with the release of the last writer. */
-        if (!(word & BARS_READERS) && !full && cm_swap_if_acquire_(cell, &word, word + CM_READER_ONE_)) {
+        int failure = wait_overdue(wait);
+        if (!failure) {
+            wait_ask(&waiting, word);
+            if (turn < SPINS || full)
+                cm_spin_hint_();
+            else
+                failure = wait_sleep(&waiting, &parking, wait);
+        }
+        if (waiting.granted) {
+            cm_fence_release_();
             cm_platform_tsan_acquire_(cell);
-            return word;
+            return CM_GOT_;
         }
-        if (word & BARS_READERS)
-            wait_turn(&wait, turn, waiters);
-        else
-            cm_spin_hint_();
+        if (failure)
+            return wait_give_up(&waiting, failure);
     }
 }
 
@@ -99,4 +179,38 @@ void cm_cell_unshare_(uint64_t *cell, cm_waiters_ *waiters)
 void cm_cell_wake_(const uint64_t *cell, bool all)
 {
     cm_unpark_(cell, all);
+}
+
+struct leaving {
+    uint64_t *cell;
+    uint64_t word; /* without WRITER, with the next version */
+};
+
+/* Under the lot's mutex: leaves the cell, or hands it to the one who has waited longest, if that is too long. */
+static void leave_or_hand(void *waker, void *context)
+{
+    struct leaving *leaving = waker;
+    struct waiting *next = context;
+    uint64_t word = leaving->word;
+    if (next && next->starving && !(word & CM_MOVED_) && !wait_barred(next, word)) {
+        word = next->exclusive ? (word | CM_WRITER_) & ~CM_PENDING_ : word + CM_READER_ONE_;
+        next->granted = true;
+        cm_store_relaxed_(&next->thread->waits_for, (const uint64_t *)NULL);
+    }
+    cm_store_release_(leaving->cell, word); /* as in cm_cell_unlock_() */
+}
+
+void cm_cell_unlock_slow_(uint64_t *cell, uint64_t word)
+{
+    struct leaving leaving = {cell, (word & ~CM_WRITER_) + CM_VERSION_ONE_};
+    bool all = (word & (CM_MOVED_ | CM_READERS_)) != 0; /* readers may join those who are below this writer */
+    cm_platform_tsan_release_(cell);
+    if (cm_parked_near_(cell) && (all || !cm_waking_(cell))) {
+        cm_unpark_with_(cell, all, leave_or_hand, &leaving);
+        return;
+    }
+    leave_or_hand(&leaving, NULL);
+    CM_COMPILER_BARRIER();
+    if (all || !cm_waking_(cell)) /* a crowd that is woken at once only gets into each other's way */
+        cm_unpark_(cell, all);    /* who came in between: as in cm_cell_unlock_() */
 }

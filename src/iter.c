@@ -14,12 +14,12 @@ static struct extent chain_extent(const struct cm_type *type, struct cm_layout_ 
     struct extent extent = {0, 0};
     for (;;) {
         uint64_t state = cm_load_relaxed_(cm_bucket_state_(bucket));
-        unsigned count = cm_occupied_count_(cm_state_occupied_(state));
-        for (unsigned slot = 0; type->key_text && slot < count; slot++) {
-            char *node = cm_slot_node_(*cm_bucket_slot_(bucket, slot));
+        unsigned occupied = cm_state_occupied_(state); /* with gaps, where the chain is UNTIDY */
+        for (unsigned mask = occupied; type->key_text && mask; mask &= mask - 1) {
+            char *node = cm_slot_node_(*cm_bucket_slot_(bucket, (unsigned)__builtin_ctz(mask)));
             extent.text += ((const cm_str *)(void *)(node + layout.node_key))->len;
         }
-        extent.count += count;
+        extent.count += (size_t)__builtin_popcount(occupied);
         if (!(state & CM_CHAINED_))
             return extent;
         bucket = *cm_bucket_link_(bucket, layout);
@@ -49,9 +49,9 @@ static void chain_copy(const struct cm_type *type, struct cm_layout_ layout, str
     size_t entry = 0;
     for (;;) {
         uint64_t state = cm_load_relaxed_(cm_bucket_state_(bucket));
-        unsigned occupied = cm_occupied_count_(cm_state_occupied_(state));
-        for (unsigned slot = 0; slot < occupied; slot++)
-            entry_copy(type, layout, iter->entries + entry++ * cm_iter_stride_(type), &text, bucket, slot);
+        for (unsigned mask = cm_state_occupied_(state); mask; mask &= mask - 1)
+            entry_copy(type, layout, iter->entries + entry++ * cm_iter_stride_(type), &text, bucket,
+                       (unsigned)__builtin_ctz(mask));
         if (!(state & CM_CHAINED_))
             break;
         bucket = *cm_bucket_link_(bucket, layout);
@@ -60,14 +60,18 @@ static void chain_copy(const struct cm_type *type, struct cm_layout_ layout, str
     iter->index = 0;
 }
 
-/* The first table in which the cursor's bucket has not MOVED, held shared; NULL: the map is empty. */
-static struct cm_table_ *cursor_share(const struct cm_iter_ *iter, struct cm_layout_ layout, char **head)
+/* The first table in which the cursor's bucket has not MOVED, held shared, unless *got is a failure; NULL: the map is
+ * empty. */
+static struct cm_table_ *cursor_share(const struct cm_iter_ *iter, struct cm_layout_ layout, char **head, int *got)
 {
     uint64_t hash = cm_reverse_bits_(iter->cursor);
     struct cm_table_ *table = cm_load_acquire_(&iter->map->root);
+    struct cm_wait_ wait = {&iter->map->waiters, CM_FOREVER, true};
+    *got = CM_GOT_MOVED_;
     for (; table; table = cm_load_acquire_(&table->next)) {
         *head = cm_table_bucket_(table, layout, hash);
-        if (!(cm_cell_share_(cm_bucket_state_(*head), &iter->map->waiters) & CM_MOVED_))
+        *got = cm_cell_wait_(cm_bucket_state_(*head), false, &wait);
+        if (*got != CM_GOT_MOVED_)
             break;
     }
     return table;
@@ -102,8 +106,10 @@ static size_t iter_copy_bucket(struct cm_iter_ *iter, const struct cm_type *type
     struct cm_pin_ pin = cm_pin_enter_();
     char *head;
     size_t lacking = 0;
-    struct cm_table_ *table = cursor_share(iter, layout, &head);
-    if (!table) {
+    int got;
+    struct cm_table_ *table = cursor_share(iter, layout, &head, &got);
+    if (!table || got < 0) {
+        iter->status = got < 0 ? (cm_status)got : CM_OK;
         iter->ended = true;
     } else {
         struct extent extent = chain_extent(type, layout, head);
@@ -115,7 +121,8 @@ static size_t iter_copy_bucket(struct cm_iter_ *iter, const struct cm_type *type
                 chain_copy(type, layout, iter, head, extent.count);
             cursor_advance(iter, table);
         }
-        cm_cell_unshare_(cm_bucket_state_(head), &iter->map->waiters);
+        if (got != CM_GOT_NESTED_)
+            cm_cell_unshare_(cm_bucket_state_(head), &iter->map->waiters);
     }
     cm_pin_leave_(pin);
     return lacking;

@@ -55,6 +55,11 @@ struct cm_table_ *cm_map_first_table_(struct cm_map_ *map, const struct cm_type 
     return root;
 }
 
+static struct cm_node_ *node_at(char *bucket, unsigned slot)
+{
+    return (struct cm_node_ *)(void *)cm_slot_node_(*cm_bucket_slot_(bucket, slot));
+}
+
 /* Long texts of the living nodes of a table; the map is not in use. */
 static void table_free_texts(struct cm_map_ *map, struct cm_layout_ layout, struct cm_table_ *table)
 {
@@ -64,10 +69,8 @@ static void table_free_texts(struct cm_map_ *map, struct cm_layout_ layout, stru
         if (state & CM_MOVED_)
             continue;
         for (;;) {
-            unsigned count = cm_occupied_count_(cm_state_occupied_(state));
-            for (unsigned slot = 0; slot < count; slot++)
-                cm_pool_free_text_(&map->pool, &map->allocator,
-                                   (struct cm_node_ *)(void *)cm_slot_node_(*cm_bucket_slot_(bucket, slot)));
+            for (unsigned mask = cm_state_occupied_(state); mask; mask &= mask - 1)
+                cm_pool_free_text_(&map->pool, &map->allocator, node_at(bucket, (unsigned)__builtin_ctz(mask)));
             if (!(state & CM_CHAINED_))
                 break;
             bucket = *cm_bucket_link_(bucket, layout);
@@ -85,8 +88,21 @@ static bool bucket_is_reached(const struct cm_table_ *before, struct cm_layout_ 
     return !before || (cm_load_acquire_(cm_bucket_state_(cm_table_bucket_(before, layout, index))) & CM_MOVED_);
 }
 
+/* Locks a bucket; one in which the calling thread holds something is CM_DEADLOCK. */
+static int visit_lock(struct cm_map_ *map, uint64_t *cell, cm_deadline deadline)
+{
+    struct cm_wait_ wait = {&map->waiters, deadline, true};
+    struct cm_thread_ *thread = cm_thread_get_();
+    if (cm_hold_any_(thread) && cm_hold_next_(thread, cell, NULL))
+        return CM_DEADLOCK;
+    int got = cm_cell_wait_(cell, true, &wait);
+    cm_platform_tsan_acquire_(cell);
+    return got;
+}
+
 /* Visits with each bucket held exclusively. Pinned by the caller. */
-static cm_status map_visit(struct cm_map_ *map, const struct cm_type *type, visit_bucket *visit, void *context)
+static cm_status map_visit(struct cm_map_ *map, const struct cm_type *type, visit_bucket *visit, void *context,
+                           cm_deadline deadline)
 {
     struct cm_layout_ layout = cm_layout_of_(type);
     const struct cm_table_ *before = NULL;
@@ -97,9 +113,15 @@ static cm_status map_visit(struct cm_map_ *map, const struct cm_type *type, visi
         for (uint64_t index = 0; index <= table->mask; index++) {
             char *head = cm_table_bucket_(table, layout, index);
             uint64_t *cell = cm_bucket_state_(head);
-            if (!bucket_is_reached(before, layout, index) || !cm_cell_lock_(cell, &map->waiters))
+            if (!bucket_is_reached(before, layout, index))
                 continue;
-            cm_platform_tsan_acquire_(cell);
+            int got = visit_lock(map, cell, deadline);
+            if (got == CM_GOT_MOVED_)
+                continue;
+            if (got < 0)
+                return (cm_status)got;
+            if (cm_load_relaxed_(cell) & CM_UNTIDY_ && !(cm_load_relaxed_(cell) & (CM_DIED_ | CM_READERS_)))
+                cm_chain_tidy_(type, table, head);
             cm_status status = visit(map, type, table, head, index, context);
             cm_platform_tsan_release_(cell);
             cm_cell_unlock_(cell, cm_load_relaxed_(cell), &map->waiters);
@@ -129,6 +151,7 @@ void cm_map_destroy_(struct cm_map_ *map, const struct cm_type *type)
         cm_table_free_(map, table);
         table = next;
     }
+    cm_holds_bury_all_(&map->waiters);
     cm_pool_destroy_(&map->pool, &map->allocator);
     cm_per_thread_destroy_(&map->counts, &map->allocator, CM_APART);
     map->root = empty_table();
@@ -151,23 +174,29 @@ bool cm_map_supply_(struct cm_map_ *map, const struct cm_type *type, struct cm_t
     return cm_overflow_has_(table, 1) || cm_overflow_supply_(map, table, layout, 1);
 }
 
-bool cm_map_get_slow_(struct cm_map_ *map, const struct cm_type *type, struct cm_table_ *table, const void *key,
-                      uint64_t hash, void *value)
+/* A thread reads through its own locks. */
+cm_status cm_map_get_slow_(struct cm_map_ *map, const struct cm_type *type, struct cm_table_ *table, const void *key,
+                           uint64_t hash, void *value, cm_deadline deadline)
 {
+    struct cm_wait_ wait = {&map->waiters, deadline, deadline != CM_FOREVER};
     struct cm_layout_ layout = cm_layout_of_(type);
     for (; table; table = cm_load_acquire_(&table->next)) {
         char *head = cm_table_bucket_(table, layout, hash);
         uint64_t *cell = cm_bucket_state_(head);
-        if (cm_cell_share_(cell, &map->waiters) & CM_MOVED_)
+        int got = cm_cell_wait_(cell, false, &wait);
+        if (got == CM_GOT_MOVED_)
             continue;
+        if (got < 0)
+            return (cm_status)got;
         char *tail;
         struct cm_place_ place = cm_chain_find_(type, layout, head, key, hash, &tail);
         if (place.bucket && value)
             memcpy(value, cm_bucket_value_(type, layout, place.bucket, place.slot), type->value_size);
-        cm_cell_unshare_(cell, &map->waiters);
-        return place.bucket != NULL;
+        if (got != CM_GOT_NESTED_)
+            cm_cell_unshare_(cell, &map->waiters);
+        return place.bucket ? CM_OK : CM_ABSENT;
     }
-    return false;
+    return CM_ABSENT;
 }
 
 /* ---- length ---- */
@@ -212,14 +241,14 @@ struct cleared {
     int64_t count;
 };
 
-static void cleared_add_bucket(struct cleared *cleared, struct cm_layout_ layout, char *bucket, unsigned count)
+static void cleared_add_bucket(struct cleared *cleared, struct cm_layout_ layout, char *bucket, unsigned occupied)
 {
-    for (unsigned slot = 0; layout.nodes && slot < count; slot++) {
-        struct cm_node_ *node = (struct cm_node_ *)(void *)cm_slot_node_(*cm_bucket_slot_(bucket, slot));
+    for (unsigned mask = occupied; layout.nodes && mask; mask &= mask - 1) {
+        struct cm_node_ *node = node_at(bucket, (unsigned)__builtin_ctz(mask));
         node->header = (node->header & ~CM_ADDRESS_MASK_) | (uint64_t)(uintptr_t)cleared->nodes;
         cleared->nodes = node;
     }
-    cleared->count += count;
+    cleared->count += __builtin_popcount(occupied);
 }
 
 static cm_status bucket_clear(struct cm_map_ *map, const struct cm_type *type, struct cm_table_ *table, char *head,
@@ -231,7 +260,7 @@ static cm_status bucket_clear(struct cm_map_ *map, const struct cm_type *type, s
     uint64_t state = cm_load_relaxed_(cm_bucket_state_(head));
     char *bucket = head;
     for (uint64_t look = state;;) {
-        cleared_add_bucket(cleared, layout, bucket, cm_occupied_count_(cm_state_occupied_(look)));
+        cleared_add_bucket(cleared, layout, bucket, cm_state_occupied_(look));
         char *link = look & CM_CHAINED_ ? *cm_bucket_link_(bucket, layout) : NULL;
         if (bucket != head)
             cm_overflow_give_(table, layout.bucket, bucket);
@@ -240,7 +269,9 @@ static cm_status bucket_clear(struct cm_map_ *map, const struct cm_type *type, s
         bucket = link;
         look = cm_load_relaxed_(cm_bucket_state_(bucket));
     }
-    cm_bucket_flip_(head, state & (CM_OCCUPIED_ | CM_CHAINED_));
+    for (struct cm_hold_ *died; (died = cm_hold_next_died_(cm_bucket_state_(head), NULL)) != NULL && state & CM_DIED_;)
+        cm_hold_bury_(died);
+    cm_bucket_flip_(head, state & (CM_OCCUPIED_ | CM_CHAINED_ | CM_UNUSUAL_));
     return CM_OK;
 }
 
@@ -248,7 +279,7 @@ cm_status cm_map_clear_(struct cm_map_ *map, const struct cm_type *type)
 {
     struct cleared cleared = {NULL, 0};
     struct cm_pin_ pin = cm_pin_enter_();
-    map_visit(map, type, bucket_clear, &cleared);
+    cm_status status = map_visit(map, type, bucket_clear, &cleared, CM_FOREVER);
     cm_map_count_(map, pin.thread, -cleared.count);
     cm_pin_leave_(pin);
     while (cleared.nodes) {
@@ -256,7 +287,7 @@ cm_status cm_map_clear_(struct cm_map_ *map, const struct cm_type *type)
         cleared.nodes = (struct cm_node_ *)(uintptr_t)(node->header & CM_ADDRESS_MASK_);
         cm_pool_retire_(&map->pool, &map->allocator, &map->waiters, pin.thread->index, node);
     }
-    return CM_OK;
+    return status;
 }
 
 cm_status cm_map_reserve_(struct cm_map_ *map, const struct cm_type *type, size_t entries)
@@ -298,15 +329,17 @@ static const char *bucket_reason(struct cm_map_ *map, const struct cm_type *type
     struct cm_layout_ layout = cm_layout_of_(type);
     uint64_t state = cm_load_relaxed_(cm_bucket_state_(bucket));
     unsigned occupied = cm_state_occupied_(state);
-    if (occupied & (occupied + 1))
-        return "T2: a gap among the occupied slots of a bucket";
-    if (cm_occupied_count_(occupied) > layout.slots)
+    bool tidy = !(cm_load_relaxed_(cm_bucket_state_(head)) & CM_UNTIDY_);
+    if (occupied >> layout.slots)
         return "T2: more entries than slots";
-    if ((state & CM_CHAINED_) && cm_occupied_count_(occupied) != layout.slots)
+    if (tidy && (occupied & (occupied + 1)))
+        return "T2: a gap among the occupied slots of a bucket";
+    if (tidy && (state & CM_CHAINED_) && cm_occupied_count_(occupied) != layout.slots)
         return "T2: a bucket with a link is not full";
-    if (bucket != head && occupied == 0)
+    if (tidy && bucket != head && occupied == 0)
         return "T2: an empty overflow bucket";
-    for (unsigned slot = 0; occupied >> slot; slot++) {
+    for (unsigned mask = occupied; mask; mask &= mask - 1) {
+        unsigned slot = (unsigned)__builtin_ctz(mask);
         const void *key = place_key(type, layout, bucket, slot);
         uint64_t hash = type->hash(key, map->seed);
         if ((hash & table->mask) != index)
@@ -329,7 +362,7 @@ static cm_status bucket_check(struct cm_map_ *map, const struct cm_type *type, s
         check->reason = bucket_reason(map, type, table, head, bucket, index);
         if (check->reason)
             return CM_CORRUPT;
-        check->entries += cm_occupied_count_(cm_state_occupied_(state));
+        check->entries += (unsigned)__builtin_popcount(cm_state_occupied_(state));
         if (!(state & CM_CHAINED_))
             return CM_OK;
         bucket = *cm_bucket_link_(bucket, layout);
@@ -341,7 +374,7 @@ cm_status cm_map_check_(struct cm_map_ *map, const struct cm_type *type, const c
     struct check check = {NULL, 0};
     size_t before = cm_map_len_(map);
     struct cm_pin_ pin = cm_pin_enter_();
-    cm_status status = map_visit(map, type, bucket_check, &check);
+    cm_status status = map_visit(map, type, bucket_check, &check, CM_FOREVER);
     cm_pin_leave_(pin);
     /* Only where nobody wrote meanwhile can the two agree. */
     if (status == CM_OK && check.entries != before && cm_map_len_(map) == before &&

@@ -12,16 +12,20 @@
 struct sleeper {
     const void *address;
     struct sleeper *next;
+    const struct cm_parking_ *parking;
     uint32_t awake;
 };
 
 struct lot {
     pthread_mutex_t mutex;
-    uint32_t waiters; /* announced, asleep or not; read without the mutex */
+    uint32_t waiters;   /* announced, asleep or not; read without the mutex */
+    const void *waking; /* somebody who slept here was woken and has not run yet; read without the mutex */
     struct sleeper *head;
 } __attribute__((aligned(CM_APART)));
 
 static struct lot lots[LOTS] = {[0 ... LOTS - 1] = {.mutex = PTHREAD_MUTEX_INITIALIZER}};
+
+static uint64_t tickets; /* of those who park */
 
 static struct lot *lot_of(const void *address)
 {
@@ -29,11 +33,13 @@ static struct lot *lot_of(const void *address)
     return &lots[mixed >> 56];
 }
 
-static void lot_append(struct lot *lot, struct sleeper *sleeper)
+/* By age: who sleeps again after a wake in vain keeps its place. */
+static void lot_insert(struct lot *lot, struct sleeper *sleeper)
 {
     struct sleeper **link = &lot->head;
-    while (*link)
+    while (*link && (*link)->parking->since <= sleeper->parking->since)
         link = &(*link)->next;
+    sleeper->next = *link;
     *link = sleeper;
 }
 
@@ -49,13 +55,27 @@ static bool lot_remove(struct lot *lot, struct sleeper *sleeper)
     return true;
 }
 
-/* Sleeps until woken; where barriers do not serve, for one nap at most. */
+/* How long to sleep now, in nanoseconds; negative: without limit. */
+static int64_t nap_of(cm_deadline deadline, bool barrier)
+{
+    int64_t nap = barrier ? INT64_MAX : NAP_NS;
+    if (deadline != CM_FOREVER) {
+        cm_deadline now = cm_deadline_after(0);
+        int64_t left = now >= deadline ? 0 : deadline - now > INT64_MAX ? INT64_MAX : (int64_t)(deadline - now);
+        nap = left < nap ? left : nap;
+    }
+    return nap == INT64_MAX ? -1 : nap;
+}
+
+/* Sleeps until woken; past the deadline, or where barriers do not serve, for one nap at most. */
 static void sleeper_wait(struct lot *lot, struct sleeper *sleeper, bool barrier)
 {
     /* Acquire: pairs with the release of the waker, who does not touch the sleeper afterwards but to wake its word. */
     while (!cm_load_acquire_(&sleeper->awake)) {
-        cm_platform_sleep_(&sleeper->awake, 0, barrier ? -1 : NAP_NS);
-        if (barrier || cm_load_acquire_(&sleeper->awake))
+        int64_t nap = nap_of(sleeper->parking->deadline, barrier);
+        if (nap != 0)
+            cm_platform_sleep_(&sleeper->awake, 0, nap);
+        if (nap < 0 || cm_load_acquire_(&sleeper->awake))
             continue;
         pthread_mutex_lock(&lot->mutex);
         bool removed = lot_remove(lot, sleeper);
@@ -65,46 +85,73 @@ static void sleeper_wait(struct lot *lot, struct sleeper *sleeper, bool barrier)
     }
 }
 
-void cm_park_(const void *address, bool (*blocked)(void *), void *context, uint32_t *waiters)
+void cm_park_(const void *address, struct cm_parking_ *parking)
 {
     struct lot *lot = lot_of(address);
-    struct sleeper sleeper = {.address = address};
+    struct sleeper sleeper = {.address = address, .parking = parking};
     cm_platform_lockfree_memory_(&sleeper, sizeof sleeper);
     cm_platform_lockfree_memory_(&lot->waiters, sizeof lot->waiters);
-    cm_add_relaxed_(waiters, 1); /* relaxed: the barrier orders both counts before the look below */
+    if (parking->since == 0)
+        parking->since = cm_add_relaxed_(&tickets, 1) + 1; /* relaxed: only its order counts */
+    cm_add_relaxed_(parking->waiters, 1); /* relaxed: the barrier orders both counts before the look below */
     cm_add_relaxed_(&lot->waiters, 1);
     bool barrier = cm_platform_barrier_();
     pthread_mutex_lock(&lot->mutex);
-    bool asleep = blocked(context);
+    bool asleep = parking->blocked(parking->context);
     if (asleep)
-        lot_append(lot, &sleeper);
+        lot_insert(lot, &sleeper);
     pthread_mutex_unlock(&lot->mutex);
     if (asleep)
         sleeper_wait(lot, &sleeper, barrier);
+    if (cm_load_relaxed_(&lot->waking) == address) /* before the caller looks at the word: see cm_waking_() */
+        cm_store_relaxed_(&lot->waking, (const void *)NULL);
     cm_sub_relaxed_(&lot->waiters, 1);
-    cm_sub_relaxed_(waiters, 1);
+    cm_sub_relaxed_(parking->waiters, 1);
 }
 
-void cm_unpark_(const void *address, bool all)
+/* The first sleeper at `address` from `link` on. */
+static struct sleeper **sleeper_find(const void *address, struct sleeper **link)
+{
+    while (*link && (*link)->address != address)
+        link = &(*link)->next;
+    return link;
+}
+
+void cm_unpark_with_(const void *address, bool all, void (*release)(void *waker, void *context), void *waker)
 {
     struct lot *lot = lot_of(address);
-    if (cm_load_relaxed_(&lot->waiters) == 0)
-        return;
     pthread_mutex_lock(&lot->mutex);
-    for (struct sleeper **link = &lot->head; *link;) {
+    struct sleeper **link = sleeper_find(address, &lot->head);
+    if (release)
+        release(waker, *link ? (*link)->parking->context : NULL);
+    while (*link) {
         struct sleeper *sleeper = *link;
-        if (sleeper->address != address) {
-            link = &sleeper->next;
-            continue;
-        }
         *link = sleeper->next;
+        cm_store_relaxed_(&lot->waking, all ? NULL : address);
         /* The sleeper may return, and its frame be gone, as soon as this is stored: only its address is used below. */
         cm_store_release_(&sleeper->awake, 1);
         cm_platform_wake_(&sleeper->awake);
         if (!all)
             break;
+        link = sleeper_find(address, link);
     }
     pthread_mutex_unlock(&lot->mutex);
+}
+
+bool cm_parked_near_(const void *address)
+{
+    return cm_load_relaxed_(&lot_of(address)->waiters) != 0;
+}
+
+bool cm_waking_(const void *address)
+{
+    return cm_load_relaxed_(&lot_of(address)->waking) == address;
+}
+
+void cm_unpark_(const void *address, bool all)
+{
+    if (cm_parked_near_(address))
+        cm_unpark_with_(address, all, NULL, NULL);
 }
 
 void cm_parking_forget_(void)

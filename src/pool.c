@@ -108,6 +108,7 @@ struct cm_node_ *cm_pool_take_(struct cm_pool_ *pool, struct cm_pool_cache_ *cac
         return NULL;
     node = (struct cm_node_ *)(void *)cache->bump;
     cache->bump += size;
+    node->header = (uint64_t)node_class << CM_NODE_CLASS_SHIFT_;
     return node;
 }
 

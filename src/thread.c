@@ -13,7 +13,8 @@
 CM_THREAD_LOCAL struct cm_thread_ *cm_thread_self_;
 
 static struct cm_thread_ first_records[16];
-static struct cm_thread_ stranger = {.index = CM_STRANGER_, .fenced = 1, .used = 1};
+static struct cm_thread_ stranger = {
+    .index = CM_STRANGER_, .fenced = 1, .used = 1, .held = {.taken = UINT64_MAX}}; /* it lists no holds */
 
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER; /* the free list and the making of records; a leaf */
 static struct cm_thread_ *free_records;
@@ -47,13 +48,27 @@ static void records_add(struct cm_thread_ *records, uint32_t count)
 static void record_leave(void *context)
 {
     struct cm_thread_ *record = context;
+    bool kept = cm_holds_end_(record);
     cm_thread_self_ = NULL;
     cm_store_release_(&record->pin, 0); /* both pair with the scan of an advance */
     cm_store_release_(&record->leaf, 0);
-    pthread_mutex_lock(&lock);
     cm_store_relaxed_(&record->used, 0);
-    record->next_free = free_records;
-    free_records = record;
+    if (kept)
+        return;
+    record->next_free = NULL;
+    cm_thread_release_(record);
+}
+
+void cm_thread_release_(struct cm_thread_ *records)
+{
+    if (!records)
+        return;
+    struct cm_thread_ *last = records;
+    while (last->next_free)
+        last = last->next_free;
+    pthread_mutex_lock(&lock);
+    last->next_free = free_records;
+    free_records = records;
     pthread_mutex_unlock(&lock);
 }
 
@@ -76,12 +91,14 @@ static void fork_child(void)
             continue;
         record->pin = record->leaf = 0;
         record->used = 0;
+        cm_holds_forget_(record);
         record->next_free = free_records;
         free_records = record;
     }
     if (cm_thread_self_) /* otherwise the thread may be the stranger, and inside */
         stranger.pin = 0;
     cm_parking_forget_();
+    cm_waits_forget_();
     cm_domain_start_();
     pthread_mutex_unlock(&lock);
 }
@@ -142,17 +159,12 @@ struct cm_thread_ *cm_thread_join_(void)
 void cm_thread_visit_free_(void (*visit)(uint32_t index, void *context), void *context)
 {
     pthread_mutex_lock(&lock);
-    struct cm_thread_ *taken = free_records, *last = NULL;
+    struct cm_thread_ *taken = free_records;
     free_records = NULL;
     pthread_mutex_unlock(&lock);
-    for (struct cm_thread_ *record = taken; record; last = record, record = record->next_free)
+    for (struct cm_thread_ *record = taken; record; record = record->next_free)
         visit(record->index, context);
-    if (!last)
-        return;
-    pthread_mutex_lock(&lock);
-    last->next_free = free_records;
-    free_records = taken;
-    pthread_mutex_unlock(&lock);
+    cm_thread_release_(taken);
 }
 
 bool cm_thread_stranger_pinned_(void)

@@ -9,6 +9,15 @@ struct cm_thread_ *cm_thread_records_(void);
 /* Calls `visit` for each record that no thread has, as its owner: a thread that begins meanwhile gets another. Nothing
  * is locked during the call. */
 void cm_thread_visit_free_(void (*visit)(uint32_t index, void *context), void *context);
+/* Lets other threads have these records, a list by next_free. */
+void cm_thread_release_(struct cm_thread_ *records);
+
+/* Gives back what a thread held that has ended. True: its record must be kept, on the list of the dead. */
+bool cm_holds_end_(struct cm_thread_ *thread);
+/* In a forked child: forgets what a thread of the parent held, and who waited. */
+void cm_holds_forget_(struct cm_thread_ *thread);
+void cm_waits_forget_(void);
+
 /* Whether a thread without a record has ever been inside a pin (of this process). */
 bool cm_thread_stranger_pinned_(void);
 /* Probes membarrier and sets the mode of the domain. Called before the first record is handed out, and in a forked

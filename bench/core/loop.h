@@ -24,8 +24,8 @@ static inline VALUE NAME(value_of)(uint64_t number)
 
 /* Out of line, so that the loop around the look-ups keeps its sums in registers: sums of what was read that lie in
  * memory hold up the reads behind them, in some loops and not in others, by as much as a third. */
-static __attribute__((noinline)) void NAME(write_step)(MAP *map, LOCAL *local, const struct bench_stream *stream, size_t i,
-                                                   struct bench_tally *tally)
+static __attribute__((noinline)) void NAME(write_step)(MAP *map, LOCAL *local, const struct bench_stream *stream,
+                                                       size_t i, struct bench_tally *tally)
 {
     KEY key = NAME(key_at)(stream, i);
 
@@ -50,7 +50,7 @@ struct NAME(found_) {
 };
 
 static inline struct NAME(found_) NAME(step)(MAP *map, LOCAL *local, const struct bench_stream *stream, size_t i,
-                                            struct NAME(found_) found, struct bench_tally *tally)
+                                             struct NAME(found_) found, struct bench_tally *tally)
 {
     VALUE value;
 

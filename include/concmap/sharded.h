@@ -24,6 +24,7 @@
 #define CONCMAP_SHARDED_H
 
 #include <concmap/detail/batch.h>
+#include <concmap/detail/guarded.h>
 #include <concmap/detail/iter.h>
 #include <concmap/detail/move.h>
 #include <concmap/hash.h>
@@ -44,6 +45,7 @@ typedef enum cm_op_kind { CM_OP_GET, CM_OP_INSERT, CM_OP_PUT, CM_OP_UPDATE, CM_O
     CM_SHARDED_LIFE_(name)                                                                                             \
     CM_SHARDED_READ_(name, Key, Value)                                                                                 \
     CM_SHARDED_WRITE_(name, Key, Value)                                                                                \
+    CM_GUARDED_(name, Key, Value)                                                                                      \
     CM_SHARDED_ITER_(name, Key, Value)                                                                                 \
     CM_SHARDED_BATCH_(name, Key, Value)
 
@@ -132,31 +134,57 @@ typedef enum cm_op_kind { CM_OP_GET, CM_OP_INSERT, CM_OP_PUT, CM_OP_UPDATE, CM_O
     {                                                                                                                  \
         return name##_type_.hash(key, map->core.seed);                                                                 \
     }                                                                                                                  \
+    static __attribute__((noinline, unused))                                                                           \
+    cm_status name##_look_again_(const name *map, Key key, uint64_t hash, Value *value, cm_deadline deadline)          \
+    {                                                                                                                  \
+        return cm_map_look_(&name##_type_, &map->core, &key, hash, value, deadline);                                   \
+    }                                                                                                                  \
     /* Pinned by the caller. What a try leaves that a writer disturbed is not the caller's to see. */                  \
-    CM_INLINE bool name##_look_(const name *map, const Key *key, uint64_t hash, Value *value)                          \
+    CM_INLINE cm_status name##_look_(const name *map, const Key *key, uint64_t hash, Value *value,                     \
+                                     cm_deadline deadline)                                                             \
     {                                                                                                                  \
         Value copy;                                                                                                    \
-        bool found = cm_map_get_pinned_(&name##_type_, &map->core, key, hash, value ? &copy : NULL);                   \
-        if (found && value)                                                                                            \
+        enum cm_read_ result = cm_map_glance_(&name##_type_, &map->core, key, hash, value ? &copy : NULL);             \
+        if (CM_UNLIKELY(result == CM_READ_AGAIN_)) {                                                                   \
+            Value late;                                                                                                \
+            cm_status status = name##_look_again_(map, *key, hash, value ? &late : NULL, deadline);                    \
+            if (status == CM_OK && value)                                                                              \
+                memcpy((void *)value, &late, sizeof(Value));                                                           \
+            return status;                                                                                             \
+        }                                                                                                              \
+        if (result == CM_READ_HIT_ && value)                                                                           \
             memcpy((void *)value, &copy, sizeof(Value));                                                               \
-        return found;                                                                                                  \
+        return result == CM_READ_HIT_ ? CM_OK : CM_ABSENT;                                                             \
     }                                                                                                                  \
-    CM_INLINE bool name##_find_(const name *map, const Key *key, uint64_t hash, Value *value)                          \
+    CM_INLINE cm_status name##_find_(const name *map, const Key *key, uint64_t hash, Value *value,                     \
+                                     cm_deadline deadline)                                                             \
     {                                                                                                                  \
         struct cm_thread_ *self = cm_leaf_enter_();                                                                    \
-        bool found = name##_look_(map, key, hash, value);                                                              \
+        cm_status status = name##_look_(map, key, hash, value, deadline);                                              \
         cm_leaf_leave_(self);                                                                                          \
-        return found;                                                                                                  \
+        return status;                                                                                                 \
     }                                                                                                                  \
-    /* Copies the key's value; false: the map has none, and *value is as it was. No lock; never allocates. */          \
+    /* Copies the key's value; false: the map has none, and *value is as it was. No lock; never allocates. False also  \
+     * where waiting for a writer would never end, because it waits for a guard of the calling thread: who holds       \
+     * guards asks by get_until. */                                                                                    \
     CM_TYPED bool name##_get(const name *map, Key key, Value *value)                                                   \
     {                                                                                                                  \
-        return name##_find_(map, &key, name##_hash_of_(map, &key), value);                                             \
+        return name##_find_(map, &key, name##_hash_of_(map, &key), value, CM_FOREVER) == CM_OK;                        \
+    }                                                                                                                  \
+    /* As get: CM_OK, CM_ABSENT, or CM_BUSY: a writer has the bucket. */                                               \
+    CM_TYPED cm_status name##_try_get(const name *map, Key key, Value *value)                                          \
+    {                                                                                                                  \
+        return name##_find_(map, &key, name##_hash_of_(map, &key), value, CM_TRY);                                     \
+    }                                                                                                                  \
+    /* As get: CM_OK, CM_ABSENT, CM_TIMEOUT or CM_DEADLOCK. */                                                         \
+    CM_TYPED cm_status name##_get_until(const name *map, Key key, Value *value, cm_deadline deadline)                  \
+    {                                                                                                                  \
+        return name##_find_(map, &key, name##_hash_of_(map, &key), value, deadline);                                   \
     }                                                                                                                  \
     /* Whether the map has the key. As get. */                                                                         \
     CM_TYPED bool name##_contains(const name *map, Key key)                                                            \
     {                                                                                                                  \
-        return name##_find_(map, &key, name##_hash_of_(map, &key), NULL);                                              \
+        return name##_find_(map, &key, name##_hash_of_(map, &key), NULL, CM_FOREVER) == CM_OK;                         \
     }                                                                                                                  \
     /* Fetches the key's bucket into the cache, for callers with a pipeline of their own. */                           \
     CM_TYPED void name##_prefetch(const name *map, Key key)                                                            \
@@ -169,70 +197,87 @@ typedef enum cm_op_kind { CM_OP_GET, CM_OP_INSERT, CM_OP_PUT, CM_OP_UPDATE, CM_O
 #define CM_SHARDED_WRITE_(name, Key, Value)                                                                            \
     CM_INLINE cm_status name##_write_(name *map, const Key *key, uint64_t hash, enum cm_absent_ absent,                \
                                       enum cm_present_ present, const Value *value,                                    \
-                                      cm_status (*function)(Value *, void *), void *context, Value *old, Value *now)   \
+                                      cm_status (*function)(Value *, void *), void *context, Value *old, Value *now,   \
+                                      cm_deadline deadline)                                                            \
     {                                                                                                                  \
         Value scratch;                                                                                                 \
         struct name##_call_ call = {function, context};                                                                \
-        struct cm_write_ write = {absent, present, value, name##_run_, &call, &scratch, old, now};                     \
+        struct cm_write_ write = {absent, present, value, name##_run_, &call, &scratch, old, now, deadline};           \
         struct cm_written_ written = cm_map_write_(&name##_type_, &map->core, key, hash, &write);                      \
         return written.status;                                                                                         \
     }                                                                                                                  \
-    /* Adds the key if it is absent: CM_OK, or CM_EXISTS. CM_NOMEM. */                                                 \
-    CM_TYPED cm_status name##_insert(name *map, Key key, Value value)                                                  \
+    CM_INLINE cm_status name##_insert_in_(name *map, Key key, Value value, cm_deadline deadline)                       \
     {                                                                                                                  \
         return name##_write_(map, &key, name##_hash_of_(map, &key), CM_ABSENT_INSERT_, CM_PRESENT_KEEP_, &value, NULL, \
-                             NULL, NULL, NULL);                                                                        \
+                             NULL, NULL, NULL, deadline);                                                              \
     }                                                                                                                  \
-    /* Sets the key's value: CM_OK (new) or CM_REPLACED; then `old` (may be NULL) takes the old value. CM_NOMEM. */    \
-    CM_TYPED cm_status name##_put(name *map, Key key, Value value, Value *old)                                         \
+    /* Adds the key if it is absent: CM_OK, or CM_EXISTS. CM_NOMEM. */                                                 \
+    CM_TWINS_(name, insert, (name * map, Key key, Value value), (map, key, value))                                     \
+    CM_INLINE cm_status name##_put_in_(name *map, Key key, Value value, Value *old, cm_deadline deadline)              \
     {                                                                                                                  \
         return name##_write_(map, &key, name##_hash_of_(map, &key), CM_ABSENT_INSERT_, CM_PRESENT_REPLACE_, &value,    \
-                             NULL, NULL, old, NULL);                                                                   \
+                             NULL, NULL, old, NULL, deadline);                                                         \
     }                                                                                                                  \
-    /* Runs the function on the key's value, under the bucket's lock; if it returns less than 0, the value is as it    \
-     * was. Returns what the function returned, or CM_ABSENT. */                                                       \
-    CM_TYPED cm_status name##_update(name *map, Key key, cm_status (*function)(Value *, void *), void *context)        \
+    /* Sets the key's value: CM_OK (new) or CM_REPLACED; then `old` (may be NULL) takes the old value. CM_NOMEM. */    \
+    CM_TWINS_(name, put, (name * map, Key key, Value value, Value * old), (map, key, value, old))                      \
+    CM_INLINE cm_status name##_update_in_(name *map, Key key, cm_status (*function)(Value *, void *), void *context,   \
+                                          cm_deadline deadline)                                                        \
     {                                                                                                                  \
         return name##_write_(map, &key, name##_hash_of_(map, &key), CM_ABSENT_FAIL_, CM_PRESENT_APPLY_, NULL,          \
-                             function, context, NULL, NULL);                                                           \
+                             function, context, NULL, NULL, deadline);                                                 \
     }                                                                                                                  \
-    /* Adds the key with `initial`: CM_OK; or, where it is present, runs the function as update does: CM_REPLACED, or  \
-     * the function's failure. CM_NOMEM. */                                                                            \
-    CM_TYPED cm_status name##_upsert(name *map, Key key, Value initial, cm_status (*function)(Value *, void *),        \
-                                     void *context)                                                                    \
+    /* Runs the function on the key's value, under the bucket's lock; if it returns less than 0, the value is as it    \
+     * was. Returns what the function returned, or CM_ABSENT. CM_OWNER_DIED: see the guards. */                        \
+    CM_TWINS_(name, update, (name * map, Key key, cm_status(*function)(Value *, void *), void *context),               \
+              (map, key, function, context))                                                                           \
+    CM_INLINE cm_status name##_upsert_in_(name *map, Key key, Value initial, cm_status (*function)(Value *, void *),   \
+                                          void *context, cm_deadline deadline)                                         \
     {                                                                                                                  \
         struct name##_call_ call = {function, context};                                                                \
         Value scratch;                                                                                                 \
         struct cm_write_ write = {                                                                                     \
-            CM_ABSENT_INSERT_, CM_PRESENT_APPLY_, &initial, name##_run_, &call, &scratch, NULL, NULL};                 \
+            CM_ABSENT_INSERT_, CM_PRESENT_APPLY_, &initial, name##_run_, &call, &scratch, NULL, NULL, deadline};       \
         struct cm_written_ written =                                                                                   \
             cm_map_write_(&name##_type_, &map->core, &key, name##_hash_of_(map, &key), &write);                        \
         return written.status < 0 || written.inserted ? written.status : CM_REPLACED;                                  \
     }                                                                                                                  \
-    /* Adds the key with `initial` if it is absent: CM_OK, or CM_EXISTS. `value` (may be NULL) takes what the map now  \
-     * has. No lock is taken where the key is present. CM_NOMEM. */                                                    \
-    CM_TYPED cm_status name##_get_or_insert(name *map, Key key, Value initial, Value *value)                           \
+    /* Adds the key with `initial`: CM_OK; or, where it is present, runs the function as update does: CM_REPLACED, or  \
+     * the function's failure. CM_NOMEM. */                                                                            \
+    CM_TWINS_(name, upsert,                                                                                            \
+              (name * map, Key key, Value initial, cm_status(*function)(Value *, void *), void *context),              \
+              (map, key, initial, function, context))                                                                  \
+    CM_INLINE cm_status name##_get_or_insert_in_(name *map, Key key, Value initial, Value *value,                      \
+                                                 cm_deadline deadline)                                                 \
     {                                                                                                                  \
         uint64_t hash = name##_hash_of_(map, &key);                                                                    \
-        if (name##_find_(map, &key, hash, value))                                                                      \
+        if (name##_find_(map, &key, hash, value, deadline) == CM_OK)                                                   \
             return CM_EXISTS;                                                                                          \
-        return name##_write_(map, &key, hash, CM_ABSENT_INSERT_, CM_PRESENT_KEEP_, &initial, NULL, NULL, NULL, value); \
+        return name##_write_(map, &key, hash, CM_ABSENT_INSERT_, CM_PRESENT_KEEP_, &initial, NULL, NULL, NULL, value,  \
+                             deadline);                                                                                \
+    }                                                                                                                  \
+    /* Adds the key with `initial` if it is absent: CM_OK, or CM_EXISTS. `value` (may be NULL) takes what the map now  \
+     * has. No lock is taken where the key is present. CM_NOMEM. */                                                    \
+    CM_TWINS_(name, get_or_insert, (name * map, Key key, Value initial, Value * value), (map, key, initial, value))    \
+    CM_INLINE cm_status name##_get_or_insert_with_in_(name *map, Key key, cm_status (*make)(Value *, void *),          \
+                                                      void *context, Value *value, cm_deadline deadline)               \
+    {                                                                                                                  \
+        uint64_t hash = name##_hash_of_(map, &key);                                                                    \
+        if (name##_find_(map, &key, hash, value, deadline) == CM_OK)                                                   \
+            return CM_EXISTS;                                                                                          \
+        return name##_write_(map, &key, hash, CM_ABSENT_MAKE_, CM_PRESENT_KEEP_, NULL, make, context, NULL, value,     \
+                             deadline);                                                                                \
     }                                                                                                                  \
     /* As get_or_insert, with a value that `make` fills in, once, under the bucket's lock, only if the key is absent.  \
      * If it returns less than 0 nothing is added, and that is the result. */                                          \
-    CM_TYPED cm_status name##_get_or_insert_with(name *map, Key key, cm_status (*make)(Value *, void *),               \
-                                                 void *context, Value *value)                                          \
+    CM_TWINS_(name, get_or_insert_with,                                                                                \
+              (name * map, Key key, cm_status(*make)(Value *, void *), void *context, Value *value),                   \
+              (map, key, make, context, value))                                                                        \
+    CM_INLINE cm_status name##_remove_in_(name *map, Key key, Value *old, cm_deadline deadline)                        \
     {                                                                                                                  \
-        uint64_t hash = name##_hash_of_(map, &key);                                                                    \
-        if (name##_find_(map, &key, hash, value))                                                                      \
-            return CM_EXISTS;                                                                                          \
-        return name##_write_(map, &key, hash, CM_ABSENT_MAKE_, CM_PRESENT_KEEP_, NULL, make, context, NULL, value);    \
+        return cm_map_remove_(&name##_type_, &map->core, &key, name##_hash_of_(map, &key), NULL, NULL, old, deadline); \
     }                                                                                                                  \
-    /* Removes the key: CM_OK, and `old` (may be NULL) takes its value; or CM_ABSENT. Never fails. */                  \
-    CM_TYPED cm_status name##_remove(name *map, Key key, Value *old)                                                   \
-    {                                                                                                                  \
-        return cm_map_remove_(&name##_type_, &map->core, &key, name##_hash_of_(map, &key), old);                       \
-    }
+    /* Removes the key: CM_OK, and `old` (may be NULL) takes its value; or CM_ABSENT. */                               \
+    CM_TWINS_(name, remove, (name * map, Key key, Value * old), (map, key, old))
 
 #define CM_SHARDED_ITER_(name, Key, Value)                                                                             \
     typedef struct name##_iter {                                                                                       \
@@ -285,7 +330,11 @@ typedef enum cm_op_kind { CM_OP_GET, CM_OP_INSERT, CM_OP_PUT, CM_OP_UPDATE, CM_O
     {                                                                                                                  \
         size_t hits = 0;                                                                                               \
         CM_BATCH_(&name##_type_, &map->core, i, n, hash, &keys[i], false, {                                            \
-            bool hit = cm_map_get_pinned_(&name##_type_, &map->core, &keys[i], hash, values ? &values[i] : NULL);      \
+            Value *value = values ? &values[i] : NULL;                                                                 \
+            enum cm_read_ result = cm_map_glance_(&name##_type_, &map->core, &keys[i], hash, value);                   \
+            bool hit = result == CM_READ_HIT_;                                                                         \
+            if (CM_UNLIKELY(result == CM_READ_AGAIN_))                                                                 \
+                hit = name##_look_again_(map, keys[i], hash, value, CM_FOREVER) == CM_OK;                              \
             if (found)                                                                                                 \
                 found[i] = hit;                                                                                        \
             hits += hit;                                                                                               \
@@ -299,7 +348,7 @@ typedef enum cm_op_kind { CM_OP_GET, CM_OP_INSERT, CM_OP_PUT, CM_OP_UPDATE, CM_O
         size_t done = 0;                                                                                               \
         CM_BATCH_(&name##_type_, &map->core, i, n, hash, &keys[i], true, {                                             \
             cm_status status = name##_write_(map, &keys[i], hash, CM_ABSENT_INSERT_, CM_PRESENT_REPLACE_, &values[i],  \
-                                             NULL, NULL, NULL, NULL);                                                  \
+                                             NULL, NULL, NULL, NULL, CM_FOREVER);                                      \
             if (results)                                                                                               \
                 results[i] = status;                                                                                   \
             done += status >= 0;                                                                                       \
@@ -313,7 +362,7 @@ typedef enum cm_op_kind { CM_OP_GET, CM_OP_INSERT, CM_OP_PUT, CM_OP_UPDATE, CM_O
         size_t done = 0;                                                                                               \
         CM_BATCH_(&name##_type_, &map->core, i, n, hash, &keys[i], true, {                                             \
             cm_status status = name##_write_(map, &keys[i], hash, CM_ABSENT_FAIL_, CM_PRESENT_APPLY_, NULL, function,  \
-                                             context, NULL, NULL);                                                     \
+                                             context, NULL, NULL, CM_FOREVER);                                         \
             if (results)                                                                                               \
                 results[i] = status;                                                                                   \
             done += status >= 0 && status != CM_ABSENT;                                                                \
@@ -326,7 +375,8 @@ typedef enum cm_op_kind { CM_OP_GET, CM_OP_INSERT, CM_OP_PUT, CM_OP_UPDATE, CM_O
     {                                                                                                                  \
         size_t done = 0;                                                                                               \
         CM_BATCH_(&name##_type_, &map->core, i, n, hash, &keys[i], true, {                                             \
-            cm_status status = cm_map_remove_(&name##_type_, &map->core, &keys[i], hash, old ? &old[i] : NULL);        \
+            cm_status status = cm_map_remove_(&name##_type_, &map->core, &keys[i], hash, NULL, NULL,                   \
+                                              old ? &old[i] : NULL, CM_FOREVER);                                       \
             if (results)                                                                                               \
                 results[i] = status;                                                                                   \
             done += status == CM_OK;                                                                                   \
@@ -346,12 +396,13 @@ typedef enum cm_op_kind { CM_OP_GET, CM_OP_INSERT, CM_OP_PUT, CM_OP_UPDATE, CM_O
     CM_TYPED void name##_apply_(name *map, name##_op *op, uint64_t hash)                                               \
     {                                                                                                                  \
         if (op->kind == CM_OP_GET) {                                                                                   \
-            bool hit = name##_look_(map, &op->key, hash, &op->value);                                                  \
+            bool hit = name##_look_(map, &op->key, hash, &op->value, CM_FOREVER) == CM_OK;                             \
             op->status = hit ? CM_OK : CM_ABSENT;                                                                      \
             return;                                                                                                    \
         }                                                                                                              \
         if (op->kind == CM_OP_REMOVE) {                                                                                \
-            op->status = cm_map_remove_(&name##_type_, &map->core, &op->key, hash, &op->value);                        \
+            op->status =                                                                                               \
+                cm_map_remove_(&name##_type_, &map->core, &op->key, hash, NULL, NULL, &op->value, CM_FOREVER);         \
             return;                                                                                                    \
         }                                                                                                              \
         enum cm_absent_ absent = op->kind == CM_OP_UPDATE ? CM_ABSENT_FAIL_ : CM_ABSENT_INSERT_;                       \
@@ -361,7 +412,8 @@ typedef enum cm_op_kind { CM_OP_GET, CM_OP_INSERT, CM_OP_PUT, CM_OP_UPDATE, CM_O
         Value value = op->value;                                                                                       \
         Value scratch;                                                                                                 \
         struct name##_call_ call = {op->function, op->context};                                                        \
-        struct cm_write_ write = {absent, present, &value, name##_run_, &call, &scratch, &op->value, NULL};            \
+        struct cm_write_ write = {                                                                                     \
+            absent, present, &value, name##_run_, &call, &scratch, &op->value, NULL, CM_FOREVER};                      \
         struct cm_written_ written = cm_map_write_(&name##_type_, &map->core, &op->key, hash, &write);                 \
         bool upserted = op->kind == CM_OP_UPSERT && written.status >= 0 && !written.inserted;                          \
         op->status = upserted ? CM_REPLACED : written.status;                                                          \

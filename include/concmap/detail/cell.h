@@ -1,23 +1,31 @@
 /* The lock word of a bucket: version, readers, occupancy and flags in 64 bits, and the waiting for it.
  *
- * Shape          63 ........ 24 | 23 .... 12 | 11 ...... 4 |    3    |    2    |   1   |   0
- *                    version    |  readers   |  occupancy  | CHAINED | PENDING | MOVED | WRITER
+ * Shape      63 ..... 26 |  25  |   24   | 23 .... 12 | 11 ...... 4 |    3    |    2    |   1   |   0
+ *              version   | DIED | UNTIDY |  readers   |  occupancy  | CHAINED | PENDING | MOVED | WRITER
  *
  * Writers take WRITER by compare-and-swap while no reader is in, and leave by one release store that bumps the version.
  * Shared holders count themselves in by compare-and-swap, never while WRITER, MOVED or PENDING is set. PENDING is set
- * by a writer that waits for shared holders, so that no new ones come in; whoever takes WRITER clears it.
+ * by one who has waited long enough: by a writer that finds shared holders, and by anyone who was woken in vain too
+ * often; then nobody else comes in, but those who are in already.
  *
  * Optimistic readers store nothing: they load the word, read the bucket, and load it again (cell_unchanged). Shared
  * holders and PENDING make no difference to them.
  *
+ * A thread's own locks (hold.h) let it pass: its shared ones do not keep it from taking WRITER, which then lies above
+ * them in the word, and whoever has WRITER already need not take it again.
+ *
  * Waiting. Who finds the word taken spins briefly and then parks (src/cell.c). Unlocking is a plain store followed by a
- * look at the owner's count of waiters: a waiter counts itself, runs membarrier, looks again and only then sleeps.
+ * look at the owner's count of waiters: a waiter counts itself, runs membarrier, looks again and only then sleeps. Who
+ * was woken in vain too often is handed the lock by the next unlock.
+ *
+ * UNTIDY and DIED concern the chain behind the word, see guard.h. They keep lockers from the fast path.
  *
  * Invariants. (C1) While WRITER is set no other thread writes the word. (C2) MOVED is never cleared. (C3) Every unlock
  * after a possible change has another version than every word seen before. */
 #ifndef CONCMAP_DETAIL_CELL_H
 #define CONCMAP_DETAIL_CELL_H
 
+#include <concmap/deadline.h>
 #include <concmap/detail/atomic.h>
 
 CM_BEGIN_DECLS
@@ -30,26 +38,45 @@ CM_BEGIN_DECLS
 #define CM_OCCUPIED_ (UINT64_C(0xff) << CM_OCCUPIED_SHIFT_)
 #define CM_READER_ONE_ (UINT64_C(1) << 12)
 #define CM_READERS_ (UINT64_C(0xfff) << 12)
-#define CM_VERSION_ONE_ (UINT64_C(1) << 24)
+#define CM_UNTIDY_ (UINT64_C(1) << 24)
+#define CM_DIED_ (UINT64_C(1) << 25)
+#define CM_VERSION_ONE_ (UINT64_C(1) << 26)
+
+#define CM_BARRED_ (CM_WRITER_ | CM_MOVED_ | CM_PENDING_ | CM_READERS_) /* for who would take WRITER */
+#define CM_UNUSUAL_ (CM_UNTIDY_ | CM_DIED_)
 
 #define CM_SLOT_BIT_(slot) (UINT64_C(1) << (CM_OCCUPIED_SHIFT_ + (slot)))
 
 /* Who waits for cells of one owner (a map): looked at after each unlock. */
 typedef uint32_t cm_waiters_;
 
-/* Waits until the cell is held exclusively, or has MOVED (then it is not held). Returns the word. Blocks: spins, parks.
- */
-CM_API CM_COLD uint64_t cm_cell_lock_slow_(uint64_t *cell, cm_waiters_ *waiters);
-/* Waits until the cell is held shared, or has MOVED (then it is not held). Returns the word. Blocks. */
-CM_API CM_COLD uint64_t cm_cell_share_(uint64_t *cell, cm_waiters_ *waiters);
+/* How a caller waits. */
+struct cm_wait_ {
+    cm_waiters_ *waiters;
+    cm_deadline deadline;
+    bool reports; /* it can say CM_DEADLOCK; otherwise another one of a circle is preferred */
+};
+
+/* What waiting came to, besides the failures CM_BUSY, CM_TIMEOUT and CM_DEADLOCK. */
+enum {
+    CM_GOT_ = 0,       /* held */
+    CM_GOT_MOVED_ = 1, /* the cell has MOVED, and is not held */
+    CM_GOT_NESTED_ = 2 /* the calling thread has it exclusively already; not to be given back for this */
+};
+
+/* Waits until the cell is held exclusively, or shared. Spins, parks. */
+CM_API CM_COLD int cm_cell_wait_(uint64_t *cell, bool exclusive, const struct cm_wait_ *wait);
 CM_API CM_COLD void cm_cell_unshare_(uint64_t *cell, cm_waiters_ *waiters);
 /* Wakes one waiter for the cell, or all. */
 CM_API CM_COLD void cm_cell_wake_(const uint64_t *cell, bool all);
+/* Leaves a cell while somebody waits: one who waits too long is handed it. */
+CM_API CM_COLD void cm_cell_unlock_slow_(uint64_t *cell, uint64_t word);
 
-CM_INLINE bool cm_cell_try_lock_(uint64_t *cell)
+/* Takes the cell exclusively unless one of `bars` is in its word: CM_BARRED_, and more. */
+CM_INLINE bool cm_cell_try_lock_(uint64_t *cell, uint64_t bars)
 {
     uint64_t word = cm_load_relaxed_(cell); /* relaxed: the compare-and-swap decides */
-    if (CM_UNLIKELY(word & (CM_WRITER_ | CM_MOVED_ | CM_PENDING_ | CM_READERS_)))
+    if (CM_UNLIKELY(word & bars))
         return false;
     /* Pairs with the release of cm_cell_unlock_(). */
     if (CM_UNLIKELY(!cm_swap_if_acquire_(cell, &word, word | CM_WRITER_)))
@@ -59,15 +86,21 @@ CM_INLINE bool cm_cell_try_lock_(uint64_t *cell)
     return true;
 }
 
-/* Takes the cell exclusively. False: it has MOVED, and is not held. */
-CM_INLINE bool cm_cell_lock_(uint64_t *cell, cm_waiters_ *waiters)
+/* Takes a cell of the library's own exclusively, one that never moves, and behind which nothing is waited for. */
+CM_INLINE void cm_cell_lock_(uint64_t *cell, cm_waiters_ *waiters)
 {
-    return CM_LIKELY(cm_cell_try_lock_(cell)) || !(cm_cell_lock_slow_(cell, waiters) & CM_MOVED_);
+    struct cm_wait_ wait = {waiters, CM_FOREVER, false};
+    if (CM_UNLIKELY(!cm_cell_try_lock_(cell, CM_BARRED_)))
+        cm_cell_wait_(cell, true, &wait);
 }
 
 /* Leaves a cell held exclusively; `word` is the new word without version change, built from the word in memory. */
 CM_INLINE void cm_cell_unlock_(uint64_t *cell, uint64_t word, cm_waiters_ *waiters)
 {
+    if (CM_UNLIKELY(cm_load_relaxed_(waiters) != 0)) {
+        cm_cell_unlock_slow_(cell, word);
+        return;
+    }
     /* Publishes the holder's stores. Pairs with the acquires of lockers and optimistic readers. */
     cm_store_release_(cell, (word & ~CM_WRITER_) + CM_VERSION_ONE_);
     CM_COMPILER_BARRIER();

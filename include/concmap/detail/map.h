@@ -6,6 +6,7 @@
 #define CONCMAP_DETAIL_MAP_H
 
 #include <concmap/config.h>
+#include <concmap/detail/hold.h>
 #include <concmap/detail/table.h>
 #include <concmap/figures.h>
 
@@ -52,8 +53,23 @@ CM_API CM_COLD struct cm_table_ *cm_map_first_table_(struct cm_map_ *map, const 
 CM_API CM_COLD bool cm_map_supply_(struct cm_map_ *map, const struct cm_type *type, struct cm_table_ *table,
                                    struct cm_pool_cache_ *cache, size_t text_size, char **text);
 /* A read that met writers too often: takes the bucket shared. */
-CM_API CM_COLD bool cm_map_get_slow_(struct cm_map_ *map, const struct cm_type *type, struct cm_table_ *table,
-                                     const void *key, uint64_t hash, void *value);
+CM_API CM_COLD cm_status cm_map_get_slow_(struct cm_map_ *map, const struct cm_type *type, struct cm_table_ *table,
+                                          const void *key, uint64_t hash, void *value, cm_deadline deadline);
+struct cm_held_;
+struct cm_supply_;
+
+/* Waits for the bucket held->head, and finds the key in it. CM_OK: it is held; CM_GOT_MOVED_: look in the next table;
+ * or why the wait was given up. CM_DEADLOCK also where the calling thread has the very key. */
+CM_API CM_COLD int cm_map_wait_(const struct cm_type *type, struct cm_map_ *map, struct cm_held_ *held, const void *key,
+                                uint64_t hash, bool exclusive, cm_deadline deadline);
+/* As cm_chain_extend_() and cm_chain_remove_(), in a chain in which others keep places: leaves gaps. */
+CM_API CM_COLD struct cm_place_ cm_kept_extend_(const struct cm_type *type, const struct cm_held_ *held);
+CM_API CM_COLD void cm_kept_remove_(const struct cm_type *type, const struct cm_held_ *held);
+/* Gives back what an insert has taken. */
+CM_API CM_COLD void cm_held_insert_undo_(const struct cm_type *type, struct cm_map_ *map, const struct cm_held_ *held,
+                                         char *node, struct cm_place_ place, struct cm_supply_ *supply);
+/* Forgets that the entry's holder has died. */
+CM_API CM_COLD void cm_kept_bury_(const struct cm_held_ *held);
 /* Does a bounded part of what is pending: moves some buckets, or gives back some memory. */
 CM_API CM_COLD void cm_map_help_(struct cm_map_ *map, const struct cm_type *type);
 /* Counts for threads past the first segment, or without a count of their own. */
@@ -87,30 +103,56 @@ CM_INLINE void cm_map_count_(struct cm_map_ *map, struct cm_thread_ *thread, int
 
 #define CM_READ_TRIES_ 3
 
-CM_INLINE bool cm_map_get_pinned_(const struct cm_type *type, const struct cm_map_ *map, const void *key, uint64_t hash,
-                                  void *value)
+/* Copies the key's value without a lock, where it takes one look at one bucket; otherwise CM_READ_AGAIN_: the key may
+ * lie in a chain or in the next table, or a writer came by. In a straight line, without a variable that has an address:
+ * what passes through memory, and be it a register that is spilled, delays the reads behind it, of which many should be
+ * under way. */
+CM_INLINE enum cm_read_ cm_map_glance_(const struct cm_type *type, const struct cm_map_ *map, const void *key,
+                                       uint64_t hash, void *value)
 {
     const struct cm_layout_ layout = cm_layout_of_(type);
     /* Acquire: pairs with the release that swung the root, after which the table's buckets are filled. */
-    struct cm_table_ *table = cm_load_acquire_(&map->root);
-    unsigned tries = CM_READ_TRIES_;
-    for (;;) {
+    char *head = cm_table_bucket_(cm_load_acquire_(&map->root), layout, hash);
+    uint64_t state = cm_load_acquire_(cm_bucket_state_(head));
+    if (CM_UNLIKELY(state & (CM_WRITER_ | CM_MOVED_)))
+        return CM_READ_AGAIN_;
+    CM_COMPILER_BARRIER();
+    unsigned mask = cm_bucket_candidates_(type, layout, head, key, hash) & cm_state_occupied_(state);
+    enum cm_read_ result = state & CM_CHAINED_ ? CM_READ_AGAIN_ : CM_READ_MISS_;
+    if (CM_LIKELY(mask != 0)) {
+        unsigned slot = (unsigned)__builtin_ctz(mask);
+        if (CM_UNLIKELY(cm_candidate_read_(type, layout, head, state, head, slot, key) != CM_READ_HIT_))
+            return CM_READ_AGAIN_;
+        if (value && type->value_size)
+            cm_copy_racing_(value, cm_bucket_value_(type, layout, head, slot), type->value_size);
+        result = CM_READ_HIT_;
+    }
+    return CM_LIKELY(cm_cell_unchanged_(cm_bucket_state_(head), state)) ? result : CM_READ_AGAIN_;
+}
+
+/* Copies the key's value, wherever it is: CM_OK, CM_ABSENT, or why the wait for a writer was given up. */
+CM_INLINE cm_status cm_map_look_(const struct cm_type *type, const struct cm_map_ *map, const void *key, uint64_t hash,
+                                 void *value, cm_deadline deadline)
+{
+    const struct cm_layout_ layout = cm_layout_of_(type);
+    struct cm_table_ *table = cm_load_acquire_(&map->root); /* as above */
+    for (unsigned tries = CM_READ_TRIES_; tries > 0;) {
         char *head = cm_table_bucket_(table, layout, hash);
         uint64_t state = cm_load_acquire_(cm_bucket_state_(head));
         if (CM_LIKELY(!(state & (CM_WRITER_ | CM_MOVED_)))) {
             enum cm_read_ result = cm_chain_read_(type, head, state, key, hash, value);
             if (CM_LIKELY(result != CM_READ_AGAIN_))
-                return result == CM_READ_HIT_;
+                return result == CM_READ_HIT_ ? CM_OK : CM_ABSENT;
         } else if (state & CM_MOVED_) {
             table = cm_load_acquire_(&table->next);
             if (!table)
-                return false; /* the empty table */
+                return CM_ABSENT; /* the empty table */
             continue;
         }
-        if (--tries == 0)
-            return cm_map_get_slow_((struct cm_map_ *)(uintptr_t)map, type, table, key, hash, value);
+        tries--;
         cm_spin_hint_();
     }
+    return cm_map_get_slow_((struct cm_map_ *)(uintptr_t)map, type, table, key, hash, value, deadline);
 }
 
 /* ---- writing ---- */
@@ -122,6 +164,9 @@ struct cm_held_ {
     char *head;             /* NULL: no memory for a first table */
     struct cm_place_ place; /* of the key; {NULL}: it is absent */
     char *tail;             /* the last bucket of the chain, where the key is absent */
+    bool unusual;           /* others keep places in the chain, see guard.h; then: */
+    bool nested;            /* the calling thread had the bucket exclusively before */
+    struct cm_hold_ *died;  /* the key's entry was held by a thread that ended */
 };
 
 /* Whether a bucket may be searched before it is locked: the user's equality sees only what cannot change. */
@@ -138,7 +183,7 @@ CM_INLINE bool cm_held_try_(const struct cm_type *type, const struct cm_layout_ 
 {
     uint64_t *cell = cm_bucket_state_(held->head);
     uint64_t state = cm_load_acquire_(cell);
-    if (CM_UNLIKELY(state & (CM_WRITER_ | CM_MOVED_ | CM_PENDING_ | CM_READERS_)))
+    if (CM_UNLIKELY(state & (CM_BARRED_ | CM_UNUSUAL_)))
         return false;
     CM_COMPILER_BARRIER();
     struct cm_place_ place = {NULL, 0};
@@ -163,33 +208,40 @@ CM_INLINE bool cm_held_try_(const struct cm_type *type, const struct cm_layout_ 
     return true;
 }
 
-/* Locks the key's bucket and finds the key in it. */
-CM_INLINE struct cm_held_ cm_map_lock_(const struct cm_type *type, struct cm_map_ *map, const void *key, uint64_t hash)
+/* Locks the key's bucket and finds the key in it. CM_OK: it is held; CM_NOMEM: there is no first table; or why the wait
+ * was given up. */
+CM_INLINE int cm_map_lock_(const struct cm_type *type, struct cm_map_ *map, const void *key, uint64_t hash,
+                           cm_deadline deadline, struct cm_held_ *held)
 {
     const struct cm_layout_ layout = cm_layout_of_(type);
-    struct cm_held_ held;
-    held.tail = NULL;
-    held.table = cm_load_acquire_(&map->root); /* as in cm_map_get_pinned_() */
+    held->tail = NULL;
+    held->unusual = false;
+    held->table = cm_load_acquire_(&map->root); /* as in cm_map_get_pinned_() */
     for (;;) {
-        held.head = cm_table_bucket_(held.table, layout, hash);
-        if (cm_search_is_safe_(type, layout) && CM_LIKELY(cm_held_try_(type, layout, &held, key, hash)))
-            return held;
-        if (CM_LIKELY(cm_cell_lock_(cm_bucket_state_(held.head), &map->waiters))) {
-            held.place = cm_chain_find_(type, layout, held.head, key, hash, &held.tail);
-            return held;
+        held->head = cm_table_bucket_(held->table, layout, hash);
+        if (cm_search_is_safe_(type, layout) && CM_LIKELY(cm_held_try_(type, layout, held, key, hash)))
+            return CM_OK;
+        uint64_t *cell = cm_bucket_state_(held->head);
+        if (cm_cell_try_lock_(cell, CM_BARRED_ | CM_UNUSUAL_)) {
+            held->place = cm_chain_find_(type, layout, held->head, key, hash, &held->tail);
+            return CM_OK;
         }
-        held.table = cm_load_acquire_(&held.table->next);
-        if (CM_UNLIKELY(!held.table) && !(held.table = cm_map_first_table_(map, type, 0))) {
-            held.head = NULL;
-            return held;
+        if (!(cm_load_acquire_(cell) & CM_MOVED_)) { /* acquire: pairs with the mover's unlock */
+            int got = cm_map_wait_(type, map, held, key, hash, true, deadline);
+            if (got != CM_GOT_MOVED_)
+                return got;
         }
+        held->table = cm_load_acquire_(&held->table->next);
+        if (CM_UNLIKELY(!held->table) && !(held->table = cm_map_first_table_(map, type, 0)))
+            return CM_NOMEM;
     }
 }
 
-CM_INLINE void cm_map_unlock_(struct cm_map_ *map, struct cm_held_ held)
+CM_INLINE void cm_map_unlock_(struct cm_map_ *map, const struct cm_held_ *held)
 {
-    uint64_t *cell = cm_bucket_state_(held.head);
-    cm_cell_unlock_(cell, cm_load_relaxed_(cell), &map->waiters);
+    uint64_t *cell = cm_bucket_state_(held->head);
+    if (!CM_UNLIKELY(held->unusual && held->nested))
+        cm_cell_unlock_(cell, cm_load_relaxed_(cell), &map->waiters);
 }
 
 enum cm_absent_ { CM_ABSENT_FAIL_, CM_ABSENT_INSERT_, CM_ABSENT_MAKE_ };
@@ -205,6 +257,7 @@ struct cm_write_ {
     void *scratch; /* room for one value: where `call` makes one, or what it was before `call` changed it */
     void *old;     /* takes the value replaced, may be NULL */
     void *now;     /* takes the value that the map has afterwards, may be NULL */
+    cm_deadline deadline;
 };
 
 /* What an insert needs besides the bucket; kept from one try to the next. */
@@ -244,7 +297,7 @@ CM_INLINE void cm_node_fill_(const struct cm_type *type, const struct cm_layout_
             owned.data = text;
             *long_text = NULL;
         }
-        if (size)
+        if (size && text) /* it is there: the caller has supplied it */
             memcpy(text, ((const cm_str *)key)->data, size);
         memcpy(node + layout.node_key, &owned, sizeof owned);
     } else {
@@ -253,12 +306,28 @@ CM_INLINE void cm_node_fill_(const struct cm_type *type, const struct cm_layout_
     ((struct cm_node_ *)(void *)node)->header = header;
 }
 
-/* Adds the key to a held chain that lacks it. The initialiser runs when nothing else can fail. */
-CM_INLINE cm_status cm_held_insert_(const struct cm_type *type, struct cm_map_ *map, struct cm_held_ held,
-                                    const void *key, uint64_t hash, const struct cm_write_ *write,
-                                    struct cm_supply_ *supply)
+/* Lists the entry at `place` as kept, while a function of the user runs. NULL: the thread has no record. */
+CM_INLINE struct cm_hold_ *cm_kept_begin_(struct cm_map_ *map, struct cm_thread_ *thread, char *head,
+                                          struct cm_place_ place)
 {
-    char *tail = held.tail;
+    struct cm_hold_ *hold = cm_hold_take_(thread);
+    if (CM_LIKELY(hold != NULL))
+        cm_hold_set_(hold, &map->waiters, cm_bucket_state_(head), place.bucket, place.slot, true);
+    return hold;
+}
+
+CM_INLINE void cm_kept_end_(struct cm_thread_ *thread, struct cm_hold_ *hold)
+{
+    if (CM_LIKELY(hold != NULL))
+        cm_hold_drop_(thread, hold);
+}
+
+/* Adds the key to a held chain that lacks it. The initialiser runs when nothing else can fail. */
+CM_INLINE cm_status cm_held_insert_(const struct cm_type *type, struct cm_map_ *map, struct cm_thread_ *thread,
+                                    const struct cm_held_ *held, const void *key, uint64_t hash,
+                                    const struct cm_write_ *write, struct cm_supply_ *supply)
+{
+    char *tail = held->tail;
     const struct cm_layout_ layout = cm_layout_of_(type);
     char *node = NULL;
     if (layout.nodes) {
@@ -269,42 +338,49 @@ CM_INLINE cm_status cm_held_insert_(const struct cm_type *type, struct cm_map_ *
         if (CM_UNLIKELY(supply->lacking))
             return CM_NOMEM;
     }
-    struct cm_place_ place = cm_chain_extend_(held.table, layout, tail);
+    struct cm_place_ place =
+        CM_UNLIKELY(held->unusual) ? cm_kept_extend_(type, held) : cm_chain_extend_(held->table, layout, tail);
     supply->lacking = place.bucket == NULL;
-    cm_status status = CM_UNLIKELY(supply->lacking) ? CM_NOMEM : CM_OK;
-    if (status == CM_OK && write->absent == CM_ABSENT_MAKE_)
-        status = write->call(write->scratch, write->context);
-    if (CM_UNLIKELY(place.bucket != tail) && cm_load_relaxed_(&held.table->overflowed) > held.table->overflow_limit)
+    if (CM_UNLIKELY(place.bucket != tail) && cm_load_relaxed_(&held->table->overflowed) > held->table->overflow_limit)
         cm_store_relaxed_(&map->work, 1); /* time to grow; relaxed: a hint */
-    if (CM_UNLIKELY(status < 0)) {
-        if (place.bucket && place.bucket != tail) {
-            cm_bucket_flip_(tail, CM_CHAINED_);
-            cm_overflow_give_(held.table, layout.bucket, place.bucket);
-        }
-        if (node) {
-            ((struct cm_node_ *)(void *)node)->header = (uint64_t)cm_text_class_(cm_key_text_size_(type, key))
-                                                        << CM_NODE_CLASS_SHIFT_;
-            cm_pool_give_back_(&map->pool, supply->cache, (struct cm_node_ *)(void *)node);
-        }
-        return status;
+    if (CM_UNLIKELY(supply->lacking)) {
+        cm_held_insert_undo_(type, map, held, node, place, supply);
+        return CM_NOMEM;
     }
-    const void *value = write->absent == CM_ABSENT_MAKE_ ? write->scratch : write->value;
     if (layout.nodes) {
         cm_node_fill_(type, layout, node, key, hash, &supply->text);
-        memcpy(node + layout.node_value, value, type->value_size);
         cm_bucket_set_slot_(place.bucket, place.slot, cm_hash_tag_(hash) << CM_TAG_SHIFT_ | (uint64_t)(uintptr_t)node);
     } else {
         cm_bucket_set_key_(type, layout, place.bucket, place.slot, key);
-        memcpy(cm_bucket_value_(type, layout, place.bucket, place.slot), value, type->value_size);
     }
+    const void *value = write->value;
+    if (write->absent == CM_ABSENT_MAKE_) { /* the place is kept, with its key, while the function runs */
+        struct cm_hold_ *hold = cm_kept_begin_(map, thread, held->head, place);
+        cm_status status = write->call(write->scratch, write->context);
+        cm_kept_end_(thread, hold);
+        if (CM_UNLIKELY(status < 0)) {
+            cm_held_insert_undo_(type, map, held, node, place, supply);
+            return status;
+        }
+        value = write->scratch;
+    }
+    memcpy(cm_bucket_value_(type, layout, place.bucket, place.slot), value, type->value_size);
     cm_bucket_flip_(place.bucket, CM_SLOT_BIT_(place.slot));
     if (write->now)
         memcpy(write->now, value, type->value_size);
     return CM_OK;
 }
 
-CM_INLINE cm_status cm_present_write_(const struct cm_type *type, char *value, const struct cm_write_ *write)
+CM_INLINE cm_status cm_present_write_(const struct cm_type *type, struct cm_map_ *map, struct cm_thread_ *thread,
+                                      const struct cm_held_ *held, const struct cm_write_ *write)
 {
+    const struct cm_layout_ layout = cm_layout_of_(type);
+    char *value = cm_bucket_value_(type, layout, held->place.bucket, held->place.slot);
+    if (CM_UNLIKELY(held->unusual && held->died)) {
+        if (write->present != CM_PRESENT_REPLACE_)
+            return CM_OWNER_DIED;
+        cm_kept_bury_(held);
+    }
     if (write->present == CM_PRESENT_REPLACE_) {
         if (write->old)
             memcpy(write->old, value, type->value_size);
@@ -315,7 +391,9 @@ CM_INLINE cm_status cm_present_write_(const struct cm_type *type, char *value, c
         /* A function that fails leaves the entry as it was. It works on the value itself, and the copy is for undoing:
          * the other way round, what it has just stored in pieces would be loaded at once, for which processors wait. */
         memcpy(write->scratch, value, type->value_size);
+        struct cm_hold_ *hold = cm_kept_begin_(map, thread, held->head, held->place);
         cm_status status = write->call(value, write->context);
+        cm_kept_end_(thread, hold);
         if (CM_UNLIKELY(status < 0))
             memcpy(value, write->scratch, type->value_size);
         return status;
@@ -333,23 +411,23 @@ struct cm_written_ {
 
 CM_INLINE struct cm_written_ cm_map_write_pinned_(const struct cm_type *type, struct cm_map_ *map, const void *key,
                                                   uint64_t hash, const struct cm_write_ *write,
-                                                  struct cm_supply_ *supply)
+                                                  struct cm_thread_ *thread, struct cm_supply_ *supply)
 {
-    const struct cm_layout_ layout = cm_layout_of_(type);
     for (;;) {
-        struct cm_held_ held = cm_map_lock_(type, map, key, hash);
-        struct cm_place_ place = held.place;
-        struct cm_written_ written = {CM_NOMEM, false};
-        if (CM_UNLIKELY(!held.head))
+        struct cm_held_ held;
+        struct cm_written_ written = {CM_ABSENT, false};
+        int got = cm_map_lock_(type, map, key, hash, write->deadline, &held);
+        if (CM_UNLIKELY(got != CM_OK)) {
+            written.status = (cm_status)got;
             return written;
-        written.status = CM_ABSENT;
-        if (place.bucket) {
-            written.status = cm_present_write_(type, cm_bucket_value_(type, layout, place.bucket, place.slot), write);
+        }
+        if (held.place.bucket) {
+            written.status = cm_present_write_(type, map, thread, &held, write);
         } else if (write->absent != CM_ABSENT_FAIL_) {
-            written.status = cm_held_insert_(type, map, held, key, hash, write, supply);
+            written.status = cm_held_insert_(type, map, thread, &held, key, hash, write, supply);
             written.inserted = written.status == CM_OK;
         }
-        cm_map_unlock_(map, held);
+        cm_map_unlock_(map, &held);
         if (CM_LIKELY(!supply->lacking))
             return written;
         if (!cm_map_supply_(map, type, held.table, supply->cache, cm_key_text_size_(type, key), &supply->text))
@@ -374,7 +452,7 @@ CM_INLINE struct cm_written_ cm_map_write_(const struct cm_type *type, struct cm
     if (cm_layout_has_nodes_(type) && write->absent != CM_ABSENT_FAIL_)
         supply.cache = cm_pool_cache_of_(&map->pool, &map->allocator, pin.thread->index);
     if (!cm_layout_has_nodes_(type) || write->absent == CM_ABSENT_FAIL_ || CM_LIKELY(supply.cache != NULL))
-        written = cm_map_write_pinned_(type, map, key, hash, write, &supply);
+        written = cm_map_write_pinned_(type, map, key, hash, write, pin.thread, &supply);
     if (CM_LIKELY(written.inserted))
         cm_map_count_(map, pin.thread, 1);
     cm_pin_leave_(pin);
@@ -384,34 +462,45 @@ CM_INLINE struct cm_written_ cm_map_write_(const struct cm_type *type, struct cm
     return written;
 }
 
-/* Removes the key; `old` takes its value. One atomic step. Locks one bucket. */
+/* Removes the key, if the condition (may be NULL) returns CM_OK; `old` takes its value. Returns what the condition
+ * returned. One atomic step. Locks one bucket. */
 CM_INLINE cm_status cm_map_remove_(const struct cm_type *type, struct cm_map_ *map, const void *key, uint64_t hash,
-                                   void *old)
+                                   cm_status (*condition)(void *value, void *context), void *context, void *old,
+                                   cm_deadline deadline)
 {
     const struct cm_layout_ layout = cm_layout_of_(type);
     struct cm_pin_ pin = cm_pin_enter_();
-    struct cm_held_ held = cm_map_lock_(type, map, key, hash);
     struct cm_node_ *node = NULL;
-    bool found = false;
-    if (CM_LIKELY(held.head != NULL)) {
+    struct cm_held_ held;
+    cm_status status = (cm_status)cm_map_lock_(type, map, key, hash, deadline, &held);
+    if (CM_LIKELY(status == CM_OK)) {
         struct cm_place_ place = held.place;
-        found = place.bucket != NULL;
-        if (found) {
+        status = place.bucket ? CM_OK : CM_ABSENT;
+        if (condition && place.bucket) {
+            struct cm_hold_ *hold = cm_kept_begin_(map, pin.thread, held.head, place);
+            status = condition(cm_bucket_value_(type, layout, place.bucket, place.slot), context);
+            cm_kept_end_(pin.thread, hold);
+        }
+        if (status == CM_OK) {
             if (old)
                 memcpy(old, cm_bucket_value_(type, layout, place.bucket, place.slot), type->value_size);
             if (layout.nodes)
                 node = (struct cm_node_ *)(void *)cm_slot_node_(*cm_bucket_slot_(place.bucket, place.slot));
-            cm_chain_remove_(type, layout, held.table, held.head, place);
+            bool gaps = held.unusual || (condition && (cm_load_relaxed_(cm_bucket_state_(held.head)) & CM_UNTIDY_));
+            if (CM_UNLIKELY(gaps))
+                cm_kept_remove_(type, &held);
+            else
+                cm_chain_remove_(type, layout, held.table, held.head, place);
         }
-        cm_map_unlock_(map, held);
+        cm_map_unlock_(map, &held);
     }
-    if (found)
+    if (status == CM_OK)
         cm_map_count_(map, pin.thread, -1);
     cm_pin_leave_(pin);
     if (node)
         cm_pool_retire_(&map->pool, &map->allocator, &map->waiters, pin.thread->index, node);
     cm_map_lend_a_hand_(type, map);
-    return found ? CM_OK : CM_ABSENT;
+    return status;
 }
 
 CM_END_DECLS

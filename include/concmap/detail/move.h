@@ -100,8 +100,10 @@ CM_INLINE enum cm_moved_ cm_bucket_move_(const struct cm_type *type, struct cm_m
         return CM_MOVED_HELD_; /* (T3); acquire: what the move before wrote into this bucket */
     if (cm_load_relaxed_(cell) & CM_MOVED_)
         return CM_MOVED_BEFORE_;
-    if (!cm_cell_try_lock_(cell))
+    if (!cm_cell_try_lock_(cell, CM_BARRED_ | CM_DIED_))
         return CM_MOVED_HELD_;
+    if (CM_UNLIKELY(cm_load_relaxed_(cell) & CM_UNTIDY_))
+        cm_chain_tidy_(type, from, head);
     struct cm_table_ *to = cm_load_acquire_(&from->next);
     bool copied = cm_chain_copy_(type, layout, map, head, to);
     if (CM_UNLIKELY(!copied)) {

@@ -22,7 +22,7 @@
  *
  * Invariants.
  * (T1) A key is in at most one bucket: the first one not MOVED on its way from the root.
- * (T2) In a chain, only the last bucket has free slots, and the occupied ones come first.
+ * (T2) In a chain, only the last bucket has free slots, and the occupied ones come first; but where UNTIDY is set.
  * (T3) A bucket MOVES only after the bucket of the table before, from which it is filled, has MOVED.
  * (T4) A table is retired when all its buckets have MOVED and it is the root.
  * (T5) Overflow buckets stay buckets of their table until it is freed, so that a reader who is led astray reads a
@@ -339,6 +339,9 @@ CM_INLINE struct cm_place_ cm_chain_extend_(struct cm_table_ *table, const struc
     }
     return place;
 }
+
+/* Puts every chain's entries close together again (T2): the caller holds the bucket, and nobody keeps a place in it. */
+CM_API CM_COLD void cm_chain_tidy_(const struct cm_type *type, struct cm_table_ *table, char *head);
 
 /* Takes the entry at `place` out of its chain: the last entry fills the gap, so that (T2) holds. */
 CM_INLINE void cm_chain_remove_(const struct cm_type *type, const struct cm_layout_ layout, struct cm_table_ *table,

@@ -17,15 +17,49 @@ CM_BEGIN_DECLS
 
 #define CM_STRANGER_ UINT32_MAX
 
+/* A lock that a thread keeps while code of the user runs: a guard's, or that of a function given to update. */
+struct cm_hold_ {
+    const uint64_t *cell; /* NULL: none. Read by others when they look for a circle of waits (hold.h) */
+    uint32_t *waiters;    /* of the map: also tells whose cell it is */
+    char *bucket;         /* where the entry lies that is held, or where it would be put */
+    uint32_t slot;
+    bool exclusive;
+    bool died; /* its thread ended while it held it */
+};
+
+#define CM_HOLDS_ 12
+
+struct cm_hold_block_ {
+    struct cm_hold_block_ *more;
+    uint64_t taken; /* a bit for each that is in use; only the thread's own */
+    struct cm_hold_ holds[CM_HOLDS_];
+};
+
 struct cm_thread_ {
-    uint64_t pin; /* 0: outside. Otherwise the epoch word read on entering. Written by its thread, read by reclaimers */
-    uint64_t leaf;                /* the same, for a single lookup, which runs no code that could pin inside it */
     uint32_t index;               /* never changes */
     uint32_t fenced;              /* 1: every pin is followed by a fence of its own (domain.h) */
     struct cm_thread_ *next;      /* in the list of all records; never changes once published */
     struct cm_thread_ *next_free; /* under the registry's lock */
     uint32_t used;                /* 1: a living thread has it */
+    uint32_t victim;              /* 1: its wait is given up, so that a circle of waits ends */
+    /* A wait while something is held, for others who look for a circle; under the lock of hold.c but for clearing. */
+    const uint64_t *waits_for; /* the cell, NULL: it does not wait */
+    uint64_t search;           /* the last search that came by, and by whom */
+    struct cm_thread_ *from;
+    struct cm_thread_ *search_next;
+    bool reports; /* the call that waits can say CM_DEADLOCK */
+    /* Written by its thread for each operation, read by reclaimers; 0: outside, otherwise the epoch word read on
+     * entering. They lie where in a page buckets have their links: a load waits until an older store to the same place
+     * of another page is done, as if it were the same memory, and then nothing behind it overlaps. */
+    char before_leaf_[CM_APART - 8 - 65];
+    uint64_t leaf; /* of a single lookup, which runs no code that could pin inside it */
+    char before_pin_[CM_APART - 8];
+    uint64_t pin;
+    struct cm_hold_block_ held __attribute__((aligned(CM_APART)));
 } __attribute__((aligned(CM_APART)));
+
+CM_STATIC_ASSERT(offsetof(struct cm_thread_, leaf) % CM_APART == CM_APART - 8, "where buckets have their links");
+CM_STATIC_ASSERT(offsetof(struct cm_thread_, pin) % CM_APART == CM_APART - 8, "where buckets have their links");
 
 /* The calling thread's record; NULL before its first call and once it has ended. */
 extern CM_API CM_THREAD_LOCAL struct cm_thread_ *cm_thread_self_;

@@ -1,0 +1,82 @@
+/* What threads hold while code of the user runs, so that no wait for oneself, and no circle of waits, goes unseen.
+ *
+ * Shape. Each guard, and each call that runs a function of the user under a lock, has a cm_hold_ in its thread's
+ * record: type-stable memory, in blocks that are never freed. Taking and dropping one are plain stores to the thread's
+ * own lines.
+ *
+ * Circles. A thread that is about to sleep while it holds something publishes which cell it waits for, under one lock
+ * (src/hold.c), and follows the waits of the holders of that cell, and of those they wait for. Whoever closes a circle
+ * publishes last, sees it, and gives up; or, if the call cannot say so, another one of the circle does. Threads that
+ * hold nothing are in no circle and publish nothing.
+ *
+ * Invariants. (H1) A hold is set after its lock was taken, by its thread, and cleared before the lock is given back.
+ * (H2) Who has published does not change its holds until it has withdrawn; its waker withdraws for it. */
+#ifndef CONCMAP_DETAIL_HOLD_H
+#define CONCMAP_DETAIL_HOLD_H
+
+#include <concmap/detail/thread.h>
+
+CM_BEGIN_DECLS
+
+#define CM_HOLDS_ALL_ ((UINT64_C(1) << CM_HOLDS_) - 1)
+
+/* A hold of a further block. NULL: no memory, or a thread without a record. */
+CM_API CM_COLD struct cm_hold_ *cm_hold_take_more_(struct cm_thread_ *thread);
+CM_API CM_COLD void cm_hold_drop_more_(struct cm_thread_ *thread, struct cm_hold_ *hold);
+
+CM_INLINE struct cm_hold_ *cm_hold_take_(struct cm_thread_ *thread)
+{
+    uint64_t taken = thread->held.taken;
+    if (CM_UNLIKELY((taken & CM_HOLDS_ALL_) == CM_HOLDS_ALL_))
+        return cm_hold_take_more_(thread);
+    unsigned i = (unsigned)__builtin_ctzll(~taken);
+    thread->held.taken = taken | UINT64_C(1) << i;
+    return &thread->held.holds[i];
+}
+
+/* Lists what has been locked (H1). */
+CM_INLINE void cm_hold_set_(struct cm_hold_ *hold, uint32_t *waiters, const uint64_t *cell, char *bucket, unsigned slot,
+                            bool exclusive)
+{
+    hold->waiters = waiters;
+    hold->bucket = bucket;
+    hold->slot = slot;
+    hold->exclusive = exclusive;
+    cm_store_relaxed_(&hold->cell, cell); /* relaxed: whoever looks does so under a lock that this thread takes first */
+}
+
+CM_INLINE void cm_hold_drop_(struct cm_thread_ *thread, struct cm_hold_ *hold)
+{
+    cm_store_relaxed_(&hold->cell, (const uint64_t *)NULL);
+    size_t i = (size_t)(hold - thread->held.holds);
+    if (CM_LIKELY(i < CM_HOLDS_))
+        thread->held.taken &= ~(UINT64_C(1) << i);
+    else
+        cm_hold_drop_more_(thread, hold);
+}
+
+/* Whether the thread holds anything. */
+CM_INLINE bool cm_hold_any_(const struct cm_thread_ *thread)
+{
+    return thread->held.taken != 0 || thread->held.more != NULL; /* a thread that has further blocks may */
+}
+
+/* The thread's next hold of the cell after `hold`, or its first one for NULL; NULL: no more. */
+CM_API CM_COLD struct cm_hold_ *cm_hold_next_(struct cm_thread_ *thread, const uint64_t *cell, struct cm_hold_ *hold);
+
+/* The same for holds whose threads have ended. The caller has the cell. */
+CM_API CM_COLD struct cm_hold_ *cm_hold_next_died_(const uint64_t *cell, struct cm_hold_ *hold);
+/* Forgets a hold whose thread has ended. */
+CM_API CM_COLD void cm_hold_bury_(struct cm_hold_ *hold);
+/* Forgets all of a map that is destroyed, told by its count of waiters. */
+CM_API CM_COLD void cm_holds_bury_all_(const uint32_t *waiters);
+
+/* Says that the thread is about to sleep until the cell is free. False: somebody waits for this thread who would then
+ * never be let in, and the wait must be given up; nothing is published. */
+CM_API CM_COLD bool cm_wait_publish_(struct cm_thread_ *thread, const uint64_t *cell, bool reports);
+/* Takes it back. False: another thread has given this wait up, to end a circle. */
+CM_API CM_COLD bool cm_wait_withdraw_(struct cm_thread_ *thread);
+
+CM_END_DECLS
+
+#endif

@@ -1,0 +1,315 @@
+/* Holds beyond the first block, and the search for circles of waits. */
+#include <concmap/detail/hold.h>
+
+#include <concmap/detail/cell.h>
+#include <pthread.h>
+
+#include "parking.h"
+#include "platform.h"
+#include "thread_registry.h"
+
+#define BLOCK_BYTES 4096
+#define CONFIRM_NS 1000000 /* a circle that still stands after so long is one: a thread just woken has run */
+
+/* ---- further blocks ---- */
+
+static struct cm_hold_block_ *block_make(void)
+{
+    struct cm_hold_block_ *blocks = cm_platform_map_(BLOCK_BYTES, BLOCK_BYTES, false);
+    if (!blocks)
+        return NULL;
+    cm_platform_lockfree_memory_(blocks, BLOCK_BYTES);
+    size_t count = BLOCK_BYTES / sizeof *blocks;
+    for (size_t i = 0; i + 1 < count; i++)
+        blocks[i].more = &blocks[i + 1];
+    return blocks;
+}
+
+struct cm_hold_ *cm_hold_take_more_(struct cm_thread_ *thread)
+{
+    if (thread->index == CM_STRANGER_)
+        return NULL;
+    struct cm_hold_block_ *block = &thread->held;
+    while (block->taken == CM_HOLDS_ALL_) {
+        struct cm_hold_block_ *more = block->more;
+        if (!more && !(more = block_make()))
+            return NULL;
+        cm_store_release_(&block->more, more); /* pairs with holds_next() */
+        block = more;
+    }
+    unsigned i = (unsigned)__builtin_ctzll(~block->taken);
+    block->taken |= UINT64_C(1) << i;
+    return &block->holds[i];
+}
+
+void cm_hold_drop_more_(struct cm_thread_ *thread, struct cm_hold_ *hold)
+{
+    for (struct cm_hold_block_ *block = thread->held.more; block; block = block->more)
+        if (hold >= block->holds && hold < block->holds + CM_HOLDS_)
+            block->taken &= ~(UINT64_C(1) << (hold - block->holds));
+}
+
+/* All holds of a thread, in any state: `*block` and `*i` step on. */
+static struct cm_hold_ *holds_next(struct cm_hold_block_ **block, size_t *i)
+{
+    if (*i == CM_HOLDS_) {
+        *block = cm_load_acquire_(&(*block)->more);
+        *i = 0;
+    }
+    return *block ? &(*block)->holds[(*i)++] : NULL;
+}
+
+struct cm_hold_ *cm_hold_next_(struct cm_thread_ *thread, const uint64_t *cell, struct cm_hold_ *hold)
+{
+    struct cm_hold_block_ *block = &thread->held;
+    size_t i = 0;
+    bool past = hold == NULL;
+    for (struct cm_hold_ *at; (at = holds_next(&block, &i)) != NULL; past |= at == hold)
+        if (past && cm_load_relaxed_(&at->cell) == cell)
+            return at;
+    return NULL;
+}
+
+static pthread_mutex_t waits = PTHREAD_MUTEX_INITIALIZER; /* the waits that are published, and the dead; a leaf */
+
+/* ---- the dead ---- */
+
+static struct cm_thread_ *dead; /* records of ended threads with holds that nobody has dealt with, by next_free */
+
+static struct cm_hold_ *dead_next(struct cm_hold_ *hold, bool (*wanted)(const struct cm_hold_ *, const void *),
+                                  const void *what)
+{
+    bool past = hold == NULL;
+    for (struct cm_thread_ *thread = dead; thread; thread = thread->next_free) {
+        struct cm_hold_block_ *block = &thread->held;
+        size_t i = 0;
+        for (struct cm_hold_ *at; (at = holds_next(&block, &i)) != NULL; past |= at == hold)
+            if (past && at->died && wanted(at, what))
+                return at;
+    }
+    return NULL;
+}
+
+static bool is_of_cell(const struct cm_hold_ *hold, const void *cell)
+{
+    return cm_load_relaxed_(&hold->cell) == cell;
+}
+
+static bool is_of_map(const struct cm_hold_ *hold, const void *waiters)
+{
+    return hold->waiters == waiters;
+}
+
+struct cm_hold_ *cm_hold_next_died_(const uint64_t *cell, struct cm_hold_ *hold)
+{
+    pthread_mutex_lock(&waits);
+    hold = dead_next(hold, is_of_cell, cell);
+    pthread_mutex_unlock(&waits);
+    return hold;
+}
+
+static bool thread_has_died_holds(struct cm_thread_ *thread)
+{
+    struct cm_hold_block_ *block = &thread->held;
+    size_t i = 0;
+    for (struct cm_hold_ *at; (at = holds_next(&block, &i)) != NULL;)
+        if (at->died)
+            return true;
+    return false;
+}
+
+static void hold_clear(struct cm_hold_ *hold)
+{
+    hold->died = false;
+    cm_store_relaxed_(&hold->cell, (const uint64_t *)NULL);
+}
+
+/* Takes the records without holds off the list, for other threads to use. Returns them. */
+static struct cm_thread_ *dead_release(void)
+{
+    struct cm_thread_ *free = NULL;
+    for (struct cm_thread_ **link = &dead; *link;) {
+        struct cm_thread_ *thread = *link;
+        if (thread_has_died_holds(thread)) {
+            link = &thread->next_free;
+            continue;
+        }
+        *link = thread->next_free;
+        thread->next_free = free;
+        free = thread;
+    }
+    return free;
+}
+
+void cm_hold_bury_(struct cm_hold_ *hold)
+{
+    pthread_mutex_lock(&waits);
+    hold_clear(hold);
+    struct cm_thread_ *free = dead_release();
+    pthread_mutex_unlock(&waits);
+    cm_thread_release_(free);
+}
+
+void cm_holds_bury_all_(const uint32_t *waiters)
+{
+    pthread_mutex_lock(&waits);
+    for (struct cm_hold_ *hold; (hold = dead_next(NULL, is_of_map, waiters)) != NULL;)
+        hold_clear(hold);
+    struct cm_thread_ *free = dead_release();
+    pthread_mutex_unlock(&waits);
+    cm_thread_release_(free);
+}
+
+/* Gives back one lock of a thread that ends. What it may have left half done is marked. */
+static void hold_end(struct cm_thread_ *thread, struct cm_hold_ *hold)
+{
+    uint64_t *cell = (uint64_t *)(uintptr_t)hold->cell;
+    if (!hold->exclusive) {
+        hold_clear(hold);
+        cm_cell_unshare_(cell, hold->waiters);
+        return;
+    }
+    uint64_t entry = CM_SLOT_BIT_(hold->slot);
+    hold->died = (cm_load_relaxed_((uint64_t *)(void *)hold->bucket) & entry) != 0; /* not of a vacant entry */
+    /* UNTIDY: an insert may have linked a bucket that is empty. */
+    cm_store_relaxed_(cell, cm_load_relaxed_(cell) | CM_UNTIDY_ | (hold->died ? CM_DIED_ : 0));
+    if (!hold->died)
+        hold_clear(hold);
+    for (struct cm_hold_ *other = NULL; (other = cm_hold_next_(thread, cell, other)) != NULL;)
+        if (other->exclusive && !other->died)
+            return; /* the cell is given back with that one */
+    cm_platform_tsan_release_(cell);
+    cm_cell_unlock_(cell, cm_load_relaxed_(cell), hold->waiters);
+}
+
+bool cm_holds_end_(struct cm_thread_ *thread)
+{
+    struct cm_hold_block_ *block = &thread->held;
+    size_t i = 0;
+    for (struct cm_hold_ *hold; (hold = holds_next(&block, &i)) != NULL;)
+        if (hold->cell)
+            hold_end(thread, hold);
+    for (block = &thread->held; block; block = block->more)
+        block->taken = 0;
+    bool died = thread_has_died_holds(thread);
+    if (died) {
+        pthread_mutex_lock(&waits);
+        thread->next_free = dead;
+        dead = thread;
+        pthread_mutex_unlock(&waits);
+    }
+    return died;
+}
+
+void cm_holds_forget_(struct cm_thread_ *thread)
+{
+    struct cm_hold_block_ *block = &thread->held;
+    size_t i = 0;
+    for (struct cm_hold_ *hold; (hold = holds_next(&block, &i)) != NULL;)
+        hold_clear(hold);
+    for (block = &thread->held; block; block = block->more)
+        block->taken = 0;
+    thread->waits_for = NULL;
+    thread->victim = 0;
+}
+
+void cm_waits_forget_(void)
+{
+    waits = (pthread_mutex_t)PTHREAD_MUTEX_INITIALIZER;
+    dead = NULL;
+}
+
+/* ---- circles ---- */
+
+static uint64_t searches;
+
+static bool holds_cell(struct cm_thread_ *thread, const uint64_t *cell)
+{
+    return cm_hold_next_(thread, cell, NULL) != NULL;
+}
+
+/* The holders of a cell that wait themselves join the search. True: the searcher is one of the holders. */
+static bool search_holders(struct cm_thread_ *self, struct cm_thread_ *waiter, struct cm_thread_ ***tail)
+{
+    const uint64_t *cell = cm_load_relaxed_(&waiter->waits_for);
+    for (struct cm_thread_ *thread = cm_thread_records_(); cell && thread; thread = thread->next) {
+        if (thread == waiter || !holds_cell(thread, cell))
+            continue;
+        if (thread == self)
+            return true;
+        if (thread->search == searches || !cm_load_relaxed_(&thread->waits_for))
+            continue;
+        thread->search = searches;
+        thread->from = waiter;
+        thread->search_next = NULL;
+        **tail = thread;
+        *tail = &thread->search_next;
+    }
+    return false;
+}
+
+/* The last thread of a circle of waits that leads back to `self`, the others by `from`; NULL: there is none. */
+static struct cm_thread_ *circle_find(struct cm_thread_ *self)
+{
+    struct cm_thread_ **tail = &self->search_next;
+    self->search = ++searches;
+    self->search_next = self->from = NULL;
+    for (struct cm_thread_ *waiter = self; waiter; waiter = waiter->search_next)
+        if (search_holders(self, waiter, &tail))
+            return waiter;
+    return NULL;
+}
+
+/* One of the circle whose call can say so: `self`, if possible. */
+static struct cm_thread_ *victim_of(struct cm_thread_ *self, struct cm_thread_ *circle)
+{
+    if (self->reports)
+        return self;
+    for (; circle; circle = circle->from)
+        if (circle->reports)
+            return circle;
+    return self;
+}
+
+bool cm_wait_publish_(struct cm_thread_ *thread, const uint64_t *cell, bool reports)
+{
+    if (thread->index == CM_STRANGER_)
+        return true;
+    pthread_mutex_lock(&waits);
+    cm_store_relaxed_(&thread->victim, 0);
+    thread->reports = reports;
+    cm_store_relaxed_(&thread->waits_for, cell);
+    struct cm_thread_ *circle = circle_find(thread);
+    if (circle) {
+        pthread_mutex_unlock(&waits);
+        uint32_t nothing = 0;
+        cm_platform_sleep_(&nothing, 0, CONFIRM_NS);
+        pthread_mutex_lock(&waits);
+        circle = circle_find(thread);
+    }
+    struct cm_thread_ *victim = circle ? victim_of(thread, circle) : NULL;
+    const uint64_t *wake = NULL;
+    if (victim == thread) {
+        cm_store_relaxed_(&thread->waits_for, (const uint64_t *)NULL);
+    } else if (victim) {
+        cm_store_relaxed_(&victim->victim, 1);
+        wake = cm_load_relaxed_(&victim->waits_for);
+        cm_store_relaxed_(&victim->waits_for, (const uint64_t *)NULL);
+    }
+    pthread_mutex_unlock(&waits);
+    if (wake)
+        cm_unpark_(wake, true);
+    return victim != thread;
+}
+
+bool cm_wait_withdraw_(struct cm_thread_ *thread)
+{
+    if (thread->index == CM_STRANGER_)
+        return true;
+    pthread_mutex_lock(&waits);
+    cm_store_relaxed_(&thread->waits_for, (const uint64_t *)NULL);
+    bool victim = cm_load_relaxed_(&thread->victim);
+    cm_store_relaxed_(&thread->victim, 0);
+    pthread_mutex_unlock(&waits);
+    return !victim;
+}

@@ -1,0 +1,923 @@
+/* Guards, entries, conditional changes, and the deadlocks that are seen. The names with a letter and a number are cases
+ * of the project's list of bugs that other maps had. */
+#include <concmap/sharded.h>
+#include <pthread.h>
+#include <sched.h>
+#include <unistd.h>
+
+#include "crew.h"
+#include "unit.h"
+
+struct page {
+    uint64_t words[32];
+};
+
+static uint64_t plain_hash(const uint64_t *key, uint64_t seed)
+{
+    (void)seed;
+    return *key;
+}
+
+CM_SHARDED_MAP(nums, uint64_t, uint64_t, cm_hash_u64, cm_equal_u64)
+CM_SHARDED_MAP(plain, uint64_t, uint64_t, plain_hash, cm_equal_u64) /* keys 64 apart share a bucket for long */
+CM_SHARDED_MAP(pages, uint64_t, struct page, cm_hash_u64, cm_equal_u64)
+CM_SHARDED_MAP(words, cm_str, uint64_t, cm_hash_str, cm_equal_str)
+
+#define IN_SECOND(n) cm_deadline_after(UINT64_C(1000000000) * (n))
+#define IN_MS(n) cm_deadline_after(UINT64_C(1000000) * (n))
+
+static cm_status add_one(uint64_t *value, void *context)
+{
+    (void)context;
+    ++*value;
+    return CM_OK;
+}
+
+static cm_status make_seven(uint64_t *value, void *context)
+{
+    (void)context;
+    *value = 7;
+    return CM_OK;
+}
+
+static cm_status spoil(uint64_t *value, void *context)
+{
+    (void)context;
+    *value = 77;
+    return CM_FULL;
+}
+
+static void well(plain *map, size_t entries)
+{
+    const char *reason = NULL;
+    cm_status status = plain_check(map, &reason);
+    if (status != CM_OK)
+        fail_msg("%s", reason ? reason : cm_status_text(status));
+    assert_int_equal(plain_len(map), entries);
+}
+
+/* ---- one thread ---- */
+
+static void a_write_guard_changes_the_value(void **state)
+{
+    (void)state;
+    nums map;
+    nums_write_guard guard;
+    assert_int_equal(nums_init(&map, NULL), CM_OK);
+    assert_int_equal(nums_write(&map, 1, &guard), CM_ABSENT);
+    assert_null(guard.value);
+    assert_int_equal(nums_write_unlock(&guard), CM_INVALID);
+    assert_int_equal(nums_put(&map, 1, 5, NULL), CM_OK);
+    assert_int_equal(nums_write(&map, 1, &guard), CM_OK);
+    *guard.value += 2;
+    assert_int_equal(nums_write_unlock(&guard), CM_OK);
+    assert_int_equal(nums_write_unlock(&guard), CM_INVALID);
+    uint64_t value;
+    assert_true(nums_get(&map, 1, &value) && value == 7);
+    nums_destroy(&map);
+}
+
+static void scopes_unlock_however_they_are_left(void **state)
+{
+    (void)state;
+    nums map;
+    size_t absent = 0;
+    assert_int_equal(nums_init(&map, NULL), CM_OK);
+    assert_int_equal(nums_put(&map, 1, 0, NULL), CM_OK);
+    for (int i = 0; i < 3; i++) {
+        CM_WITH_WRITE (nums, &map, 1, g) {
+            ++*g.value;
+            if (i == 0)
+                continue;
+            if (i == 1)
+                break;
+        }
+        CM_WITH_WRITE (nums, &map, 2, g)
+            absent += 100;
+        else
+            absent += g.status == CM_ABSENT;
+    }
+    CM_WITH_WRITE (nums, &map, 1, g) {
+        ++*g.value;
+        goto out;
+    }
+out:
+    CM_WITH_READ (nums, &map, 1, g)
+        assert_int_equal(*g.value, 4);
+    else
+        fail();
+    assert_int_equal(absent, 3);
+    assert_int_equal(nums_try_put(&map, 1, 9, NULL), CM_REPLACED); /* nobody holds it */
+    nums_destroy(&map);
+}
+
+static void an_entry_is_made_changed_and_removed(void **state)
+{
+    (void)state;
+    nums map;
+    nums_write_guard entry;
+    uint64_t old = 0;
+    assert_int_equal(nums_init(&map, NULL), CM_OK);
+    for (uint64_t key = 0; key < 3000; key++) {
+        assert_int_equal(nums_entry(&map, key, &entry), CM_OK);
+        assert_null(entry.value);
+        assert_int_equal(nums_entry_and_modify(&entry, add_one, NULL), CM_ABSENT);
+        assert_int_equal(*nums_entry_or_insert(&entry, 3), 3);
+        assert_int_equal(nums_entry_and_modify(&entry, add_one, NULL), CM_OK);
+        assert_int_equal(nums_entry_and_modify(&entry, spoil, NULL), CM_FULL);
+        assert_int_equal(*nums_entry_or_insert(&entry, 99), 4);
+        assert_int_equal(nums_entry_or_insert_with(&entry, make_seven, NULL), CM_EXISTS);
+        assert_int_equal(nums_entry_replace(&entry, 8, &old), CM_REPLACED);
+        assert_int_equal(old, 4);
+        if (key % 3 == 0) {
+            assert_int_equal(nums_entry_remove(&entry, &old), CM_OK);
+            assert_int_equal(old, 8);
+            assert_int_equal(nums_entry_remove(&entry, &old), CM_ABSENT);
+        }
+        if (key % 6 == 0)
+            assert_int_equal(*nums_entry_insert(&entry, 8), 8);
+        assert_int_equal(nums_entry_unlock(&entry), CM_OK);
+    }
+    assert_int_equal(nums_len(&map), 2500);
+    const char *reason = NULL;
+    assert_int_equal(nums_settle(&map), CM_OK);
+    assert_int_equal(nums_check(&map, &reason), CM_OK);
+    nums_destroy(&map);
+}
+
+static void entries_own_their_texts(void **state)
+{
+    (void)state;
+    words map;
+    char text[700];
+    assert_int_equal(words_init(&map, NULL), CM_OK);
+    for (unsigned i = 0; i < 700; i++) {
+        words_write_guard entry;
+        memset(text, 'a' + (int)(i % 26), sizeof text);
+        memcpy(text, &i, sizeof i);
+        assert_int_equal(words_entry(&map, cm_str_from(text, i), &entry), CM_OK);
+        if (i % 2)
+            assert_non_null(words_entry_insert(&entry, i));
+        if (i % 4 == 3) {
+            assert_int_equal(words_entry_remove(&entry, NULL), CM_OK);
+            assert_non_null(words_entry_insert(&entry, i + 1));
+        }
+        assert_int_equal(words_entry_unlock(&entry), CM_OK);
+    }
+    for (unsigned i = 0; i < 700; i++) {
+        uint64_t value = 0;
+        memset(text, 'a' + (int)(i % 26), sizeof text);
+        memcpy(text, &i, sizeof i);
+        bool expected = i % 2;
+        if (i >= sizeof i)
+            assert_int_equal(words_get(&map, cm_str_from(text, i), &value), expected);
+        if (i >= sizeof i && expected)
+            assert_int_equal(value, i % 4 == 3 ? i + 1 : i);
+    }
+    const char *reason = NULL;
+    assert_int_equal(words_check(&map, &reason), CM_OK);
+    words_destroy(&map);
+}
+
+static bool is_even(const uint64_t *value, void *context)
+{
+    (void)context;
+    return *value % 2 == 0;
+}
+
+static cm_status if_zero(uint64_t *value, void *context)
+{
+    (void)context;
+    return *value == 0 ? CM_OK : CM_EXISTS;
+}
+
+static bool same(const uint64_t *a, const uint64_t *b)
+{
+    return *a == *b;
+}
+
+static void conditional_changes(void **state)
+{
+    (void)state;
+    nums map;
+    uint64_t value = 0;
+    assert_int_equal(nums_init(&map, NULL), CM_OK);
+    assert_int_equal(nums_put(&map, 1, 2, NULL), CM_OK);
+    assert_int_equal(nums_update_if(&map, 1, is_even, add_one, NULL), CM_OK);
+    assert_int_equal(nums_update_if(&map, 1, is_even, add_one, NULL), CM_EXISTS);
+    assert_int_equal(nums_remove_if(&map, 1, if_zero, NULL, NULL), CM_EXISTS);
+    value = 2;
+    assert_int_equal(nums_compare_exchange(&map, 1, &value, 9, same), CM_EXISTS);
+    assert_int_equal(value, 3);
+    assert_int_equal(nums_compare_exchange(&map, 1, &value, 0, same), CM_REPLACED);
+    assert_int_equal(nums_compare_exchange(&map, 5, &value, 0, same), CM_ABSENT);
+    assert_int_equal(nums_take_or(&map, 5, 44, &value), CM_ABSENT);
+    assert_int_equal(value, 44);
+    assert_int_equal(nums_remove_if(&map, 1, if_zero, NULL, &value), CM_OK);
+    assert_int_equal(value, 0);
+    assert_int_equal(nums_remove_if(&map, 1, if_zero, NULL, NULL), CM_ABSENT);
+    assert_int_equal(nums_put(&map, 1, 6, NULL), CM_OK);
+    assert_int_equal(nums_take_or(&map, 1, 44, &value), CM_OK);
+    assert_int_equal(value, 6);
+    assert_int_equal(nums_len(&map), 0);
+    nums_destroy(&map);
+}
+
+/* ---- K2: what a thread does under its own guards ---- */
+
+#define NEAR(i) ((uint64_t)(i)*4096) /* keys of one bucket, while the table has 4096 buckets or fewer */
+
+static void K2_only_the_same_key_of_the_same_thread_is_a_deadlock(void **state)
+{
+    (void)state;
+    plain map;
+    uint64_t value;
+    assert_int_equal(plain_init(&map, NULL), CM_OK);
+    for (uint64_t i = 0; i < 30; i++)
+        assert_int_equal(plain_put(&map, NEAR(i), i, NULL), CM_OK);
+    plain_write_guard guard, other;
+    plain_read_guard reader;
+    assert_int_equal(plain_write(&map, NEAR(7), &guard), CM_OK);
+    *guard.value = 70;
+    /* the same key */
+    assert_int_equal(plain_put(&map, NEAR(7), 1, NULL), CM_DEADLOCK);
+    assert_int_equal(plain_try_put(&map, NEAR(7), 1, NULL), CM_DEADLOCK);
+    assert_int_equal(plain_remove(&map, NEAR(7), NULL), CM_DEADLOCK);
+    assert_int_equal(plain_update(&map, NEAR(7), add_one, NULL), CM_DEADLOCK);
+    assert_int_equal(plain_upsert(&map, NEAR(7), 1, add_one, NULL), CM_DEADLOCK);
+    assert_int_equal(plain_write(&map, NEAR(7), &other), CM_DEADLOCK);
+    assert_int_equal(plain_entry(&map, NEAR(7), &other), CM_DEADLOCK);
+    assert_int_equal(plain_read(&map, NEAR(7), &reader), CM_DEADLOCK);
+    assert_true(plain_get(&map, NEAR(7), &value) && value == 70); /* reads through */
+    /* others of the bucket, in all ways */
+    assert_true(plain_get(&map, NEAR(8), &value) && value == 8);
+    assert_int_equal(plain_put(&map, NEAR(8), 80, NULL), CM_REPLACED);
+    assert_int_equal(plain_update(&map, NEAR(9), add_one, NULL), CM_OK);
+    for (uint64_t i = 0; i < 30; i += 2)
+        assert_int_equal(plain_remove(&map, NEAR(i), &value), CM_OK);
+    for (uint64_t i = 100; i < 120; i++)
+        assert_int_equal(plain_insert(&map, NEAR(i), i), CM_OK);
+    assert_int_equal(plain_write(&map, NEAR(9), &other), CM_OK);
+    assert_int_equal(plain_put(&map, NEAR(9), 1, NULL), CM_DEADLOCK);
+    assert_int_equal(*other.value, 10);
+    assert_int_equal(plain_remove(&map, NEAR(11), NULL), CM_OK);
+    assert_int_equal(*guard.value, 70); /* it has not moved */
+    assert_int_equal(plain_write_unlock(&guard), CM_OK);
+    assert_int_equal(*other.value, 10);
+    assert_int_equal(plain_put(&map, NEAR(7), 71, NULL), CM_REPLACED); /* under the other one */
+    assert_int_equal(plain_write_unlock(&other), CM_OK);
+    /* elsewhere */
+    well(&map, 15 - 1 + 20);
+    plain_destroy(&map);
+}
+
+static void K2_readers_may_change_other_keys(void **state)
+{
+    (void)state;
+    plain map;
+    uint64_t value;
+    assert_int_equal(plain_init(&map, NULL), CM_OK);
+    for (uint64_t i = 0; i < 30; i++)
+        assert_int_equal(plain_put(&map, NEAR(i), i, NULL), CM_OK);
+    plain_read_guard guard, clone;
+    plain_write_guard other;
+    assert_int_equal(plain_read(&map, NEAR(3), &guard), CM_OK);
+    assert_int_equal(plain_read_clone(&guard, &clone), CM_OK);
+    assert_int_equal(plain_put(&map, NEAR(3), 1, NULL), CM_DEADLOCK);
+    assert_int_equal(plain_write(&map, NEAR(3), &other), CM_DEADLOCK);
+    assert_true(plain_get(&map, NEAR(3), &value) && value == 3);
+    for (uint64_t i = 10; i < 30; i++)
+        assert_int_equal(plain_remove(&map, NEAR(i), NULL), CM_OK);
+    assert_int_equal(plain_entry(&map, NEAR(50), &other), CM_OK);
+    assert_int_equal(plain_put(&map, NEAR(50), 1, NULL), CM_DEADLOCK); /* a vacant entry is held, too */
+    assert_int_equal(plain_put(&map, NEAR(51), 1, NULL), CM_OK);
+    assert_int_equal(plain_read_unlock(&guard), CM_OK);
+    assert_int_equal(*plain_entry_insert(&other, 50), 50);
+    assert_int_equal(plain_entry_unlock(&other), CM_OK);
+    assert_int_equal(*clone.value, 3);
+    assert_int_equal(plain_read_unlock(&clone), CM_OK);
+    assert_int_equal(plain_read_unlock(&clone), CM_INVALID);
+    well(&map, 12);
+    assert_int_equal(plain_put(&map, NEAR(3), 1, NULL), CM_REPLACED);
+    well(&map, 12);
+    plain_destroy(&map);
+}
+
+/* Any nesting of guards and calls on the keys of one bucket, beside a model. */
+static void K2_nested_at_random(void **state)
+{
+    (void)state;
+    enum { KEYS = 24, GUARDS = 5 };
+    uint64_t random = crew_seed("nested guards");
+    plain map;
+    bool present[KEYS] = {false};
+    uint64_t values[KEYS] = {0};
+    plain_write_guard guards[GUARDS];
+    int of[GUARDS] = {-1, -1, -1, -1, -1};
+    assert_int_equal(plain_init(&map, NULL), CM_OK);
+    for (size_t n = 0; n < crew_scale(200000); n++) {
+        int key = (int)(crew_random(&random) % KEYS), g = (int)(random >> 20) % GUARDS, held = -1;
+        uint64_t value = 0;
+        g = g < 0 ? -g : g;
+        for (int i = 0; i < GUARDS; i++)
+            held = of[i] == key ? i : held;
+        switch (random >> 40 & 7) {
+        case 0:
+        case 1: { /* an entry, or the end of one */
+            if (of[g] >= 0) {
+                assert_int_equal(plain_entry_unlock(&guards[g]), CM_OK);
+                of[g] = -1;
+                break;
+            }
+            assert_int_equal(plain_entry(&map, NEAR(key), &guards[g]), held >= 0 ? CM_DEADLOCK : CM_OK);
+            of[g] = held >= 0 ? -1 : key;
+            break;
+        }
+        case 2: /* through the guard */
+            if (of[g] < 0)
+                break;
+            assert_non_null(plain_entry_insert(&guards[g], n));
+            present[of[g]] = true;
+            values[of[g]] = n;
+            break;
+        case 3:
+            if (of[g] < 0)
+                break;
+            assert_int_equal(plain_entry_remove(&guards[g], &value), present[of[g]] ? CM_OK : CM_ABSENT);
+            present[of[g]] = false;
+            break;
+        case 4:
+            assert_int_equal(plain_put(&map, NEAR(key), n, NULL), held >= 0      ? CM_DEADLOCK
+                                                                  : present[key] ? CM_REPLACED
+                                                                                 : CM_OK);
+            if (held < 0) {
+                present[key] = true;
+                values[key] = n;
+            }
+            break;
+        case 5:
+            assert_int_equal(plain_remove(&map, NEAR(key), NULL), held >= 0      ? CM_DEADLOCK
+                                                                  : present[key] ? CM_OK
+                                                                                 : CM_ABSENT);
+            present[key] &= held >= 0;
+            break;
+        default:
+            assert_int_equal(plain_get(&map, NEAR(key), &value), present[key]);
+            if (present[key])
+                assert_int_equal(value, values[key]);
+        }
+        for (int i = 0; i < GUARDS; i++)
+            if (of[i] >= 0 && present[of[i]])
+                assert_int_equal(*guards[i].value, values[of[i]]);
+    }
+    for (int i = 0; i < GUARDS; i++)
+        if (of[i] >= 0)
+            assert_int_equal(plain_entry_unlock(&guards[i]), CM_OK);
+    size_t entries = 0;
+    for (int i = 0; i < KEYS; i++)
+        entries += present[i];
+    well(&map, entries);
+    assert_int_equal(plain_put(&map, NEAR(KEYS), 0, NULL), CM_OK); /* whoever comes next tidies */
+    well(&map, entries + 1);
+    plain_destroy(&map);
+}
+
+/* ---- several threads ---- */
+
+/* A map whose key 1 the main thread keeps while others come. */
+struct kept {
+    nums map;
+    uint32_t told;
+    cm_status status;
+    cm_deadline deadline;
+};
+
+static void kept_init(struct kept *kept)
+{
+    *kept = (struct kept){.deadline = IN_MS(100)};
+    assert_int_equal(nums_init(&kept->map, NULL), CM_OK);
+    for (uint64_t key = 0; key < 100; key++)
+        assert_int_equal(nums_put(&kept->map, key, key, NULL), CM_OK);
+}
+
+static size_t wrong_unless(cm_status status, cm_status expected)
+{
+    return status != expected;
+}
+
+static bool odd(const uint64_t *value, void *context)
+{
+    (void)context;
+    return *value % 2 == 1;
+}
+
+static cm_status touch_all(uint64_t **values, size_t n, void *context)
+{
+    (void)context;
+    for (size_t i = 0; i < n; i++)
+        if (values[i])
+            ++*values[i];
+    return CM_OK;
+}
+
+/* Every call that waits, in the form that does not: key 1 is kept by another thread. */
+static size_t try_all(void *context, unsigned i)
+{
+    nums *map = &((struct kept *)context)->map;
+    nums_read_guard reader;
+    nums_write_guard writer;
+    uint64_t value = 0, keys[] = {2, 1};
+    size_t wrong = 0;
+    (void)i;
+    wrong += wrong_unless(nums_try_get(map, 1, &value), CM_BUSY);
+    wrong += wrong_unless(nums_try_insert(map, 1, 0), CM_BUSY);
+    wrong += wrong_unless(nums_try_put(map, 1, 0, NULL), CM_BUSY);
+    wrong += wrong_unless(nums_try_update(map, 1, add_one, NULL), CM_BUSY);
+    wrong += wrong_unless(nums_try_upsert(map, 1, 0, add_one, NULL), CM_BUSY);
+    wrong += wrong_unless(nums_try_get_or_insert(map, 1, 0, &value), CM_BUSY);
+    wrong += wrong_unless(nums_try_get_or_insert_with(map, 1, make_seven, NULL, &value), CM_BUSY);
+    wrong += wrong_unless(nums_try_remove(map, 1, NULL), CM_BUSY);
+    wrong += wrong_unless(nums_try_remove_if(map, 1, if_zero, NULL, NULL), CM_BUSY);
+    wrong += wrong_unless(nums_try_update_if(map, 1, odd, add_one, NULL), CM_BUSY);
+    wrong += wrong_unless(nums_try_compare_exchange(map, 1, &value, 1, same), CM_BUSY);
+    wrong += wrong_unless(nums_try_take_or(map, 1, 1, &value), CM_BUSY);
+    wrong += wrong_unless(nums_try_read(map, 1, &reader), CM_BUSY);
+    wrong += wrong_unless(nums_try_write(map, 1, &writer), CM_BUSY);
+    wrong += wrong_unless(nums_try_entry(map, 1, &writer), CM_BUSY);
+    wrong += wrong_unless(nums_try_with_keys(map, keys, 2, touch_all, NULL), CM_BUSY);
+    return wrong;
+}
+
+static size_t time_out_all(void *context, unsigned i)
+{
+    nums *map = &((struct kept *)context)->map;
+    nums_read_guard reader;
+    nums_write_guard writer;
+    uint64_t value = 0, keys[] = {2, 1};
+    size_t wrong = 0;
+    (void)i;
+    wrong += wrong_unless(nums_get_until(map, 1, &value, IN_MS(5)), CM_TIMEOUT);
+    wrong += wrong_unless(nums_insert_until(map, 1, 0, IN_MS(5)), CM_TIMEOUT);
+    wrong += wrong_unless(nums_put_until(map, 1, 0, NULL, IN_MS(5)), CM_TIMEOUT);
+    wrong += wrong_unless(nums_update_until(map, 1, add_one, NULL, IN_MS(5)), CM_TIMEOUT);
+    wrong += wrong_unless(nums_upsert_until(map, 1, 0, add_one, NULL, IN_MS(5)), CM_TIMEOUT);
+    wrong += wrong_unless(nums_get_or_insert_until(map, 1, 0, &value, IN_MS(5)), CM_TIMEOUT);
+    wrong += wrong_unless(nums_get_or_insert_with_until(map, 1, make_seven, NULL, &value, IN_MS(5)), CM_TIMEOUT);
+    wrong += wrong_unless(nums_remove_until(map, 1, NULL, IN_MS(5)), CM_TIMEOUT);
+    wrong += wrong_unless(nums_remove_if_until(map, 1, if_zero, NULL, NULL, IN_MS(5)), CM_TIMEOUT);
+    wrong += wrong_unless(nums_update_if_until(map, 1, odd, add_one, NULL, IN_MS(5)), CM_TIMEOUT);
+    wrong += wrong_unless(nums_compare_exchange_until(map, 1, &value, 1, same, IN_MS(5)), CM_TIMEOUT);
+    wrong += wrong_unless(nums_take_or_until(map, 1, 1, &value, IN_MS(5)), CM_TIMEOUT);
+    wrong += wrong_unless(nums_read_until(map, 1, &reader, IN_MS(5)), CM_TIMEOUT);
+    wrong += wrong_unless(nums_write_until(map, 1, &writer, IN_MS(5)), CM_TIMEOUT);
+    wrong += wrong_unless(nums_entry_until(map, 1, &writer, IN_MS(5)), CM_TIMEOUT);
+    wrong += wrong_unless(nums_with_keys_until(map, keys, 2, touch_all, NULL, IN_MS(5)), CM_TIMEOUT);
+    wrong += wrong_unless(nums_write_until(map, 1, &writer, 1), CM_TIMEOUT); /* long ago */
+    return wrong;
+}
+
+static void K7_every_call_that_waits_has_a_try_and_a_deadline(void **state)
+{
+    (void)state;
+    struct kept kept;
+    kept_init(&kept);
+    nums_write_guard guard;
+    assert_int_equal(nums_write(&kept.map, 1, &guard), CM_OK);
+    assert_int_equal(crew_run(1, try_all, &kept), 0);
+    assert_int_equal(crew_run(1, time_out_all, &kept), 0);
+    assert_int_equal(*guard.value, 1);
+    assert_int_equal(nums_write_unlock(&guard), CM_OK);
+    assert_int_equal(kept.map.core.waiters, 0);
+    assert_int_equal(nums_try_put(&kept.map, 1, 2, NULL), CM_REPLACED); /* nobody left PENDING behind */
+    nums_destroy(&kept.map);
+}
+
+static size_t read_or_fail(void *context, unsigned i)
+{
+    struct kept *kept = context;
+    nums_read_guard guard;
+    (void)i;
+    if (nums_read_until(&kept->map, 1, &guard, IN_SECOND(20)) != CM_OK)
+        return 1;
+    return *guard.value != 5 || nums_read_unlock(&guard) != CM_OK;
+}
+
+static size_t write_fails(void *context, unsigned i)
+{
+    (void)i;
+    return nums_put_until(&((struct kept *)context)->map, 1, 9, NULL, IN_MS(5)) != CM_TIMEOUT;
+}
+
+static void K1_a_downgraded_guard_lets_readers_in_and_ends_free(void **state)
+{
+    (void)state;
+    struct kept kept;
+    kept_init(&kept);
+    nums_write_guard writer;
+    nums_read_guard reader, clone;
+    assert_int_equal(nums_write(&kept.map, 1, &writer), CM_OK);
+    *writer.value = 5;
+    assert_int_equal(nums_write_downgrade(&writer, &reader), CM_OK);
+    assert_int_equal(nums_write_unlock(&writer), CM_INVALID);
+    assert_int_equal(crew_run(3, read_or_fail, &kept), 0);
+    assert_int_equal(crew_run(1, write_fails, &kept), 0);
+    assert_int_equal(nums_read_clone(&reader, &clone), CM_OK);
+    assert_int_equal(nums_read_upgrade(&reader, 1, &writer), CM_BUSY); /* the clone reads, too */
+    assert_int_equal(nums_read_unlock(&clone), CM_OK);
+    assert_int_equal(nums_read_upgrade(&reader, 1, &writer), CM_OK);
+    *writer.value = 6;
+    assert_int_equal(nums_read_unlock(&reader), CM_INVALID);
+    assert_int_equal(nums_write_downgrade(&writer, &reader), CM_OK);
+    assert_int_equal(nums_read_unlock(&reader), CM_OK);
+    assert_int_equal(nums_try_put(&kept.map, 1, 5, NULL), CM_REPLACED);
+    nums_destroy(&kept.map);
+}
+
+static void K4_what_fails_in_the_middle_leaves_the_lock_and_the_value(void **state)
+{
+    (void)state;
+    struct kept kept;
+    uint64_t value;
+    kept_init(&kept);
+    assert_int_equal(nums_update(&kept.map, 1, spoil, NULL), CM_FULL);
+    assert_int_equal(nums_upsert(&kept.map, 1, 0, spoil, NULL), CM_FULL);
+    assert_int_equal(nums_get_or_insert_with(&kept.map, 1000, spoil, NULL, &value), CM_FULL);
+    assert_int_equal(nums_remove_if(&kept.map, 1, spoil, NULL, NULL), CM_FULL);
+    assert_int_equal(nums_try_put(&kept.map, 1, 1, &value), CM_REPLACED);
+    assert_int_equal(nums_try_insert(&kept.map, 1000, 1), CM_OK);
+    nums_destroy(&kept.map);
+}
+
+/* ---- deadlocks ---- */
+
+struct circle {
+    nums map;
+    pthread_barrier_t all_hold;
+    unsigned threads;
+    size_t deadlocks;
+};
+
+static size_t hold_mine_and_want_the_next(void *context, unsigned i)
+{
+    struct circle *circle = context;
+    nums_write_guard mine, next;
+    size_t wrong = nums_write(&circle->map, i, &mine) != CM_OK;
+    pthread_barrier_wait(&circle->all_hold);
+    cm_status status = nums_write_until(&circle->map, (i + 1) % circle->threads, &next, IN_SECOND(30));
+    if (status == CM_DEADLOCK)
+        __atomic_add_fetch(&circle->deadlocks, 1, __ATOMIC_RELAXED);
+    else
+        wrong += status != CM_OK || nums_write_unlock(&next) != CM_OK;
+    return wrong + (nums_write_unlock(&mine) != CM_OK);
+}
+
+static void a_circle_of_waits_is_seen_by_one_of_it(void **state)
+{
+    (void)state;
+    for (unsigned threads = 2; threads <= 5; threads++) {
+        struct circle circle = {.threads = threads};
+        assert_int_equal(nums_init(&circle.map, &(cm_config){.capacity = 10000}), CM_OK);
+        for (uint64_t key = 0; key < threads; key++)
+            assert_int_equal(nums_put(&circle.map, key, 0, NULL), CM_OK);
+        pthread_barrier_init(&circle.all_hold, NULL, threads);
+        assert_int_equal(crew_run(threads, hold_mine_and_want_the_next, &circle), 0);
+        assert_int_equal(circle.deadlocks, 1);
+        pthread_barrier_destroy(&circle.all_hold);
+        nums_destroy(&circle.map);
+    }
+}
+
+/* Within functions given to update, where the lock is the call's. */
+static cm_status want_the_other(uint64_t *value, void *context)
+{
+    struct circle *circle = context;
+    uint64_t other = 1 - *value;
+    pthread_barrier_wait(&circle->all_hold);
+    return nums_put_until(&circle->map, other, other, NULL, IN_SECOND(30));
+}
+
+static size_t update_and_want(void *context, unsigned i)
+{
+    struct circle *circle = context;
+    cm_status status = nums_update(&circle->map, i, want_the_other, circle);
+    if (status == CM_DEADLOCK)
+        __atomic_add_fetch(&circle->deadlocks, 1, __ATOMIC_RELAXED);
+    return status != CM_DEADLOCK && status != CM_REPLACED;
+}
+
+static void a_circle_through_updates_is_seen(void **state)
+{
+    (void)state;
+    struct circle circle = {.threads = 2};
+    assert_int_equal(nums_init(&circle.map, &(cm_config){.capacity = 10000}), CM_OK);
+    for (uint64_t key = 0; key < 2; key++)
+        assert_int_equal(nums_put(&circle.map, key, key, NULL), CM_OK);
+    pthread_barrier_init(&circle.all_hold, NULL, 2);
+    assert_int_equal(crew_run(2, update_and_want, &circle), 0);
+    assert_int_equal(circle.deadlocks, 1);
+    pthread_barrier_destroy(&circle.all_hold);
+    nums_destroy(&circle.map);
+}
+
+/* Two readers of a bucket that want to write others of its keys. */
+static size_t read_and_want_a_neighbour(void *context, unsigned i)
+{
+    plain *map = context;
+    size_t wrong = 0;
+    for (size_t n = 0; n < crew_scale(2000); n++) {
+        plain_read_guard guard;
+        if (plain_read_until(map, NEAR(i), &guard, IN_SECOND(30)) != CM_OK)
+            return wrong + 1;
+        cm_status status = plain_put_until(map, NEAR(10 + i), n, NULL, IN_SECOND(30));
+        wrong += status != CM_REPLACED && status != CM_DEADLOCK;
+        wrong += plain_read_unlock(&guard) != CM_OK;
+    }
+    return wrong;
+}
+
+static void readers_that_want_to_write_do_not_hang(void **state)
+{
+    (void)state;
+    plain map;
+    assert_int_equal(plain_init(&map, NULL), CM_OK);
+    for (uint64_t i = 0; i < 20; i++)
+        assert_int_equal(plain_put(&map, NEAR(i), 0, NULL), CM_OK);
+    assert_int_equal(crew_run(4, read_and_want_a_neighbour, &map), 0);
+    well(&map, 20);
+    plain_destroy(&map);
+}
+
+/* ---- several keys at once ---- */
+
+#define ACCOUNTS 16
+
+static cm_status move_money(uint64_t **values, size_t n, void *context)
+{
+    (void)context;
+    for (size_t i = 1; i < n; i++)
+        if (*values[0] > 0) {
+            --*values[0];
+            ++*values[i];
+        }
+    return CM_OK;
+}
+
+static size_t move_at_random(void *context, unsigned i)
+{
+    plain *map = context;
+    uint64_t random = 88172645463325252u + i;
+    size_t wrong = 0;
+    for (size_t n = 0; n < crew_scale(20000); n++) {
+        uint64_t keys[4];
+        size_t count = 0;
+        while (count < 4) {
+            uint64_t key = crew_random(&random) % ACCOUNTS * 1000;
+            size_t k = 0;
+            while (k < count && keys[k] != key)
+                k++;
+            if (k == count)
+                keys[count++] = key;
+        }
+        if (n % 16 == 0) { /* with a guard of its own, too: then a circle is the caller's affair */
+            plain_write_guard guard;
+            wrong += plain_entry(map, 7 + i * 64, &guard) != CM_OK;
+            cm_status status = plain_with_keys(map, keys, 4, move_money, NULL);
+            wrong += status != CM_OK && status != CM_DEADLOCK;
+            wrong += plain_entry_unlock(&guard) != CM_OK;
+        } else {
+            wrong += plain_with_keys(map, keys, 4, move_money, NULL) != CM_OK;
+        }
+        if (n % 64 == 0) /* growth meanwhile */
+            wrong += plain_put(map, 1000000 + random % 10000000, 0, NULL) < 0;
+    }
+    return wrong;
+}
+
+static void several_keys_are_changed_in_one_step(void **state)
+{
+    (void)state;
+    plain map;
+    uint64_t sum = 0, value, keys[] = {1, 2, 1};
+    assert_int_equal(plain_init(&map, NULL), CM_OK);
+    assert_int_equal(plain_with_keys(&map, keys, 3, move_money, NULL), CM_INVALID);
+    assert_int_equal(plain_with_keys(&map, keys, 0, move_money, NULL), CM_INVALID);
+    for (uint64_t key = 0; key < ACCOUNTS; key++)
+        assert_int_equal(plain_put(&map, key * 1000, 1000, NULL), CM_OK);
+    assert_int_equal(crew_run(4, move_at_random, &map), 0);
+    for (uint64_t key = 0; key < ACCOUNTS; key++) {
+        assert_true(plain_get(&map, key * 1000, &value));
+        sum += value;
+    }
+    assert_int_equal(sum, ACCOUNTS * 1000);
+    const char *reason = NULL;
+    assert_int_equal(plain_check(&map, &reason), CM_OK);
+    plain_destroy(&map);
+}
+
+/* ---- guards that go to other threads, and threads that end ---- */
+
+struct handed {
+    nums map;
+    nums_write_guard guard;
+    size_t wrong;
+};
+
+static void *take_over(void *context)
+{
+    struct handed *handed = context;
+    nums_write_guard guard = handed->guard; /* by copy */
+    handed->wrong += nums_write_unlock(&guard) != CM_INVALID;
+    handed->wrong += nums_write_attach(&guard) != CM_OK;
+    handed->wrong += nums_put(&handed->map, 1, 0, NULL) != CM_DEADLOCK;
+    ++*guard.value;
+    handed->wrong += nums_write_unlock(&guard) != CM_OK;
+    return NULL;
+}
+
+static void a_guard_can_be_handed_to_another_thread(void **state)
+{
+    (void)state;
+    struct handed handed = {.wrong = 0};
+    uint64_t value;
+    assert_int_equal(nums_init(&handed.map, NULL), CM_OK);
+    assert_int_equal(nums_put(&handed.map, 1, 1, NULL), CM_OK);
+    assert_int_equal(nums_write(&handed.map, 1, &handed.guard), CM_OK);
+    assert_int_equal(nums_write_attach(&handed.guard), CM_INVALID);
+    assert_int_equal(nums_write_detach(&handed.guard), CM_OK);
+    assert_int_equal(nums_write_unlock(&handed.guard), CM_INVALID);
+    assert_int_equal(nums_put_until(&handed.map, 1, 0, NULL, IN_MS(5)), CM_TIMEOUT); /* a deadline helps */
+    pthread_t thread;
+    assert_int_equal(pthread_create(&thread, NULL, take_over, &handed), 0);
+    pthread_join(thread, NULL);
+    assert_int_equal(handed.wrong, 0);
+    assert_true(nums_get(&handed.map, 1, &value) && value == 2);
+    assert_int_equal(nums_try_put(&handed.map, 1, 0, NULL), CM_REPLACED);
+    nums_destroy(&handed.map);
+}
+
+static void *die_holding(void *context)
+{
+    static CM_THREAD_LOCAL nums_write_guard writer, vacant;
+    static CM_THREAD_LOCAL nums_read_guard reader;
+    nums *map = context;
+    nums_write(map, 1, &writer);
+    *writer.value = 666;
+    nums_entry(map, 5000, &vacant);
+    nums_read(map, 2, &reader);
+    return NULL;
+}
+
+static void a_thread_that_ends_in_a_guard_leaks_no_lock(void **state)
+{
+    (void)state;
+    struct kept kept;
+    uint64_t value;
+    nums_write_guard writer;
+    for (int way = 0; way < 5; way++) {
+        kept_init(&kept);
+        pthread_t thread;
+        assert_int_equal(pthread_create(&thread, NULL, die_holding, &kept.map), 0);
+        pthread_join(thread, NULL);
+        assert_int_equal(nums_try_put(&kept.map, 2, 0, NULL), CM_REPLACED);
+        assert_int_equal(nums_try_insert(&kept.map, 5000, 0), CM_OK);
+        if (way == 0) { /* the next to come keeps it */
+            assert_int_equal(nums_update(&kept.map, 1, add_one, NULL), CM_OWNER_DIED);
+            assert_int_equal(nums_write(&kept.map, 1, &writer), CM_OWNER_DIED);
+            assert_int_equal(*writer.value, 666);
+            assert_int_equal(nums_write_unlock(&writer), CM_OK);
+            assert_int_equal(nums_update(&kept.map, 1, add_one, NULL), CM_OK);
+        } else if (way == 1) { /* or drops it */
+            assert_int_equal(nums_entry(&kept.map, 1, &writer), CM_OWNER_DIED);
+            assert_int_equal(nums_entry_remove(&writer, &value), CM_OK);
+            assert_int_equal(nums_entry_unlock(&writer), CM_OK);
+            assert_false(nums_contains(&kept.map, 1));
+        } else if (way == 2) { /* or replaces it */
+            assert_int_equal(nums_put(&kept.map, 1, 3, NULL), CM_REPLACED);
+            assert_int_equal(nums_update(&kept.map, 1, add_one, NULL), CM_OK);
+        } else if (way == 3) { /* or removes it unseen */
+            assert_int_equal(nums_remove(&kept.map, 1, &value), CM_OK);
+            assert_int_equal(value, 666);
+        } /* or destroys the map */
+        for (uint64_t key = 10000; way != 4 && key < 20000; key++)
+            assert_int_equal(nums_put(&kept.map, key, key, NULL), CM_OK);
+        if (way != 4) {
+            const char *reason = NULL;
+            assert_int_equal(nums_settle(&kept.map), CM_OK);
+            assert_int_equal(nums_check(&kept.map, &reason), CM_OK);
+        }
+        nums_destroy(&kept.map);
+    }
+}
+
+/* ---- fairness ---- */
+
+static size_t share_or_write(void *context, unsigned i)
+{
+    struct kept *kept = context;
+    size_t wrong = 0;
+    if (i == 0) { /* the one who must not starve */
+        for (size_t n = 0; n < crew_scale(200); n++)
+            wrong += nums_update_until(&kept->map, 1, add_one, NULL, IN_SECOND(30)) != CM_OK;
+        __atomic_store_n(&kept->told, 1, __ATOMIC_RELEASE);
+        return wrong;
+    }
+    while (!__atomic_load_n(&kept->told, __ATOMIC_ACQUIRE)) {
+        nums_read_guard guard;
+        wrong += nums_read_until(&kept->map, 1, &guard, IN_SECOND(30)) != CM_OK;
+        wrong += nums_read_unlock(&guard) != CM_OK;
+    }
+    return wrong;
+}
+
+static void K5_readers_without_pause_do_not_starve_a_writer(void **state)
+{
+    (void)state;
+    struct kept kept;
+    kept_init(&kept);
+    assert_int_equal(crew_run(4, share_or_write, &kept), 0);
+    nums_destroy(&kept.map);
+}
+
+static size_t write_or_share(void *context, unsigned i)
+{
+    struct kept *kept = context;
+    size_t wrong = 0;
+    if (i == 0) {
+        for (size_t n = 0; n < crew_scale(200); n++) {
+            nums_read_guard guard;
+            wrong += nums_read_until(&kept->map, 1, &guard, IN_SECOND(30)) != CM_OK;
+            wrong += nums_read_unlock(&guard) != CM_OK;
+        }
+        __atomic_store_n(&kept->told, 1, __ATOMIC_RELEASE);
+        return wrong;
+    }
+    while (!__atomic_load_n(&kept->told, __ATOMIC_ACQUIRE))
+        wrong += nums_update_until(&kept->map, 1, add_one, NULL, IN_SECOND(30)) != CM_OK;
+    return wrong;
+}
+
+static void K5_writers_without_pause_do_not_starve_a_reader(void **state)
+{
+    (void)state;
+    struct kept kept;
+    kept_init(&kept);
+    assert_int_equal(crew_run(4, write_or_share, &kept), 0);
+    nums_destroy(&kept.map);
+}
+
+/* More threads than processors: holders lose theirs, and everybody goes on. */
+static size_t count_by_guard(void *context, unsigned i)
+{
+    struct kept *kept = context;
+    size_t wrong = 0;
+    for (size_t n = 0; n < crew_scale(3000); n++) {
+        nums_write_guard guard;
+        wrong += nums_write_until(&kept->map, 1, &guard, IN_SECOND(30)) != CM_OK;
+        ++*guard.value;
+        if (n % 64 == i)
+            sched_yield();
+        wrong += nums_write_unlock(&guard) != CM_OK;
+    }
+    return wrong;
+}
+
+static void K6_holders_that_lose_their_processor_hold_up_for_a_while_only(void **state)
+{
+    (void)state;
+    struct kept kept;
+    uint64_t value;
+    kept_init(&kept);
+    assert_int_equal(nums_put(&kept.map, 1, 0, NULL), CM_REPLACED);
+    assert_int_equal(crew_run(16, count_by_guard, &kept), 0);
+    assert_true(nums_get(&kept.map, 1, &value));
+    assert_int_equal(value, 16 * crew_scale(3000));
+    nums_destroy(&kept.map);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_write_guard_changes_the_value),
+        cmocka_unit_test(scopes_unlock_however_they_are_left),
+        cmocka_unit_test(an_entry_is_made_changed_and_removed),
+        cmocka_unit_test(entries_own_their_texts),
+        cmocka_unit_test(conditional_changes),
+        cmocka_unit_test(K2_only_the_same_key_of_the_same_thread_is_a_deadlock),
+        cmocka_unit_test(K2_readers_may_change_other_keys),
+        cmocka_unit_test(K2_nested_at_random),
+        cmocka_unit_test(K7_every_call_that_waits_has_a_try_and_a_deadline),
+        cmocka_unit_test(K1_a_downgraded_guard_lets_readers_in_and_ends_free),
+        cmocka_unit_test(K4_what_fails_in_the_middle_leaves_the_lock_and_the_value),
+        cmocka_unit_test(a_circle_of_waits_is_seen_by_one_of_it),
+        cmocka_unit_test(a_circle_through_updates_is_seen),
+        cmocka_unit_test(readers_that_want_to_write_do_not_hang),
+        cmocka_unit_test(several_keys_are_changed_in_one_step),
+        cmocka_unit_test(a_guard_can_be_handed_to_another_thread),
+        cmocka_unit_test(a_thread_that_ends_in_a_guard_leaks_no_lock),
+        cmocka_unit_test(K5_readers_without_pause_do_not_starve_a_writer),
+        cmocka_unit_test(K5_writers_without_pause_do_not_starve_a_reader),
+        cmocka_unit_test(K6_holders_that_lose_their_processor_hold_up_for_a_while_only),
+    };
+    cm_thread_get_(); /* registers the process for barriers */
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
