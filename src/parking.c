@@ -91,6 +91,8 @@ void cm_park_(const void *address, struct cm_parking_ *parking)
     struct sleeper sleeper = {.address = address, .parking = parking};
     cm_platform_lockfree_memory_(&sleeper, sizeof sleeper);
     cm_platform_lockfree_memory_(&lot->waiters, sizeof lot->waiters);
+    cm_platform_lockfree_memory_(&lot->waking, sizeof lot->waking);
+    cm_platform_lockfree_memory_(&tickets, sizeof tickets);
     if (parking->since == 0)
         parking->since = cm_add_relaxed_(&tickets, 1) + 1; /* relaxed: only its order counts */
     cm_add_relaxed_(parking->waiters, 1); /* relaxed: the barrier orders both counts before the look below */
@@ -158,4 +160,5 @@ void cm_parking_forget_(void)
 {
     for (size_t i = 0; i < LOTS; i++)
         lots[i] = (struct lot){.mutex = PTHREAD_MUTEX_INITIALIZER};
+    cm_platform_forget_sleepers_();
 }

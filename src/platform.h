@@ -13,6 +13,8 @@ void cm_platform_unmap_(void *address, size_t size);
 /* Sleeps while *word is `expected`, until woken, for at most `timeout_ns` (negative: no limit). May return early. */
 void cm_platform_sleep_(uint32_t *word, uint32_t expected, int64_t timeout_ns);
 void cm_platform_wake_(uint32_t *word);
+/* In a forked child: forgets who slept in the parent. */
+void cm_platform_forget_sleepers_(void);
 
 /* Runs a full fence in every thread of the process; false: the system does not offer that. */
 bool cm_platform_barrier_(void);

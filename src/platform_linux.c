@@ -20,6 +20,11 @@ void cm_platform_wake_(uint32_t *word)
     syscall(SYS_futex, word, FUTEX_WAKE_PRIVATE, 1, NULL, NULL, 0);
 }
 
+void cm_platform_forget_sleepers_(void)
+{
+    /* The kernel knows of none. */
+}
+
 bool cm_platform_barrier_start_(void)
 {
     return syscall(SYS_membarrier, MEMBARRIER_CMD_REGISTER_PRIVATE_EXPEDITED, 0, 0) == 0 && cm_platform_barrier_();

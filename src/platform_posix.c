@@ -34,6 +34,12 @@ void cm_platform_wake_(uint32_t *word)
     pthread_mutex_unlock(&sleep_mutex);
 }
 
+void cm_platform_forget_sleepers_(void)
+{
+    sleep_mutex = (pthread_mutex_t)PTHREAD_MUTEX_INITIALIZER;
+    sleep_wake = (pthread_cond_t)PTHREAD_COND_INITIALIZER;
+}
+
 bool cm_platform_barrier_start_(void)
 {
     return false;

@@ -26,6 +26,7 @@ const struct bench_map bench_maps[] = {
     OURS("sharded", BENCH_FIND_SHARDED, BENCH_NO_SHARDED, false,
          "bucket locks, reads without a lock; single operations"),
     OURS("sharded+batch", BENCH_FIND_SHARDED, BENCH_NO_SHARDED, true, "the same by get_many and apply_many"),
+    OURS("sharded+guards", bench_guards_find, BENCH_NO_SHARDED, false, "the same by guards and entries"),
     RUST("dashmap", "dashmap", BENCH_VERSION_DASHMAP, "a locked table per shard, four shards a core"),
     RUST("dashmap-128", "dashmap", BENCH_VERSION_DASHMAP, "the same with 128 shards"),
     RUST("papaya", "papaya", BENCH_VERSION_PAPAYA, "lock-free open addressing; a pin for each operation"),

@@ -14,6 +14,7 @@
 #define TEXT_KEY_MAKE(text, n) ((cm_str){(text), (n)})
 #define SHARDED_MAP(...) CM_SHARDED_MAP(__VA_ARGS__) /* expands the instance's name first */
 
+#define GUARDS 0
 #define ADAPTER "../maps/sharded_instance.h"
 #include "../core/instances.h"
 

@@ -1,4 +1,4 @@
-/* The sharded map for one pair of key and value; included by core/instances.h. */
+/* The sharded map for one pair of key and value; included by core/instances.h. GUARDS: through guards and entries. */
 
 #if TEXT
 SHARDED_MAP(NAME(map), cm_str, VALUE, cm_hash_str, cm_equal_str)
@@ -47,7 +47,15 @@ static inline void NAME(leave)(MAP *map, LOCAL *local)
 static inline bool NAME(get)(MAP *map, LOCAL *local, KEY key, VALUE *value)
 {
     (void)local;
+#if GUARDS
+    CM_WITH_READ (NAME(map), map, key, guard) {
+        *value = *guard.value;
+        return true;
+    }
+    return false;
+#else
     return NAME(map_get)(map, key, value);
+#endif
 }
 
 static inline bool NAME(insert)(MAP *map, LOCAL *local, KEY key, VALUE value)
@@ -76,14 +84,30 @@ static cm_status NAME(bump)(VALUE *value, void *context)
 static inline bool NAME(update)(MAP *map, LOCAL *local, KEY key)
 {
     (void)local;
+#if GUARDS
+    CM_WITH_WRITE (NAME(map), map, key, guard)
+        return NAME(bump)(guard.value, NULL) == CM_OK;
+    return false;
+#else
     return NAME(map_update)(map, key, NAME(bump), NULL) == CM_OK;
+#endif
 }
 
 static inline bool NAME(upsert)(MAP *map, LOCAL *local, KEY key, VALUE value)
 {
-    cm_status status = NAME(map_upsert)(map, key, value, NAME(bump), NULL);
-
     (void)local;
+#if GUARDS
+    NAME(map_write_guard) entry;
+    cm_status status = NAME(map_entry)(map, key, &entry);
+
+    if (status == CM_OK && entry.value)
+        status = NAME(bump)(entry.value, NULL) == CM_OK ? CM_REPLACED : CM_INVALID;
+    else if (status == CM_OK && !NAME(map_entry_insert)(&entry, value))
+        status = CM_NOMEM;
+    NAME(map_entry_unlock)(&entry);
+#else
+    cm_status status = NAME(map_upsert)(map, key, value, NAME(bump), NULL);
+#endif
     if (status < 0)
         bench_fatal("upsert", (int)status);
     return status == CM_OK;

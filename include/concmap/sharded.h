@@ -11,8 +11,13 @@
  *
  * Blocking. `get`, `contains` and `get_many` take no lock; if writers keep changing the very bucket, they share its
  * lock. What changes an entry locks one bucket for the length of the change, and a call may wait for that. The
- * functions given to `update`, `upsert` and `get_or_insert_with` run under that lock, once, and must not use the map,
- * nor leave it by longjmp, by an exception or by ending the thread.
+ * functions given to `update`, `upsert` and the like run under that lock, once; they may use the map, but for the very
+ * key, and must not leave it by longjmp or by an exception. Each call that may wait has twins: try_VERB returns CM_BUSY
+ * instead of waiting, VERB_until CM_TIMEOUT past its deadline (deadline.h).
+ *
+ * Guards (detail/guarded.h) keep an entry locked between calls: read guards, write guards, and entries, which may be
+ * vacant. What a thread holds does not stop it: it reads through its own locks, and works on other keys of the same
+ * bucket. CM_DEADLOCK: it asked for the very key, or waits in a circle with others.
  *
  * Growth is spread over the writes: a call moves at most 4 KiB of buckets to the larger table. While it grows, the map
  * holds the old table and the new one of twice the size (of four times below 1024 buckets). The old one is given back

@@ -94,13 +94,13 @@
         return clone->status = status;                                                                                 \
     }                                                                                                                  \
     CM_GUARD_ATTACH_(name, read, false)                                                                                \
-    CM_INLINE name##_read_guard name##_read_begin_(const name *map, Key key)                                           \
+    CM_TYPED name##_read_guard name##_read_begin_(const name *map, Key key)                                            \
     {                                                                                                                  \
         name##_read_guard guard;                                                                                       \
         name##_read(map, key, &guard);                                                                                 \
         return guard;                                                                                                  \
     }                                                                                                                  \
-    CM_INLINE void name##_read_end_(name##_read_guard *guard)                                                          \
+    CM_TYPED void name##_read_end_(name##_read_guard *guard)                                                           \
     {                                                                                                                  \
         name##_read_unlock(guard);                                                                                     \
     }
@@ -171,13 +171,13 @@
         return CM_OK;                                                                                                  \
     }                                                                                                                  \
     CM_GUARD_ATTACH_(name, write, true)                                                                                \
-    CM_INLINE name##_write_guard name##_write_begin_(name *map, Key key)                                               \
+    CM_TYPED name##_write_guard name##_write_begin_(name *map, Key key)                                                \
     {                                                                                                                  \
         name##_write_guard guard;                                                                                      \
         name##_write(map, key, &guard);                                                                                \
         return guard;                                                                                                  \
     }                                                                                                                  \
-    CM_INLINE void name##_write_end_(name##_write_guard *guard)                                                        \
+    CM_TYPED void name##_write_end_(name##_write_guard *guard)                                                         \
     {                                                                                                                  \
         name##_write_unlock(guard);                                                                                    \
     }
