@@ -521,6 +521,7 @@ static void K1_a_downgraded_guard_lets_readers_in_and_ends_free(void **state)
     assert_int_equal(nums_write_unlock(&writer), CM_INVALID);
     assert_int_equal(crew_run(3, read_or_fail, &kept), 0);
     assert_int_equal(crew_run(1, write_fails, &kept), 0);
+    assert_int_equal(crew_run(1, read_or_fail, &kept), 0); /* the writer has left nothing behind */
     assert_int_equal(nums_read_clone(&reader, &clone), CM_OK);
     assert_int_equal(nums_read_upgrade(&reader, 1, &writer), CM_BUSY); /* the clone reads, too */
     assert_int_equal(nums_read_unlock(&clone), CM_OK);
@@ -838,6 +839,47 @@ static void K5_readers_without_pause_do_not_starve_a_writer(void **state)
     nums_destroy(&kept.map);
 }
 
+static size_t write_patiently(void *context, unsigned i)
+{
+    (void)i;
+    return nums_put_until(&((struct kept *)context)->map, 1, 9, NULL, IN_SECOND(30)) != CM_REPLACED;
+}
+
+static void *run_writer(void *context)
+{
+    return (void *)(uintptr_t)crew_run(1, write_patiently, context);
+}
+
+static size_t read_until_barred(void *context, unsigned i)
+{
+    cm_deadline deadline = IN_SECOND(20);
+    (void)i;
+    while (cm_deadline_after(0) < deadline) {
+        nums_read_guard guard;
+        if (nums_try_read(&((struct kept *)context)->map, 1, &guard) == CM_BUSY)
+            return 0;
+        nums_read_unlock(&guard);
+    }
+    return 1;
+}
+
+static void K5_a_writer_that_waits_keeps_new_readers_out(void **state)
+{
+    (void)state;
+    struct kept kept;
+    kept_init(&kept);
+    nums_read_guard guard;
+    assert_int_equal(nums_read(&kept.map, 1, &guard), CM_OK);
+    pthread_t thread;
+    assert_int_equal(pthread_create(&thread, NULL, run_writer, &kept), 0);
+    assert_int_equal(crew_run(1, read_until_barred, &kept), 0);
+    assert_int_equal(nums_read_unlock(&guard), CM_OK);
+    void *wrong;
+    pthread_join(thread, &wrong);
+    assert_null(wrong);
+    nums_destroy(&kept.map);
+}
+
 static size_t write_or_share(void *context, unsigned i)
 {
     struct kept *kept = context;
@@ -915,6 +957,7 @@ int main(void)
         cmocka_unit_test(a_guard_can_be_handed_to_another_thread),
         cmocka_unit_test(a_thread_that_ends_in_a_guard_leaks_no_lock),
         cmocka_unit_test(K5_readers_without_pause_do_not_starve_a_writer),
+        cmocka_unit_test(K5_a_writer_that_waits_keeps_new_readers_out),
         cmocka_unit_test(K5_writers_without_pause_do_not_starve_a_reader),
         cmocka_unit_test(K6_holders_that_lose_their_processor_hold_up_for_a_while_only),
     };

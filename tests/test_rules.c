@@ -159,21 +159,26 @@ static void R17_removed_nodes_wait_for_those_inside(void **state)
 
 /* ---- rule 20: a miss is confirmed ---- */
 
-#define STAY 8 /* keys of one chain that stay, among as many again that come and go: they are moved into the gaps */
+/* Keys of one bucket that stay, among as many again that come and go: they are moved into the gaps. */
+struct disturbed {
+    plain map;
+    uint64_t stay;
+};
 
 static size_t disturb_or_look(void *context, unsigned i)
 {
-    plain *map = context;
+    struct disturbed *disturbed = context;
+    plain *map = &disturbed->map;
     uint64_t random = 88172645463325252u + i, value;
     size_t wrong = 0;
-    for (size_t n = 0; n < crew_scale(500000); n++) {
-        uint64_t key = crew_random(&random) % STAY * 64;
+    for (size_t n = 0; n < crew_scale(1000000); n++) {
+        uint64_t key = crew_random(&random) % disturbed->stay * 64;
         if (i > 0)
             wrong += !plain_get(map, key, &value);
         else if (random >> 32 & 1)
-            plain_remove(map, STAY * 64 + key, NULL);
+            plain_remove(map, disturbed->stay * 64 + key, NULL);
         else
-            plain_put(map, STAY * 64 + key, n, NULL);
+            plain_put(map, disturbed->stay * 64 + key, n, NULL);
     }
     return wrong;
 }
@@ -181,12 +186,14 @@ static size_t disturb_or_look(void *context, unsigned i)
 static void R20_a_key_that_stays_is_found_wherever_it_moves(void **state)
 {
     (void)state;
-    plain map;
-    assert_int_equal(plain_init(&map, NULL), CM_OK);
-    for (uint64_t key = 0; key < STAY; key++)
-        assert_int_equal(plain_put(&map, key * 64, key, NULL), CM_OK);
-    assert_int_equal(crew_run(2, disturb_or_look, &map), 0);
-    plain_destroy(&map);
+    for (uint64_t stay = 3; stay <= 8; stay += 5) { /* within one bucket, and in a chain */
+        struct disturbed disturbed = {.stay = stay};
+        assert_int_equal(plain_init(&disturbed.map, NULL), CM_OK);
+        for (uint64_t key = 0; key < stay; key++)
+            assert_int_equal(plain_put(&disturbed.map, key * 64, key, NULL), CM_OK);
+        assert_int_equal(crew_run(2, disturb_or_look, &disturbed), 0);
+        plain_destroy(&disturbed.map);
+    }
 }
 
 /* A try that meets a writer has read something; where the key then turns out to be gone, the caller must not see it. */

@@ -77,7 +77,7 @@ compile -Wl,--strip-debug # valgrind does not read every compiler's debug inform
 cat >"$work/suppressions" <<'END'
 {
    glibc
-   Helgrind:Dubious
+   Helgrind:Misc
    ...
    fun:pthread_cond_timedwait*
 }
