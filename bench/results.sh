@@ -3,7 +3,7 @@
 #     ./dev bench list && bench/results.sh build/release/bench/concmap-bench >results.txt
 set -euo pipefail
 bench=$1
-few=sharded,sharded+batch,dashmap,dashmap-128,flat-mutex,flat-unlocked
+few=sharded,sharded+batch,sharded+guards,dashmap,dashmap-128,flat-mutex,flat-unlocked
 
 # part HEADLINE ARGUMENT...: the command and what it printed.
 part() {
