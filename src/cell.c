@@ -74,16 +74,25 @@ static void wait_ask(struct waiting *waiting, uint64_t word)
     }
 }
 
-/* Gives the wait up, and with it PENDING: others may come in again. */
+/* Gives the wait up, and with it PENDING: others may come in again. A wake that this waiter got is passed on. */
 static int wait_give_up(struct waiting *waiting, int status)
 {
     uint64_t word = cm_load_relaxed_(waiting->cell);
-    while (wait_asked(waiting, word) && !(word & CM_WRITER_))
-        if (cm_swap_if_relaxed_(waiting->cell, &word, word & ~CM_PENDING_)) {
-            cm_unpark_(waiting->cell, true);
-            break;
-        }
+    bool cleared = false;
+    while (!cleared && wait_asked(waiting, word) && !(word & CM_WRITER_))
+        cleared = cm_swap_if_relaxed_(waiting->cell, &word, word & ~CM_PENDING_);
+    if (cleared || waiting->sleeps > 0)
+        cm_unpark_(waiting->cell, cleared);
     return status;
+}
+
+/* The cell is the waiter's now. */
+static int wait_end(const struct waiting *waiting)
+{
+    cm_platform_tsan_acquire_(waiting->cell);
+    if (!waiting->exclusive && waiting->sleeps > 0)
+        cm_unpark_(waiting->cell, true); /* other readers may follow; only one was woken */
+    return CM_GOT_;
 }
 
 /* Sleeps until the cell changes. A failure: the wait is to be given up. */
@@ -141,10 +150,9 @@ int cm_cell_wait_(uint64_t *cell, bool exclusive, const struct cm_wait_ *wait)
         }
         bool full = !exclusive && (word & CM_READERS_) == CM_READERS_;
         if (!wait_barred(&waiting, word) && !full) {
-            if (!wait_take(&waiting, word))
-                continue;
-            cm_platform_tsan_acquire_(cell);
-            return CM_GOT_;
+            if (wait_take(&waiting, word))
+                return wait_end(&waiting);
+            continue;
         }
         int failure = wait_overdue(wait);
         if (!failure) {
@@ -156,8 +164,7 @@ int cm_cell_wait_(uint64_t *cell, bool exclusive, const struct cm_wait_ *wait)
         }
         if (waiting.granted) {
             cm_fence_release_();
-            cm_platform_tsan_acquire_(cell);
-            return CM_GOT_;
+            return wait_end(&waiting);
         }
         if (failure)
             return wait_give_up(&waiting, failure);

@@ -907,6 +907,48 @@ static void K5_writers_without_pause_do_not_starve_a_reader(void **state)
     nums_destroy(&kept.map);
 }
 
+struct gathering {
+    struct kept kept;
+    pthread_barrier_t inside;
+};
+
+static size_t read_together(void *context, unsigned i)
+{
+    struct gathering *gathering = context;
+    nums_read_guard guard;
+    (void)i;
+    if (nums_read_until(&gathering->kept.map, 1, &guard, IN_SECOND(20)) != CM_OK)
+        return 1;
+    pthread_barrier_wait(&gathering->inside); /* hangs unless all of them are let in */
+    return nums_read_unlock(&guard) != CM_OK;
+}
+
+static void *run_readers(void *context)
+{
+    return (void *)(uintptr_t)crew_run(4, read_together, context);
+}
+
+static void readers_that_have_waited_come_in_together(void **state)
+{
+    (void)state;
+    struct gathering gathering;
+    kept_init(&gathering.kept);
+    pthread_barrier_init(&gathering.inside, NULL, 4);
+    nums_write_guard guard;
+    assert_int_equal(nums_write(&gathering.kept.map, 1, &guard), CM_OK);
+    pthread_t thread;
+    assert_int_equal(pthread_create(&thread, NULL, run_readers, &gathering), 0);
+    while (__atomic_load_n(&gathering.kept.map.core.waiters, __ATOMIC_ACQUIRE) < 4)
+        usleep(1000);
+    usleep(20000); /* until they sleep */
+    assert_int_equal(nums_write_unlock(&guard), CM_OK);
+    void *wrong;
+    pthread_join(thread, &wrong);
+    assert_null(wrong);
+    pthread_barrier_destroy(&gathering.inside);
+    nums_destroy(&gathering.kept.map);
+}
+
 /* More threads than processors: holders lose theirs, and everybody goes on. */
 static size_t count_by_guard(void *context, unsigned i)
 {
@@ -959,6 +1001,7 @@ int main(void)
         cmocka_unit_test(K5_readers_without_pause_do_not_starve_a_writer),
         cmocka_unit_test(K5_a_writer_that_waits_keeps_new_readers_out),
         cmocka_unit_test(K5_writers_without_pause_do_not_starve_a_reader),
+        cmocka_unit_test(readers_that_have_waited_come_in_together),
         cmocka_unit_test(K6_holders_that_lose_their_processor_hold_up_for_a_while_only),
     };
     cm_thread_get_(); /* registers the process for barriers */
