@@ -102,7 +102,9 @@ static int wait_sleep(struct waiting *waiting, struct cm_parking_ *parking, cons
         return CM_DEADLOCK;
     parking->deadline = wait->deadline;
     if (waiting->own_readers && cm_deadline_after(NAP_NS) < parking->deadline)
-        parking->deadline = cm_deadline_after(NAP_NS); /* only the last of all shares wakes, and that is its own */
+        parking->deadline = cm_deadline_after(NAP_NS);      /* only the last of all shares wakes, and that is its own */
+    cm_platform_lockfree_memory_(waiting, sizeof *waiting); /* wakers look at both under the lot's mutex */
+    cm_platform_lockfree_memory_(parking, sizeof *parking);
     cm_park_(waiting->cell, parking);
     if (waiting->sleeps++ == 0)
         waiting->patient_until = cm_deadline_after(PATIENCE_NS);
