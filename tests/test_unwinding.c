@@ -1,4 +1,5 @@
-/* Scopes unlock when a thread is cancelled or ends inside them. Compiled with -fexceptions, as such programs have to be. */
+/* Scopes unlock when a thread is cancelled or ends inside them. Compiled with -fexceptions, as such programs have to
+ * be. */
 #include <concmap/sharded.h>
 #include <pthread.h>
 #include <unistd.h>
@@ -15,8 +16,7 @@ struct scope {
 static void *end_inside(void *context)
 {
     struct scope *scope = context;
-    CM_WITH_WRITE(nums, &scope->map, 1, guard)
-    {
+    CM_WITH_WRITE (nums, &scope->map, 1, guard) {
         ++*guard.value;
         pthread_exit(NULL);
     }
@@ -26,8 +26,7 @@ static void *end_inside(void *context)
 static void *wait_inside(void *context)
 {
     struct scope *scope = context;
-    CM_WITH_WRITE(nums, &scope->map, 1, guard)
-    {
+    CM_WITH_WRITE (nums, &scope->map, 1, guard) {
         ++*guard.value;
         __atomic_store_n(&scope->inside, 1, __ATOMIC_RELEASE);
         for (;;)
@@ -53,7 +52,7 @@ static void scopes_unlock_when_their_thread_is_unwound(void **state)
     assert_int_equal(nums_try_get(&scope.map, 1, &value), CM_BUSY);
     pthread_cancel(thread);
     pthread_join(thread, NULL);
-    CM_WITH_WRITE(nums, &scope.map, 1, guard)
+    CM_WITH_WRITE (nums, &scope.map, 1, guard)
         assert_int_equal(*guard.value, 2);
     else
         fail(); /* CM_OWNER_DIED: the scope was not left, but found by the end of the thread */
