@@ -30,8 +30,8 @@
 #define CM_WITH_READ(name, map, key, g) CM_WITH_(name, read, map, key, g)
 #define CM_WITH_WRITE(name, map, key, g) CM_WITH_(name, write, map, key, g)
 #define CM_WITH_(name, kind, map, key, g)                                                                              \
-    for (name##_##kind##_guard g __attribute__((cleanup(name##_##kind##_end_))) = name##_##kind##_begin_(map, key),    \
-                                 *g##_once_ = &g;                                                                      \
+    for (name##_##kind##_guard g __attribute__((cleanup(name##_##kind##_end_))),                                       \
+         *g##_once_ = name##_##kind##_begin_(map, key, &g);                                                            \
          g##_once_; g##_once_ = NULL)                                                                                  \
         if (g.status == CM_OK)
 
@@ -94,10 +94,9 @@
         return clone->status = status;                                                                                 \
     }                                                                                                                  \
     CM_GUARD_ATTACH_(name, read, false)                                                                                \
-    CM_TYPED name##_read_guard name##_read_begin_(const name *map, Key key)                                            \
+    CM_TYPED name##_read_guard *name##_read_begin_(const name *map, Key key, name##_read_guard *guard)                 \
     {                                                                                                                  \
-        name##_read_guard guard;                                                                                       \
-        name##_read(map, key, &guard);                                                                                 \
+        name##_read(map, key, guard);                                                                                  \
         return guard;                                                                                                  \
     }                                                                                                                  \
     CM_TYPED void name##_read_end_(name##_read_guard *guard)                                                           \
@@ -171,10 +170,9 @@
         return CM_OK;                                                                                                  \
     }                                                                                                                  \
     CM_GUARD_ATTACH_(name, write, true)                                                                                \
-    CM_TYPED name##_write_guard name##_write_begin_(name *map, Key key)                                                \
+    CM_TYPED name##_write_guard *name##_write_begin_(name *map, Key key, name##_write_guard *guard)                    \
     {                                                                                                                  \
-        name##_write_guard guard;                                                                                      \
-        name##_write(map, key, &guard);                                                                                \
+        name##_write(map, key, guard);                                                                                 \
         return guard;                                                                                                  \
     }                                                                                                                  \
     CM_TYPED void name##_write_end_(name##_write_guard *guard)                                                         \
