@@ -49,8 +49,6 @@ cm_status cm_guard_reserve_(const struct cm_type *type, struct cm_map_ *map, str
                             struct cm_held_ *held, const void *key, struct cm_supply_ *supply)
 {
     struct cm_layout_ layout = cm_layout_of_(type);
-    guard->map = map;
-    guard->hash = type->hash(key, map->seed);
     if (layout.nodes) {
         guard->spare = spare_take(type, map, key, supply);
         supply->lacking = !guard->spare && supply->cache;
@@ -81,12 +79,15 @@ static bool spare_renew(const struct cm_type *type, struct cm_guard_ *guard, con
 {
     struct cm_supply_ supply = {NULL, NULL, false};
     struct cm_map_ *map = guard->map;
+    size_t size = cm_key_text_size_(type, key);
     while (!(guard->spare = spare_take(type, map, key, &supply)))
-        if (!supply.cache ||
-            !cm_map_supply_(map, type, guard->table, supply.cache, cm_key_text_size_(type, key), &supply.text))
-            return false;
-    key_place(type, guard, key, &supply.text);
-    return true;
+        if (!supply.cache || !cm_map_supply_(map, type, guard->table, supply.cache, size, &supply.text))
+            break;
+    if (guard->spare)
+        key_place(type, guard, key, &supply.text);
+    if (supply.text)
+        cm_pool_return_text_(&map->pool, &map->allocator, supply.text, size);
+    return guard->spare != NULL;
 }
 
 bool cm_guard_insert_(const struct cm_type *type, struct cm_guard_ *guard, const void *key, const void *value)
@@ -125,11 +126,12 @@ void cm_guard_remove_(const struct cm_type *type, struct cm_guard_ *guard, void 
 static void spare_give_back(struct cm_guard_ *guard)
 {
     struct cm_map_ *map = guard->map;
-    struct cm_pool_cache_ *cache = cm_pool_cache_of_(&map->pool, &map->allocator, guard->thread->index);
-    if (!guard->spare || !cache)
+    if (!guard->spare)
         return;
     cm_pool_free_text_(&map->pool, &map->allocator, guard->spare);
-    cm_pool_give_back_(&map->pool, cache, guard->spare);
+    struct cm_pool_cache_ *cache = cm_pool_cache_of_(&map->pool, &map->allocator, guard->thread->index);
+    if (cache) /* otherwise the node waits, with its chunk, until the map is destroyed */
+        cm_pool_give_back_(&map->pool, cache, guard->spare);
     guard->spare = NULL;
 }
 

@@ -127,8 +127,8 @@ typedef enum cm_op_kind { CM_OP_GET, CM_OP_INSERT, CM_OP_PUT, CM_OP_UPDATE, CM_O
     {                                                                                                                  \
         return cm_map_memory_(&map->core);                                                                             \
     }                                                                                                                  \
-    /* Validates the whole structure; `reason` (may be NULL) takes what is wrong. CM_OK or CM_CORRUPT. No writer may   \
-     * run. */                                                                                                         \
+    /* Validates the whole structure; `reason` (may be NULL) takes what is wrong. CM_OK or CM_CORRUPT, or CM_DEADLOCK: \
+     * the calling thread holds guards. No writer may run. */                                                          \
     CM_TYPED cm_status name##_check(const name *map, const char **reason)                                              \
     {                                                                                                                  \
         return cm_map_check_((struct cm_map_ *)(uintptr_t)&map->core, &name##_type_, reason);                          \

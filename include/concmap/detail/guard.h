@@ -71,19 +71,31 @@ CM_INLINE char *cm_guard_value_(const struct cm_type *type, const struct cm_guar
     return cm_bucket_value_(type, cm_layout_of_(type), guard->place.bucket, guard->place.slot);
 }
 
-CM_INLINE void cm_guard_begin_(struct cm_guard_ *guard, struct cm_map_ *map, struct cm_thread_ *thread,
-                               const struct cm_held_ *held, uint64_t hash, bool exclusive)
+/* A guard that holds nothing yet; its hold is NULL if there is no memory for one. */
+CM_INLINE void cm_guard_init_(struct cm_guard_ *guard, struct cm_map_ *map, struct cm_thread_ *thread, uint64_t hash)
 {
     guard->map = map;
+    guard->thread = NULL;
+    guard->hold = cm_hold_take_(thread);
+    guard->place.bucket = NULL;
+    guard->place.slot = 0;
+    guard->spare = guard->removed = NULL;
+    guard->hash = hash;
+    guard->detached = false;
+}
+
+/* The bucket is held: the guard is the thread's. */
+CM_INLINE void cm_guard_begin_(struct cm_guard_ *guard, struct cm_thread_ *thread, const struct cm_held_ *held,
+                               bool exclusive)
+{
     guard->thread = thread;
     guard->table = held->table;
     guard->head = held->head;
-    guard->hash = hash;
     guard->present = held->place.bucket != NULL;
     if (guard->present)
         guard->place = held->place;
-    cm_hold_set_(guard->hold, &map->waiters, cm_bucket_state_(held->head), guard->place.bucket, guard->place.slot,
-                 exclusive);
+    cm_hold_set_(guard->hold, &guard->map->waiters, cm_bucket_state_(held->head), guard->place.bucket,
+                 guard->place.slot, exclusive);
 }
 
 /* Locks the key's bucket for a guard: CM_OK, CM_OWNER_DIED (it is held, too), CM_ABSENT unless a vacant one is
@@ -100,7 +112,7 @@ CM_INLINE cm_status cm_guard_write_pinned_(const struct cm_type *type, struct cm
         if (!held.place.bucket)
             status = vacant ? cm_guard_reserve_(type, map, guard, &held, key, supply) : CM_ABSENT;
         if (CM_LIKELY(status == CM_OK)) {
-            cm_guard_begin_(guard, map, thread, &held, hash, true);
+            cm_guard_begin_(guard, thread, &held, true);
             if (CM_UNLIKELY(held.unusual && held.died)) {
                 cm_kept_bury_(&held);
                 status = CM_OWNER_DIED;
@@ -121,12 +133,7 @@ CM_INLINE cm_status cm_guard_write_(const struct cm_type *type, struct cm_map_ *
     struct cm_pin_ pin = cm_pin_enter_();
     struct cm_supply_ supply = {NULL, NULL, false};
     cm_status status = CM_NOMEM;
-    guard->thread = NULL;
-    guard->place.bucket = NULL;
-    guard->place.slot = 0;
-    guard->spare = guard->removed = NULL;
-    guard->detached = false;
-    guard->hold = cm_hold_take_(pin.thread);
+    cm_guard_init_(guard, map, pin.thread, hash);
     if (CM_LIKELY(guard->hold != NULL)) {
         status = cm_guard_write_pinned_(type, map, pin.thread, guard, key, hash, vacant, deadline, &supply);
         if (CM_UNLIKELY(!guard->thread))
@@ -182,13 +189,8 @@ CM_INLINE cm_status cm_guard_read_(const struct cm_type *type, struct cm_map_ *m
     struct cm_pin_ pin = cm_pin_enter_();
     struct cm_held_ held;
     int got = CM_NOMEM;
-    guard->thread = NULL;
-    guard->place.bucket = NULL;
-    guard->place.slot = 0;
-    guard->spare = guard->removed = NULL;
-    guard->detached = false;
-    guard->hold = cm_hold_take_(pin.thread);
-    held.table = cm_load_acquire_(&map->root); /* as in cm_map_read_() */
+    cm_guard_init_(guard, map, pin.thread, hash);
+    held.table = cm_load_acquire_(&map->root); /* as in cm_map_glance_() */
     if (CM_LIKELY(guard->hold != NULL)) {
         for (; held.table; held.table = cm_load_acquire_(&held.table->next)) {
             held.head = cm_table_bucket_(held.table, layout, hash);
@@ -198,7 +200,7 @@ CM_INLINE cm_status cm_guard_read_(const struct cm_type *type, struct cm_map_ *m
         }
         got = held.table ? got : CM_ABSENT;
         if (CM_LIKELY(got == CM_OK || got == CM_OWNER_DIED))
-            cm_guard_begin_(guard, map, pin.thread, &held, hash, false);
+            cm_guard_begin_(guard, pin.thread, &held, false);
         else
             cm_hold_drop_(pin.thread, guard->hold);
     }

@@ -216,7 +216,7 @@ CM_INLINE int cm_map_lock_(const struct cm_type *type, struct cm_map_ *map, cons
     const struct cm_layout_ layout = cm_layout_of_(type);
     held->tail = NULL;
     held->unusual = false;
-    held->table = cm_load_acquire_(&map->root); /* as in cm_map_get_pinned_() */
+    held->table = cm_load_acquire_(&map->root); /* as in cm_map_glance_() */
     for (;;) {
         held->head = cm_table_bucket_(held->table, layout, hash);
         if (cm_search_is_safe_(type, layout) && CM_LIKELY(cm_held_try_(type, layout, held, key, hash)))
