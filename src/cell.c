@@ -173,16 +173,10 @@ int cm_cell_wait_(uint64_t *cell, bool exclusive, const struct cm_wait_ *wait)
     }
 }
 
-void cm_cell_unshare_(uint64_t *cell, cm_waiters_ *waiters)
+void cm_cell_unshare_hidden_(uint64_t *cell, cm_waiters_ *waiters)
 {
-    uint64_t word = cm_load_relaxed_(cell);
     cm_platform_tsan_release_(cell);
-    /* Release: the holder's reads are done before a writer comes in. */
-    while (!cm_swap_if_release_(cell, &word, word - CM_READER_ONE_))
-        ;
-    /* All: a reader that is woken while a writer is PENDING would not pass the wake on. */
-    if ((word & CM_READERS_) == CM_READER_ONE_ && cm_load_relaxed_(waiters) != 0)
-        cm_unpark_(cell, true);
+    cm_cell_unshare_(cell, waiters);
 }
 
 void cm_cell_wake_(const uint64_t *cell, bool all)

@@ -3,17 +3,22 @@
 
 #include "platform.h"
 
-static struct cm_node_ *node_at(const struct cm_guard_ *guard)
+static struct cm_node_ *node_at(struct cm_place_ place)
 {
-    return (struct cm_node_ *)(void *)cm_slot_node_(*cm_bucket_slot_(guard->place.bucket, guard->place.slot));
+    return (struct cm_node_ *)(void *)cm_slot_node_(*cm_bucket_slot_(place.bucket, place.slot));
 }
 
-/* Whether the guard's thread has the cell by another hold, exclusively. The guard's own hold is dropped, or not listed.
+static struct cm_place_ place_of(const struct cm_guard_ *guard)
+{
+    return (struct cm_place_){guard->hold->bucket, guard->hold->slot};
+}
+
+/* Whether the guard's thread has the bucket by another hold, exclusively. The guard's own hold may be dropped already.
  */
-static bool cell_is_held(const struct cm_guard_ *guard, bool exclusive)
+static bool bucket_is_held(const struct cm_guard_ *guard, char *head, bool exclusive)
 {
     struct cm_hold_ *hold = NULL;
-    while ((hold = cm_hold_next_(guard->thread, cm_bucket_state_(guard->head), hold)) != NULL)
+    while ((hold = cm_hold_next_(guard->thread, cm_bucket_state_(head), hold)) != NULL)
         if (hold != guard->hold && (hold->exclusive || !exclusive))
             return true;
     return false;
@@ -32,206 +37,197 @@ static struct cm_node_ *spare_take(const struct cm_type *type, struct cm_map_ *m
     return cm_pool_take_(&map->pool, supply->cache, cm_text_class_(size));
 }
 
-static void key_place(const struct cm_type *type, struct cm_guard_ *guard, const void *key, char **text)
+static void key_place(const struct cm_type *type, const struct cm_entry_ *entry, struct cm_place_ place,
+                      const void *key, char **text)
 {
     struct cm_layout_ layout = cm_layout_of_(type);
-    struct cm_place_ place = guard->place;
-    if (!guard->spare) { /* inline form */
+    if (!entry->spare) { /* inline form */
         cm_bucket_set_key_(type, layout, place.bucket, place.slot, key);
         return;
     }
-    cm_node_fill_(type, layout, (char *)guard->spare, key, guard->hash, text);
+    cm_node_fill_(type, layout, (char *)entry->spare, key, entry->hash, text);
     cm_bucket_set_slot_(place.bucket, place.slot,
-                        cm_hash_tag_(guard->hash) << CM_TAG_SHIFT_ | (uint64_t)(uintptr_t)guard->spare);
+                        cm_hash_tag_(entry->hash) << CM_TAG_SHIFT_ | (uint64_t)(uintptr_t)entry->spare);
 }
 
-cm_status cm_guard_reserve_(const struct cm_type *type, struct cm_map_ *map, struct cm_guard_ *guard,
+cm_status cm_entry_reserve_(const struct cm_type *type, struct cm_map_ *map, struct cm_entry_ *entry,
                             struct cm_held_ *held, const void *key, struct cm_supply_ *supply)
 {
     struct cm_layout_ layout = cm_layout_of_(type);
     if (layout.nodes) {
-        guard->spare = spare_take(type, map, key, supply);
-        supply->lacking = !guard->spare && supply->cache;
-        if (!guard->spare)
+        entry->spare = spare_take(type, map, key, supply);
+        supply->lacking = !entry->spare && supply->cache;
+        if (!entry->spare)
             return CM_NOMEM;
     }
     unsigned used = cm_occupied_count_(cm_state_occupied_(cm_load_relaxed_(cm_bucket_state_(held->tail))));
-    guard->place =
+    held->place =
         held->unusual || used == layout.slots ? cm_kept_extend_(type, held) : (struct cm_place_){held->tail, used};
-    supply->lacking = !guard->place.bucket;
+    supply->lacking = !held->place.bucket;
     if (supply->lacking) {
-        if (guard->spare)
-            cm_pool_give_back_(&map->pool, supply->cache, guard->spare);
-        guard->spare = NULL;
+        if (entry->spare)
+            cm_pool_give_back_(&map->pool, supply->cache, entry->spare);
+        entry->spare = NULL;
         return CM_NOMEM;
     }
-    key_place(type, guard, key, &supply->text);
+    key_place(type, entry, held->place, key, &supply->text);
     return CM_OK;
 }
 
-static void count(struct cm_guard_ *guard, int64_t difference)
+static void count(struct cm_entry_ *entry, int64_t difference)
 {
-    cm_map_count_(guard->map, guard->thread, difference);
+    cm_map_count_(cm_guard_map_(&entry->guard), entry->guard.thread, difference);
 }
 
 /* A removed entry in node form is put again: its node is still being read. */
-static bool spare_renew(const struct cm_type *type, struct cm_guard_ *guard, const void *key)
+static bool spare_renew(const struct cm_type *type, struct cm_entry_ *entry, const void *key)
 {
     struct cm_supply_ supply = {NULL, NULL, false};
-    struct cm_map_ *map = guard->map;
+    struct cm_map_ *map = cm_guard_map_(&entry->guard);
     size_t size = cm_key_text_size_(type, key);
-    while (!(guard->spare = spare_take(type, map, key, &supply)))
-        if (!supply.cache || !cm_map_supply_(map, type, guard->table, supply.cache, size, &supply.text))
+    while (!(entry->spare = spare_take(type, map, key, &supply)))
+        if (!supply.cache || !cm_map_supply_(map, type, entry->guard.table, supply.cache, size, &supply.text))
             break;
-    if (guard->spare)
-        key_place(type, guard, key, &supply.text);
+    if (entry->spare)
+        key_place(type, entry, place_of(&entry->guard), key, &supply.text);
     if (supply.text)
         cm_pool_return_text_(&map->pool, &map->allocator, supply.text, size);
-    return guard->spare != NULL;
+    return entry->spare != NULL;
 }
 
-bool cm_guard_insert_(const struct cm_type *type, struct cm_guard_ *guard, const void *key, const void *value)
+bool cm_entry_insert_(const struct cm_type *type, struct cm_entry_ *entry, const void *key, const void *value)
 {
-    if (!guard->present && cm_layout_has_nodes_(type) && !guard->spare && !spare_renew(type, guard, key))
+    if (!entry->present && cm_layout_has_nodes_(type) && !entry->spare && !spare_renew(type, entry, key))
         return false;
-    memcpy(cm_guard_value_(type, guard), value, type->value_size);
-    if (guard->present)
+    memcpy(cm_guard_value_(type, &entry->guard), value, type->value_size);
+    if (entry->present)
         return true;
-    guard->spare = NULL;
-    guard->present = true;
-    cm_bucket_flip_(guard->place.bucket, CM_SLOT_BIT_(guard->place.slot));
-    count(guard, 1);
-    if (cm_load_relaxed_(&guard->table->overflowed) > guard->table->overflow_limit)
-        cm_store_relaxed_(&guard->map->work, 1); /* as in cm_held_insert_() */
+    entry->spare = NULL;
+    entry->present = true;
+    cm_bucket_flip_(entry->guard.hold->bucket, CM_SLOT_BIT_(entry->guard.hold->slot));
+    count(entry, 1);
+    if (cm_load_relaxed_(&entry->guard.table->overflowed) > entry->guard.table->overflow_limit)
+        cm_store_relaxed_(&cm_guard_map_(&entry->guard)->work, 1); /* as in cm_held_insert_() */
     return true;
 }
 
-void cm_guard_remove_(const struct cm_type *type, struct cm_guard_ *guard, void *old)
+void cm_entry_remove_(const struct cm_type *type, struct cm_entry_ *entry, void *old)
 {
     if (old)
-        memcpy(old, cm_guard_value_(type, guard), type->value_size);
+        memcpy(old, cm_guard_value_(type, &entry->guard), type->value_size);
     if (cm_layout_has_nodes_(type)) {
-        struct cm_node_ *node = node_at(guard);
-        node->header = (node->header & ~CM_ADDRESS_MASK_) | (uint64_t)(uintptr_t)guard->removed;
-        guard->removed = node;
+        struct cm_node_ *node = node_at(place_of(&entry->guard));
+        node->header = (node->header & ~CM_ADDRESS_MASK_) | (uint64_t)(uintptr_t)entry->removed;
+        entry->removed = node;
     }
-    struct cm_held_ held = {.head = guard->head, .place = guard->place};
+    struct cm_held_ held = {.head = cm_guard_head_(&entry->guard), .place = place_of(&entry->guard)};
     cm_kept_remove_(type, &held);
-    guard->present = false;
-    count(guard, -1);
+    entry->present = false;
+    count(entry, -1);
 }
 
 /* ---- giving back ---- */
 
-static void spare_give_back(struct cm_guard_ *guard)
+static void spare_give_back(struct cm_map_ *map, struct cm_entry_ *entry)
 {
-    struct cm_map_ *map = guard->map;
-    if (!guard->spare)
+    if (!entry->spare)
         return;
-    cm_pool_free_text_(&map->pool, &map->allocator, guard->spare);
-    struct cm_pool_cache_ *cache = cm_pool_cache_of_(&map->pool, &map->allocator, guard->thread->index);
+    cm_pool_free_text_(&map->pool, &map->allocator, entry->spare);
+    struct cm_pool_cache_ *cache = cm_pool_cache_of_(&map->pool, &map->allocator, entry->guard.thread->index);
     if (cache) /* otherwise the node waits, with its chunk, until the map is destroyed */
-        cm_pool_give_back_(&map->pool, cache, guard->spare);
-    guard->spare = NULL;
+        cm_pool_give_back_(&map->pool, cache, entry->spare);
+    entry->spare = NULL;
 }
 
-static void removed_retire(struct cm_guard_ *guard)
+static void removed_retire(struct cm_map_ *map, struct cm_entry_ *entry)
 {
-    struct cm_map_ *map = guard->map;
-    while (guard->removed) {
-        struct cm_node_ *node = guard->removed;
-        guard->removed = (struct cm_node_ *)(uintptr_t)(node->header & CM_ADDRESS_MASK_);
-        cm_pool_retire_(&map->pool, &map->allocator, &map->waiters, guard->thread->index, node);
+    while (entry->removed) {
+        struct cm_node_ *node = entry->removed;
+        entry->removed = (struct cm_node_ *)(uintptr_t)(node->header & CM_ADDRESS_MASK_);
+        cm_pool_retire_(&map->pool, &map->allocator, &map->waiters, entry->guard.thread->index, node);
     }
 }
 
-static void tidy_if_alone(const struct cm_type *type, struct cm_guard_ *guard)
+static void tidy_if_alone(const struct cm_type *type, struct cm_table_ *table, char *head)
 {
-    uint64_t word = cm_load_relaxed_(cm_bucket_state_(guard->head));
+    uint64_t word = cm_load_relaxed_(cm_bucket_state_(head));
     if ((word & CM_UNTIDY_) && !(word & (CM_DIED_ | CM_READERS_)))
-        cm_chain_tidy_(type, guard->table, guard->head);
+        cm_chain_tidy_(type, table, head);
 }
 
-void cm_guard_leave_slow_(const struct cm_type *type, struct cm_guard_ *guard)
+void cm_entry_leave_slow_(const struct cm_type *type, struct cm_map_ *map, struct cm_entry_ *entry, char *head)
 {
-    uint64_t *cell = cm_bucket_state_(guard->head);
-    struct cm_map_ *map = guard->map;
-    if (!cell_is_held(guard, true)) {
-        if (!cell_is_held(guard, false))
-            tidy_if_alone(type, guard);
+    uint64_t *cell = cm_bucket_state_(head);
+    if (!bucket_is_held(&entry->guard, head, true)) {
+        if (!bucket_is_held(&entry->guard, head, false))
+            tidy_if_alone(type, entry->guard.table, head);
         cm_platform_tsan_release_(cell);
         cm_cell_unlock_(cell, cm_load_relaxed_(cell), &map->waiters);
     }
-    spare_give_back(guard);
-    removed_retire(guard);
+    spare_give_back(map, entry);
+    removed_retire(map, entry);
 }
 
 /* ---- sharing ---- */
 
-cm_status cm_guard_share_slow_(const struct cm_type *type, struct cm_map_ *map, struct cm_held_ *held, const void *key,
-                               uint64_t hash, cm_deadline deadline)
+int cm_guard_share_slow_(const struct cm_type *type, struct cm_map_ *map, struct cm_held_ *held, const void *key,
+                         uint64_t hash, cm_deadline deadline)
 {
     uint64_t *cell = cm_bucket_state_(held->head);
     int got = cm_map_wait_(type, map, held, key, hash, false, deadline);
     if (got != CM_OK)
-        return (cm_status)got;
+        return got;
     if (held->nested && held->place.bucket) /* a share below the thread's own WRITER: nobody else writes the word */
         cm_store_relaxed_(cell, cm_load_relaxed_(cell) + CM_READER_ONE_);
     if (held->place.bucket)
         return held->died ? CM_OWNER_DIED : CM_OK;
     if (!held->nested)
-        cm_cell_unshare_(cell, &map->waiters);
+        cm_cell_unshare_hidden_(cell, &map->waiters);
     return CM_ABSENT;
-}
-
-void cm_guard_unshare_(struct cm_guard_ *guard)
-{
-    cm_hold_drop_(guard->thread, guard->hold);
-    cm_cell_unshare_(cm_bucket_state_(guard->head), &guard->map->waiters);
-    guard->thread = NULL;
 }
 
 cm_status cm_guard_clone_(const struct cm_guard_ *guard, struct cm_guard_ *clone)
 {
-    uint64_t *cell = cm_bucket_state_(guard->head);
+    char *head = cm_guard_head_(guard);
+    uint64_t *cell = cm_bucket_state_(head);
     struct cm_hold_ *hold = cm_hold_take_(guard->thread);
+    clone->thread = NULL;
     if (!hold)
         return CM_NOMEM;
     uint64_t word = cm_load_relaxed_(cell);
     do {
-        if ((word & CM_READERS_) == CM_READERS_) {
-            cm_hold_drop_(guard->thread, hold);
+        if ((word & CM_READERS_) == CM_READERS_)
             return CM_BUSY;
-        }
     } while (!cm_swap_if_acquire_(cell, &word, word + CM_READER_ONE_)); /* past PENDING, for it is in already */
-    *clone = *guard;
-    clone->hold = hold;
-    cm_hold_set_(hold, &guard->map->waiters, cell, guard->place.bucket, guard->place.slot, false);
+    cm_guard_begin_(clone, cm_guard_map_(guard), guard->thread, hold, guard->table, head, guard->hold->bucket,
+                    guard->hold->slot, false);
     return CM_OK;
 }
 
 /* ---- from one kind to the other, and to other threads ---- */
 
-cm_status cm_guard_downgrade_(const struct cm_type *type, struct cm_guard_ *guard)
+cm_status cm_guard_downgrade_(const struct cm_type *type, struct cm_entry_ *entry)
 {
-    uint64_t *cell = cm_bucket_state_(guard->head);
-    if (!guard->present)
+    struct cm_map_ *map = cm_guard_map_(&entry->guard);
+    char *head = cm_guard_head_(&entry->guard);
+    uint64_t *cell = cm_bucket_state_(head);
+    if (!entry->present)
         return CM_ABSENT;
-    if (cell_is_held(guard, true))
+    if (bucket_is_held(&entry->guard, head, true))
         return CM_BUSY;
-    guard->hold->exclusive = false;
+    entry->guard.hold->exclusive = false;
     cm_platform_tsan_release_(cell);
-    cm_cell_unlock_(cell, cm_load_relaxed_(cell) + CM_READER_ONE_, &guard->map->waiters);
-    if (cm_load_relaxed_(&guard->map->waiters) != 0)
+    cm_cell_unlock_(cell, cm_load_relaxed_(cell) + CM_READER_ONE_, &map->waiters);
+    if (cm_load_relaxed_(&map->waiters) != 0)
         cm_cell_wake_(cell, true); /* readers may come in, all of them */
-    removed_retire(guard);
-    cm_map_lend_a_hand_(type, guard->map);
+    removed_retire(map, entry);
+    cm_map_lend_a_hand_(type, map);
     return CM_OK;
 }
 
-cm_status cm_guard_upgrade_(struct cm_guard_ *guard)
+cm_status cm_guard_upgrade_(const struct cm_guard_ *guard, struct cm_entry_ *entry, uint64_t hash)
 {
-    uint64_t *cell = cm_bucket_state_(guard->head);
+    uint64_t *cell = cm_bucket_state_(cm_guard_head_(guard));
     uint64_t word = cm_load_relaxed_(cell);
     do {
         if ((word & CM_WRITER_) || (word & CM_READERS_) != CM_READER_ONE_)
@@ -241,31 +237,35 @@ cm_status cm_guard_upgrade_(struct cm_guard_ *guard)
     cm_fence_release_(); /* as in cm_cell_try_lock_() */
     cm_platform_tsan_acquire_(cell);
     guard->hold->exclusive = true;
+    cm_entry_init_(entry, hash);
+    entry->guard = *guard;
+    entry->present = true;
     return CM_OK;
 }
 
 cm_status cm_guard_detach_(struct cm_guard_ *guard)
 {
-    if (cell_is_held(guard, false))
+    char *head = cm_guard_head_(guard);
+    if (bucket_is_held(guard, head, false))
         return CM_BUSY;
-    cm_platform_tsan_release_(cm_bucket_state_(guard->head));
+    cm_platform_tsan_release_(cm_bucket_state_(head));
+    guard->detached = *guard->hold;
     cm_hold_drop_(guard->thread, guard->hold);
-    guard->thread = NULL;
-    guard->detached = true;
+    guard->thread = CM_DETACHED_;
     return CM_OK;
 }
 
 cm_status cm_guard_attach_(struct cm_guard_ *guard, bool exclusive)
 {
-    uint64_t *cell = cm_bucket_state_(guard->head);
     struct cm_thread_ *thread = cm_thread_get_();
-    guard->hold = cm_hold_take_(thread);
-    if (!guard->hold)
+    struct cm_hold_ *hold = cm_hold_take_(thread);
+    if (!hold)
         return CM_NOMEM;
-    cm_platform_tsan_acquire_(cell);
-    cm_hold_set_(guard->hold, &guard->map->waiters, cell, guard->place.bucket, guard->place.slot, exclusive);
+    cm_platform_tsan_acquire_(guard->detached.cell);
+    guard->hold = hold;
     guard->thread = thread;
-    guard->detached = false;
+    cm_hold_set_(thread, hold, guard->detached.waiters, guard->detached.cell, guard->detached.bucket, guard->detached.slot,
+                 exclusive);
     return CM_OK;
 }
 

@@ -25,30 +25,6 @@ static struct cm_hold_block_ *block_make(void)
     return blocks;
 }
 
-struct cm_hold_ *cm_hold_take_more_(struct cm_thread_ *thread)
-{
-    if (thread->index == CM_STRANGER_)
-        return NULL;
-    struct cm_hold_block_ *block = &thread->held;
-    while (block->taken == CM_HOLDS_ALL_) {
-        struct cm_hold_block_ *more = block->more;
-        if (!more && !(more = block_make()))
-            return NULL;
-        cm_store_release_(&block->more, more); /* pairs with holds_next() */
-        block = more;
-    }
-    unsigned i = (unsigned)__builtin_ctzll(~block->taken);
-    block->taken |= UINT64_C(1) << i;
-    return &block->holds[i];
-}
-
-void cm_hold_drop_more_(struct cm_thread_ *thread, struct cm_hold_ *hold)
-{
-    for (struct cm_hold_block_ *block = thread->held.more; block; block = block->more)
-        if (hold >= block->holds && hold < block->holds + CM_HOLDS_)
-            block->taken &= ~(UINT64_C(1) << (hold - block->holds));
-}
-
 /* All holds of a thread, in any state: `*block` and `*i` step on. */
 static struct cm_hold_ *holds_next(struct cm_hold_block_ **block, size_t *i)
 {
@@ -57,6 +33,20 @@ static struct cm_hold_ *holds_next(struct cm_hold_block_ **block, size_t *i)
         *i = 0;
     }
     return *block ? &(*block)->holds[(*i)++] : NULL;
+}
+
+struct cm_hold_ *cm_hold_take_more_(struct cm_thread_ *thread)
+{
+    struct cm_hold_block_ *block = &thread->held, *last = block;
+    size_t i = 0;
+    for (struct cm_hold_ *hold; (hold = holds_next(&block, &i)) != NULL; last = block)
+        if (!hold->cell)
+            return hold;
+    struct cm_hold_block_ *more = thread->index == CM_STRANGER_ ? NULL : block_make();
+    if (!more)
+        return NULL;
+    cm_store_release_(&last->more, more); /* pairs with holds_next() */
+    return more->holds;
 }
 
 struct cm_hold_ *cm_hold_next_(struct cm_thread_ *thread, const uint64_t *cell, struct cm_hold_ *hold)
@@ -166,7 +156,7 @@ static void hold_end(struct cm_thread_ *thread, struct cm_hold_ *hold)
     uint64_t *cell = (uint64_t *)(uintptr_t)hold->cell;
     if (!hold->exclusive) {
         hold_clear(hold);
-        cm_cell_unshare_(cell, hold->waiters);
+        cm_cell_unshare_hidden_(cell, hold->waiters);
         return;
     }
     uint64_t entry = CM_SLOT_BIT_(hold->slot);
@@ -189,8 +179,7 @@ bool cm_holds_end_(struct cm_thread_ *thread)
     for (struct cm_hold_ *hold; (hold = holds_next(&block, &i)) != NULL;)
         if (hold->cell)
             hold_end(thread, hold);
-    for (block = &thread->held; block; block = block->more)
-        block->taken = 0;
+    thread->holding = 0;
     bool died = thread_has_died_holds(thread);
     if (died) {
         pthread_mutex_lock(&waits);
@@ -207,8 +196,7 @@ void cm_holds_forget_(struct cm_thread_ *thread)
     size_t i = 0;
     for (struct cm_hold_ *hold; (hold = holds_next(&block, &i)) != NULL;)
         hold_clear(hold);
-    for (block = &thread->held; block; block = block->more)
-        block->taken = 0;
+    thread->holding = 0;
     thread->waits_for = NULL;
     thread->victim = 0;
 }

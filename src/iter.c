@@ -122,7 +122,7 @@ static size_t iter_copy_bucket(struct cm_iter_ *iter, const struct cm_type *type
             cursor_advance(iter, table);
         }
         if (got != CM_GOT_NESTED_)
-            cm_cell_unshare_(cm_bucket_state_(head), &iter->map->waiters);
+            cm_cell_unshare_hidden_(cm_bucket_state_(head), &iter->map->waiters);
     }
     cm_pin_leave_(pin);
     return lacking;

@@ -150,7 +150,7 @@ static int held_begin(const struct cm_type *type, struct cm_map_ *map, struct cm
         if (exclusive)
             cm_map_unlock_(map, held);
         else if (!held->nested)
-            cm_cell_unshare_(cell, &map->waiters);
+            cm_cell_unshare_hidden_(cell, &map->waiters);
         return CM_DEADLOCK;
     }
     held->died = held->place.bucket && (word & CM_DIED_) ? kept_at(thread, cell, held->place) : NULL;

@@ -193,7 +193,7 @@ cm_status cm_map_get_slow_(struct cm_map_ *map, const struct cm_type *type, stru
         if (place.bucket && value)
             memcpy(value, cm_bucket_value_(type, layout, place.bucket, place.slot), type->value_size);
         if (got != CM_GOT_NESTED_)
-            cm_cell_unshare_(cell, &map->waiters);
+            cm_cell_unshare_hidden_(cell, &map->waiters);
         return place.bucket ? CM_OK : CM_ABSENT;
     }
     return CM_ABSENT;

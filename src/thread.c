@@ -14,7 +14,7 @@ CM_THREAD_LOCAL struct cm_thread_ *cm_thread_self_;
 
 static struct cm_thread_ first_records[16];
 static struct cm_thread_ stranger = {
-    .index = CM_STRANGER_, .fenced = 1, .used = 1, .held = {.taken = UINT64_MAX}}; /* it lists no holds */
+    .index = CM_STRANGER_, .fenced = 1, .used = 1, .held = {.holds = {[0 ... CM_HOLDS_ - 1] = {.cell = &stranger.pin}}}}; /* none is free */
 
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER; /* the free list and the making of records; a leaf */
 static struct cm_thread_ *free_records;

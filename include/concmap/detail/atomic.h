@@ -14,6 +14,7 @@
 #define cm_add_relaxed_(p, x) __atomic_fetch_add((p), (x), __ATOMIC_RELAXED)
 #define cm_add_acq_rel_(p, x) __atomic_fetch_add((p), (x), __ATOMIC_ACQ_REL)
 #define cm_sub_relaxed_(p, x) __atomic_fetch_sub((p), (x), __ATOMIC_RELAXED)
+#define cm_sub_release_(p, x) __atomic_fetch_sub((p), (x), __ATOMIC_RELEASE)
 #define cm_sub_acq_rel_(p, x) __atomic_fetch_sub((p), (x), __ATOMIC_ACQ_REL)
 #define cm_and_relaxed_(p, x) __atomic_fetch_and((p), (x), __ATOMIC_RELAXED)
 #define cm_or_relaxed_(p, x) __atomic_fetch_or((p), (x), __ATOMIC_RELAXED)

@@ -66,7 +66,6 @@ enum {
 
 /* Waits until the cell is held exclusively, or shared. Spins, parks. */
 CM_API CM_COLD int cm_cell_wait_(uint64_t *cell, bool exclusive, const struct cm_wait_ *wait);
-CM_API CM_COLD void cm_cell_unshare_(uint64_t *cell, cm_waiters_ *waiters);
 /* Wakes one waiter for the cell, or all. */
 CM_API CM_COLD void cm_cell_wake_(const uint64_t *cell, bool all);
 /* Leaves a cell while somebody waits: one who waits too long is handed it. */
@@ -108,6 +107,34 @@ CM_INLINE void cm_cell_unlock_(uint64_t *cell, uint64_t word, cm_waiters_ *waite
     if (CM_UNLIKELY(cm_load_relaxed_(waiters) != 0))
         cm_cell_wake_(cell, (word & CM_MOVED_) != 0);
 }
+
+/* Shares a cell in which nothing but shared holders may have come or gone since `state` was loaded, which barred
+ * nobody.
+ */
+CM_INLINE bool cm_cell_try_share_(uint64_t *cell, uint64_t state)
+{
+    uint64_t word = state;
+    do {
+        if (CM_UNLIKELY(((word ^ state) & ~CM_READERS_) || (word & CM_READERS_) == CM_READERS_))
+            return false;
+        /* Acquire: pairs with cm_cell_unlock_(). */
+    } while (CM_UNLIKELY(!cm_swap_if_acquire_(cell, &word, word + CM_READER_ONE_)));
+    return true;
+}
+
+/* Gives one share back. */
+CM_INLINE void cm_cell_unshare_(uint64_t *cell, cm_waiters_ *waiters)
+{
+    /* Release: the holder's reads are done before a writer comes in. Not a compare-and-swap: while there are shares
+     * only their own thread may have WRITER (C1). */
+    uint64_t word = cm_sub_release_(cell, CM_READER_ONE_);
+    CM_COMPILER_BARRIER();
+    /* Relaxed: as in cm_cell_unlock_(). All: a reader that is woken while a writer is PENDING would not pass it on. */
+    if (CM_UNLIKELY((word & CM_READERS_) == CM_READER_ONE_ && cm_load_relaxed_(waiters) != 0))
+        cm_cell_wake_(cell, true);
+}
+/* The same in code that the thread sanitizer may not see. */
+CM_API CM_COLD void cm_cell_unshare_hidden_(uint64_t *cell, cm_waiters_ *waiters);
 
 /* Whether what was read since `word` was loaded is consistent. The last step of every optimistic read. */
 CM_INLINE bool cm_cell_unchanged_(const uint64_t *cell, uint64_t word)

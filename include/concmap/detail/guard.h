@@ -23,37 +23,45 @@
 
 CM_BEGIN_DECLS
 
+/* A read guard, and the part of a write guard that both have. Its place and its map are in its hold. */
 struct cm_guard_ {
-    struct cm_map_ *map;
-    struct cm_thread_ *thread; /* NULL: it is not held, or detached */
+    struct cm_thread_ *thread; /* NULL: it is not held; CM_DETACHED_ */
     struct cm_hold_ *hold;
     struct cm_table_ *table;
     char *head;
-    struct cm_place_ place;
+    struct cm_hold_ detached; /* a copy of its hold, while no thread has it */
+};
+
+#define CM_DETACHED_ ((struct cm_thread_ *)(uintptr_t)1)
+
+/* A write guard; it may be vacant. */
+struct cm_entry_ {
+    struct cm_guard_ guard;
     struct cm_node_ *spare;   /* of a vacant entry in node form */
     struct cm_node_ *removed; /* by the header; they wait until the bucket is given back */
     uint64_t hash;
     bool present;
-    bool detached;
 };
 
-/* Makes a held, absent key a vacant entry. CM_NOMEM: `supply` says what is lacking. */
-CM_API CM_COLD cm_status cm_guard_reserve_(const struct cm_type *type, struct cm_map_ *map, struct cm_guard_ *guard,
-                                           struct cm_held_ *held, const void *key, struct cm_supply_ *supply);
-/* Gives the bucket back where more is to be done than to unlock it. */
-CM_API CM_COLD void cm_guard_leave_slow_(const struct cm_type *type, struct cm_guard_ *guard);
 /* Shares a bucket that was found taken. */
-CM_API CM_COLD cm_status cm_guard_share_slow_(const struct cm_type *type, struct cm_map_ *map, struct cm_held_ *held,
-                                              const void *key, uint64_t hash, cm_deadline deadline);
-CM_API CM_COLD void cm_guard_unshare_(struct cm_guard_ *guard);
-CM_API CM_COLD bool cm_guard_insert_(const struct cm_type *type, struct cm_guard_ *guard, const void *key,
-                                     const void *value);
-CM_API CM_COLD void cm_guard_remove_(const struct cm_type *type, struct cm_guard_ *guard, void *old);
-CM_API CM_COLD cm_status cm_guard_downgrade_(const struct cm_type *type, struct cm_guard_ *guard);
-CM_API CM_COLD cm_status cm_guard_upgrade_(struct cm_guard_ *guard);
+CM_API CM_COLD int cm_guard_share_slow_(const struct cm_type *type, struct cm_map_ *map, struct cm_held_ *held,
+                                        const void *key, uint64_t hash, cm_deadline deadline);
 CM_API CM_COLD cm_status cm_guard_clone_(const struct cm_guard_ *guard, struct cm_guard_ *clone);
 CM_API CM_COLD cm_status cm_guard_detach_(struct cm_guard_ *guard);
 CM_API CM_COLD cm_status cm_guard_attach_(struct cm_guard_ *guard, bool exclusive);
+/* Read guards made of write guards, and the other way round. */
+CM_API CM_COLD cm_status cm_guard_downgrade_(const struct cm_type *type, struct cm_entry_ *entry);
+CM_API CM_COLD cm_status cm_guard_upgrade_(const struct cm_guard_ *guard, struct cm_entry_ *entry, uint64_t hash);
+
+/* Makes a held, absent key a vacant entry. CM_NOMEM: `supply` says what is lacking. */
+CM_API CM_COLD cm_status cm_entry_reserve_(const struct cm_type *type, struct cm_map_ *map, struct cm_entry_ *entry,
+                                           struct cm_held_ *held, const void *key, struct cm_supply_ *supply);
+CM_API CM_COLD bool cm_entry_insert_(const struct cm_type *type, struct cm_entry_ *entry, const void *key,
+                                     const void *value);
+CM_API CM_COLD void cm_entry_remove_(const struct cm_type *type, struct cm_entry_ *entry, void *old);
+/* Gives the bucket back where more is to be done than to unlock it. */
+CM_API CM_COLD void cm_entry_leave_slow_(const struct cm_type *type, struct cm_map_ *map, struct cm_entry_ *entry,
+                                         char *head);
 
 /* The order in which several keys are locked: that of their hashes, reversed, which is the same in all tables. */
 CM_API void cm_keys_order_(const uint64_t *hashes, size_t n, unsigned *order);
@@ -66,53 +74,146 @@ CM_INLINE bool cm_guard_is_own_(const struct cm_guard_ *guard)
     return CM_LIKELY(guard->thread != NULL && guard->thread == cm_thread_self_);
 }
 
-CM_INLINE char *cm_guard_value_(const struct cm_type *type, const struct cm_guard_ *guard)
+CM_INLINE struct cm_map_ *cm_guard_map_(const struct cm_guard_ *guard)
 {
-    return cm_bucket_value_(type, cm_layout_of_(type), guard->place.bucket, guard->place.slot);
+    return (struct cm_map_ *)(void *)((char *)guard->hold->waiters - offsetof(struct cm_map_, waiters));
 }
 
-/* A guard that holds nothing yet; its hold is NULL if there is no memory for one. */
-CM_INLINE void cm_guard_init_(struct cm_guard_ *guard, struct cm_map_ *map, struct cm_thread_ *thread, uint64_t hash)
+CM_INLINE char *cm_guard_head_(const struct cm_guard_ *guard)
 {
-    guard->map = map;
-    guard->thread = NULL;
-    guard->hold = cm_hold_take_(thread);
-    guard->place.bucket = NULL;
-    guard->place.slot = 0;
-    guard->spare = guard->removed = NULL;
-    guard->hash = hash;
-    guard->detached = false;
+    return guard->head;
+}
+
+CM_INLINE char *cm_guard_value_(const struct cm_type *type, const struct cm_guard_ *guard)
+{
+    return cm_bucket_value_(type, cm_layout_of_(type), guard->hold->bucket, guard->hold->slot);
 }
 
 /* The bucket is held: the guard is the thread's. */
-CM_INLINE void cm_guard_begin_(struct cm_guard_ *guard, struct cm_thread_ *thread, const struct cm_held_ *held,
+CM_INLINE void cm_guard_begin_(struct cm_guard_ *guard, struct cm_map_ *map, struct cm_thread_ *thread,
+                               struct cm_hold_ *hold, struct cm_table_ *table, char *head, char *bucket, unsigned slot,
                                bool exclusive)
 {
     guard->thread = thread;
-    guard->table = held->table;
-    guard->head = held->head;
-    guard->present = held->place.bucket != NULL;
-    if (guard->present)
-        guard->place = held->place;
-    cm_hold_set_(guard->hold, &guard->map->waiters, cm_bucket_state_(held->head), guard->place.bucket,
-                 guard->place.slot, exclusive);
+    guard->hold = hold;
+    guard->table = table;
+    guard->head = head;
+    cm_hold_set_(thread, hold, &map->waiters, cm_bucket_state_(head), bucket, slot, exclusive);
+}
+
+/* ---- read guards ---- */
+
+/* Shares the bucket if one look at it finds the key there; `*value` takes the place of its value, so that using it does
+ * not wait for what is listed. CM_READ_AGAIN_: where that takes more. A miss shares nothing. */
+CM_INLINE enum cm_read_ cm_guard_glance_(const struct cm_type *type, struct cm_map_ *map, struct cm_guard_ *guard,
+                                         const void *key, uint64_t hash, const char **value)
+{
+    const struct cm_layout_ layout = cm_layout_of_(type);
+    struct cm_thread_ *self = cm_leaf_enter_();
+    enum cm_read_ result = CM_READ_AGAIN_;
+    struct cm_table_ *table = cm_load_acquire_(&map->root); /* as in cm_map_glance_() */
+    char *head = cm_table_bucket_(table, layout, hash);
+    uint64_t *cell = cm_bucket_state_(head);
+    uint64_t state = cm_load_acquire_(cell);
+    struct cm_hold_ *hold = cm_hold_take_(self);
+    guard->thread = NULL;
+    CM_COMPILER_BARRIER();
+    unsigned mask = cm_bucket_candidates_(type, layout, head, key, hash) & cm_state_occupied_(state);
+    if (CM_UNLIKELY(!hold || (state & (CM_WRITER_ | CM_MOVED_ | CM_PENDING_ | CM_DIED_)))) {
+        result = CM_READ_AGAIN_;
+    } else if (CM_LIKELY(mask != 0)) {
+        unsigned slot = (unsigned)__builtin_ctz(mask);
+        *value = cm_bucket_value_(type, layout, head, slot);
+        if (CM_LIKELY(cm_candidate_read_(type, layout, head, state, head, slot, key) == CM_READ_HIT_ &&
+                      cm_cell_try_share_(cell, state))) {
+            cm_guard_begin_(guard, map, self, hold, table, head, head, slot, false);
+            result = CM_READ_HIT_;
+        }
+    } else if (!(state & CM_CHAINED_) && cm_cell_unchanged_(cell, state)) {
+        result = CM_READ_MISS_;
+    }
+    cm_leaf_leave_(self);
+    return result;
+}
+
+/* Shares the bucket and finds the key: CM_OK, or CM_ABSENT, then it is not held; CM_OWNER_DIED, CM_GOT_MOVED_, or why
+ * the wait was given up. */
+CM_INLINE int cm_guard_share_(const struct cm_type *type, struct cm_map_ *map, struct cm_held_ *held, const void *key,
+                              uint64_t hash, cm_deadline deadline)
+{
+    uint64_t *cell = cm_bucket_state_(held->head);
+    uint64_t state = cm_load_acquire_(cell);
+    if (state & CM_MOVED_)
+        return CM_GOT_MOVED_;
+    if ((state & (CM_WRITER_ | CM_PENDING_ | CM_DIED_)) || !cm_cell_try_share_(cell, state))
+        return cm_guard_share_slow_(type, map, held, key, hash, deadline);
+    held->place = cm_chain_find_(type, cm_layout_of_(type), held->head, key, hash, &held->tail);
+    if (held->place.bucket)
+        return CM_OK;
+    cm_cell_unshare_(cell, &map->waiters);
+    return CM_ABSENT;
+}
+
+/* The same wherever the key may be; CM_NOMEM: the thread holds too much. */
+CM_INLINE cm_status cm_guard_read_(const struct cm_type *type, struct cm_map_ *map, struct cm_guard_ *guard,
+                                   const void *key, uint64_t hash, cm_deadline deadline)
+{
+    const struct cm_layout_ layout = cm_layout_of_(type);
+    struct cm_pin_ pin = cm_pin_enter_();
+    struct cm_hold_ *hold = cm_hold_take_(pin.thread);
+    int got = hold ? CM_GOT_MOVED_ : CM_NOMEM;
+    struct cm_held_ held = {NULL, NULL, {NULL, 0}, NULL, false, false, NULL};
+    held.table = cm_load_acquire_(&map->root); /* as in cm_map_glance_() */
+    for (; got == CM_GOT_MOVED_ && held.table; held.table = cm_load_acquire_(&held.table->next)) {
+        held.head = cm_table_bucket_(held.table, layout, hash);
+        got = cm_guard_share_(type, map, &held, key, hash, deadline);
+        if (got != CM_GOT_MOVED_)
+            break;
+    }
+    if (got == CM_OK || got == CM_OWNER_DIED)
+        cm_guard_begin_(guard, map, pin.thread, hold, held.table, held.head, held.place.bucket, held.place.slot, false);
+    cm_pin_leave_(pin);
+    return got == CM_GOT_MOVED_ ? CM_ABSENT : (cm_status)got; /* it led to nowhere: the empty table */
+}
+
+CM_INLINE void cm_guard_unshare_(struct cm_guard_ *guard)
+{
+    uint64_t *cell = cm_bucket_state_(cm_guard_head_(guard));
+    cm_waiters_ *waiters = guard->hold->waiters;
+    cm_hold_drop_(guard->thread, guard->hold); /* (H1) */
+    guard->thread = NULL;
+    cm_cell_unshare_(cell, waiters);
+}
+
+/* ---- write guards ---- */
+
+/* A guard that holds nothing yet. */
+CM_INLINE void cm_entry_init_(struct cm_entry_ *entry, uint64_t hash)
+{
+    entry->guard.thread = NULL;
+    entry->spare = entry->removed = NULL;
+    entry->hash = hash;
+    entry->present = false;
 }
 
 /* Locks the key's bucket for a guard: CM_OK, CM_OWNER_DIED (it is held, too), CM_ABSENT unless a vacant one is
  * wanted, CM_NOMEM, or why the wait was given up. */
-CM_INLINE cm_status cm_guard_write_pinned_(const struct cm_type *type, struct cm_map_ *map, struct cm_thread_ *thread,
-                                           struct cm_guard_ *guard, const void *key, uint64_t hash, bool vacant,
+CM_INLINE cm_status cm_entry_write_pinned_(const struct cm_type *type, struct cm_map_ *map, struct cm_thread_ *thread,
+                                           struct cm_entry_ *entry, struct cm_hold_ *hold, const void *key, bool vacant,
                                            cm_deadline deadline, struct cm_supply_ *supply)
 {
     for (;;) {
         struct cm_held_ held;
-        cm_status status = (cm_status)cm_map_lock_(type, map, key, hash, deadline, &held);
+        cm_status status = (cm_status)cm_map_lock_(type, map, key, entry->hash, deadline, &held);
         if (CM_UNLIKELY(status != CM_OK))
             return status;
         if (!held.place.bucket)
-            status = vacant ? cm_guard_reserve_(type, map, guard, &held, key, supply) : CM_ABSENT;
+            status = vacant ? cm_entry_reserve_(type, map, entry, &held, key, supply) : CM_ABSENT;
+        else
+            entry->present = true;
         if (CM_LIKELY(status == CM_OK)) {
-            cm_guard_begin_(guard, thread, &held, true);
+            cm_guard_begin_(&entry->guard, map, thread, hold, held.table, held.head, held.place.bucket, held.place.slot,
+                            true);
             if (CM_UNLIKELY(held.unusual && held.died)) {
                 cm_kept_bury_(&held);
                 status = CM_OWNER_DIED;
@@ -127,18 +228,16 @@ CM_INLINE cm_status cm_guard_write_pinned_(const struct cm_type *type, struct cm
     }
 }
 
-CM_INLINE cm_status cm_guard_write_(const struct cm_type *type, struct cm_map_ *map, struct cm_guard_ *guard,
+CM_INLINE cm_status cm_entry_write_(const struct cm_type *type, struct cm_map_ *map, struct cm_entry_ *entry,
                                     const void *key, uint64_t hash, bool vacant, cm_deadline deadline)
 {
     struct cm_pin_ pin = cm_pin_enter_();
     struct cm_supply_ supply = {NULL, NULL, false};
+    struct cm_hold_ *hold = cm_hold_take_(pin.thread);
     cm_status status = CM_NOMEM;
-    cm_guard_init_(guard, map, pin.thread, hash);
-    if (CM_LIKELY(guard->hold != NULL)) {
-        status = cm_guard_write_pinned_(type, map, pin.thread, guard, key, hash, vacant, deadline, &supply);
-        if (CM_UNLIKELY(!guard->thread))
-            cm_hold_drop_(pin.thread, guard->hold);
-    }
+    cm_entry_init_(entry, hash);
+    if (CM_LIKELY(hold != NULL))
+        status = cm_entry_write_pinned_(type, map, pin.thread, entry, hold, key, vacant, deadline, &supply);
     cm_pin_leave_(pin);
     if (type->key_text && CM_UNLIKELY(supply.text != NULL))
         cm_pool_return_text_(&map->pool, &map->allocator, supply.text, cm_key_text_size_(type, key));
@@ -146,66 +245,20 @@ CM_INLINE cm_status cm_guard_write_(const struct cm_type *type, struct cm_map_ *
 }
 
 /* Gives the bucket of a write guard back. */
-CM_INLINE void cm_guard_leave_(const struct cm_type *type, struct cm_guard_ *guard)
+CM_INLINE void cm_entry_leave_(const struct cm_type *type, struct cm_entry_ *entry)
 {
-    uint64_t *cell = cm_bucket_state_(guard->head);
-    struct cm_map_ *map = guard->map;
+    struct cm_guard_ *guard = &entry->guard;
+    char *head = cm_guard_head_(guard);
+    uint64_t *cell = cm_bucket_state_(head);
+    struct cm_map_ *map = cm_guard_map_(guard);
     cm_hold_drop_(guard->thread, guard->hold); /* (H1) */
-    if (CM_UNLIKELY(guard->spare || guard->removed || cm_hold_any_(guard->thread) ||
+    if (CM_UNLIKELY(entry->spare || entry->removed || cm_hold_any_(guard->thread) ||
                     (cm_load_relaxed_(cell) & CM_UNUSUAL_)))
-        cm_guard_leave_slow_(type, guard);
+        cm_entry_leave_slow_(type, map, entry, head);
     else
         cm_cell_unlock_(cell, cm_load_relaxed_(cell), &map->waiters);
     guard->thread = NULL;
     cm_map_lend_a_hand_(type, map);
-}
-
-/* Shares the bucket and finds the key: CM_OK, or CM_ABSENT, then it is not held; CM_OWNER_DIED, CM_GOT_MOVED_, or why
- * the wait was given up. */
-CM_INLINE int cm_guard_share_(const struct cm_type *type, struct cm_map_ *map, struct cm_held_ *held, const void *key,
-                              uint64_t hash, cm_deadline deadline)
-{
-    const struct cm_layout_ layout = cm_layout_of_(type);
-    uint64_t *cell = cm_bucket_state_(held->head);
-    uint64_t state = cm_load_acquire_(cell);
-    if (state & CM_MOVED_)
-        return CM_GOT_MOVED_;
-    bool full = (state & CM_READERS_) == CM_READERS_;
-    /* Acquire: pairs with the release of the last writer. */
-    if (CM_UNLIKELY((state & (CM_WRITER_ | CM_PENDING_ | CM_DIED_)) || full ||
-                    !cm_swap_if_acquire_(cell, &state, state + CM_READER_ONE_)))
-        return cm_guard_share_slow_(type, map, held, key, hash, deadline);
-    held->place = cm_chain_find_(type, layout, held->head, key, hash, &held->tail);
-    if (CM_LIKELY(held->place.bucket != NULL))
-        return CM_OK;
-    cm_cell_unshare_(cell, &map->waiters);
-    return CM_ABSENT;
-}
-
-CM_INLINE cm_status cm_guard_read_(const struct cm_type *type, struct cm_map_ *map, struct cm_guard_ *guard,
-                                   const void *key, uint64_t hash, cm_deadline deadline)
-{
-    const struct cm_layout_ layout = cm_layout_of_(type);
-    struct cm_pin_ pin = cm_pin_enter_();
-    struct cm_held_ held;
-    int got = CM_NOMEM;
-    cm_guard_init_(guard, map, pin.thread, hash);
-    held.table = cm_load_acquire_(&map->root); /* as in cm_map_glance_() */
-    if (CM_LIKELY(guard->hold != NULL)) {
-        for (; held.table; held.table = cm_load_acquire_(&held.table->next)) {
-            held.head = cm_table_bucket_(held.table, layout, hash);
-            got = cm_guard_share_(type, map, &held, key, hash, deadline);
-            if (CM_LIKELY(got != CM_GOT_MOVED_))
-                break;
-        }
-        got = held.table ? got : CM_ABSENT;
-        if (CM_LIKELY(got == CM_OK || got == CM_OWNER_DIED))
-            cm_guard_begin_(guard, pin.thread, &held, false);
-        else
-            cm_hold_drop_(pin.thread, guard->hold);
-    }
-    cm_pin_leave_(pin);
-    return (cm_status)got;
 }
 
 CM_END_DECLS

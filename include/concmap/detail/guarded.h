@@ -42,18 +42,18 @@
     CM_CONDITIONAL_(name, Key, Value)
 
 /* What a guard of either kind is told apart by. */
-#define CM_GUARD_ATTACH_(name, kind, exclusive)                                                                        \
+#define CM_GUARD_ATTACH_(name, kind, part, exclusive)                                                                  \
     /* Takes the guard from the calling thread, so that it can be handed to another one, as it is or by copy; nobody   \
      * holds it then, and no deadlock by it is seen. CM_BUSY: the thread has another guard in the same bucket;         \
      * CM_INVALID: it is not the thread's. */                                                                          \
     CM_TYPED cm_status name##_##kind##_detach(name##_##kind##_guard *guard)                                            \
     {                                                                                                                  \
-        return cm_guard_is_own_(&guard->core) ? cm_guard_detach_(&guard->core) : CM_INVALID;                           \
+        return cm_guard_is_own_(&guard->part) ? cm_guard_detach_(&guard->part) : CM_INVALID;                           \
     }                                                                                                                  \
     /* Makes a detached guard the calling thread's own. CM_NOMEM; CM_INVALID: it is not detached. */                   \
     CM_TYPED cm_status name##_##kind##_attach(name##_##kind##_guard *guard)                                            \
     {                                                                                                                  \
-        return guard->core.detached ? cm_guard_attach_(&guard->core, exclusive) : CM_INVALID;                          \
+        return guard->part.thread == CM_DETACHED_ ? cm_guard_attach_(&guard->part, exclusive) : CM_INVALID;            \
     }
 
 #define CM_READ_GUARD_(name, Key, Value)                                                                               \
@@ -63,12 +63,23 @@
         cm_status status;                                                                                              \
         struct cm_guard_ core;                                                                                         \
     } name##_read_guard;                                                                                               \
+    static __attribute__((noinline, unused)) cm_status name##_share_again_(                                            \
+        const name *map, Key key, uint64_t hash, struct cm_guard_ *guard, cm_deadline deadline)                        \
+    {                                                                                                                  \
+        return cm_guard_read_(&name##_type_, (struct cm_map_ *)(uintptr_t)&map->core, guard, &key, hash, deadline);    \
+    }                                                                                                                  \
     CM_INLINE cm_status name##_read_in_(const name *map, Key key, name##_read_guard *guard, cm_deadline deadline)      \
     {                                                                                                                  \
-        guard->status = cm_guard_read_(&name##_type_, (struct cm_map_ *)(uintptr_t)&map->core, &guard->core, &key,     \
-                                       name##_hash_of_(map, &key), deadline);                                          \
-        guard->value =                                                                                                 \
-            guard->core.thread ? (const Value *)(void *)cm_guard_value_(&name##_type_, &guard->core) : NULL;           \
+        uint64_t hash = name##_hash_of_(map, &key);                                                                    \
+        const char *value = NULL;                                                                                      \
+        enum cm_read_ result = cm_guard_glance_(&name##_type_, (struct cm_map_ *)(uintptr_t)&map->core, &guard->core,  \
+                                                &key, hash, &value);                                                   \
+        guard->status = result == CM_READ_HIT_ ? CM_OK : CM_ABSENT;                                                    \
+        if (CM_UNLIKELY(result == CM_READ_AGAIN_)) {                                                                   \
+            guard->status = name##_share_again_(map, key, hash, &guard->core, deadline);                               \
+            value = guard->core.thread ? cm_guard_value_(&name##_type_, &guard->core) : NULL;                          \
+        }                                                                                                              \
+        guard->value = result == CM_READ_MISS_ ? NULL : (const Value *)(const void *)value;                            \
         return guard->status;                                                                                          \
     }                                                                                                                  \
     /* Locks the key's value shared: CM_OK, or CM_ABSENT. CM_OWNER_DIED: it is locked, too, but a thread ended while   \
@@ -93,7 +104,7 @@
         clone->value = status == CM_OK ? guard->value : NULL;                                                          \
         return clone->status = status;                                                                                 \
     }                                                                                                                  \
-    CM_GUARD_ATTACH_(name, read, false)                                                                                \
+    CM_GUARD_ATTACH_(name, read, core, false)                                                                          \
     CM_TYPED name##_read_guard *name##_read_begin_(const name *map, Key key, name##_read_guard *guard)                 \
     {                                                                                                                  \
         name##_read(map, key, guard);                                                                                  \
@@ -111,15 +122,15 @@
         Value *value;                                                                                                  \
         cm_status status;                                                                                              \
         Key key;                                                                                                       \
-        struct cm_guard_ core;                                                                                         \
+        struct cm_entry_ core;                                                                                         \
     } name##_write_guard;                                                                                              \
     CM_INLINE cm_status name##_lock_(name *map, Key key, name##_write_guard *guard, bool vacant, cm_deadline deadline) \
     {                                                                                                                  \
         guard->key = key;                                                                                              \
-        guard->status = cm_guard_write_(&name##_type_, &map->core, &guard->core, &guard->key,                          \
+        guard->status = cm_entry_write_(&name##_type_, &map->core, &guard->core, &guard->key,                          \
                                         name##_hash_of_(map, &key), vacant, deadline);                                 \
-        guard->value = guard->core.thread && guard->core.present                                                       \
-                           ? (Value *)(void *)cm_guard_value_(&name##_type_, &guard->core)                             \
+        guard->value = guard->core.guard.thread && guard->core.present                                                 \
+                           ? (Value *)(void *)cm_guard_value_(&name##_type_, &guard->core.guard)                       \
                            : NULL;                                                                                     \
         return guard->status;                                                                                          \
     }                                                                                                                  \
@@ -133,9 +144,9 @@
     /* Unlocks. CM_INVALID: the guard is not locked, or another thread's. */                                           \
     CM_TYPED cm_status name##_write_unlock(name##_write_guard *guard)                                                  \
     {                                                                                                                  \
-        if (!cm_guard_is_own_(&guard->core))                                                                           \
+        if (!cm_guard_is_own_(&guard->core.guard))                                                                     \
             return CM_INVALID;                                                                                         \
-        cm_guard_leave_(&name##_type_, &guard->core);                                                                  \
+        cm_entry_leave_(&name##_type_, &guard->core);                                                                  \
         guard->value = NULL;                                                                                           \
         return CM_OK;                                                                                                  \
     }                                                                                                                  \
@@ -144,13 +155,13 @@
     CM_TYPED cm_status name##_write_downgrade(name##_write_guard *guard, name##_read_guard *reader)                    \
     {                                                                                                                  \
         cm_status status =                                                                                             \
-            cm_guard_is_own_(&guard->core) ? cm_guard_downgrade_(&name##_type_, &guard->core) : CM_INVALID;            \
+            cm_guard_is_own_(&guard->core.guard) ? cm_guard_downgrade_(&name##_type_, &guard->core) : CM_INVALID;      \
         if (status != CM_OK)                                                                                           \
             return status;                                                                                             \
-        reader->core = guard->core;                                                                                    \
+        reader->core = guard->core.guard;                                                                              \
         reader->value = guard->value;                                                                                  \
         reader->status = CM_OK;                                                                                        \
-        guard->core.thread = NULL;                                                                                     \
+        guard->core.guard.thread = NULL;                                                                               \
         guard->value = NULL;                                                                                           \
         return CM_OK;                                                                                                  \
     }                                                                                                                  \
@@ -158,18 +169,20 @@
      * as it was. CM_INVALID. */                                                                                       \
     CM_TYPED cm_status name##_read_upgrade(name##_read_guard *guard, Key key, name##_write_guard *writer)              \
     {                                                                                                                  \
-        cm_status status = cm_guard_is_own_(&guard->core) ? cm_guard_upgrade_(&guard->core) : CM_INVALID;              \
+        cm_status status = cm_guard_is_own_(&guard->core)                                                              \
+                               ? cm_guard_upgrade_(&guard->core, &writer->core,                                        \
+                                                   name##_type_.hash(&key, cm_guard_map_(&guard->core)->seed))         \
+                               : CM_INVALID;                                                                           \
         if (status != CM_OK)                                                                                           \
             return status;                                                                                             \
-        writer->core = guard->core;                                                                                    \
         writer->key = key;                                                                                             \
-        writer->value = (Value *)(void *)cm_guard_value_(&name##_type_, &writer->core);                                \
+        writer->value = (Value *)(void *)cm_guard_value_(&name##_type_, &writer->core.guard);                          \
         writer->status = CM_OK;                                                                                        \
         guard->core.thread = NULL;                                                                                     \
         guard->value = NULL;                                                                                           \
         return CM_OK;                                                                                                  \
     }                                                                                                                  \
-    CM_GUARD_ATTACH_(name, write, true)                                                                                \
+    CM_GUARD_ATTACH_(name, write, core.guard, true)                                                                    \
     CM_TYPED name##_write_guard *name##_write_begin_(name *map, Key key, name##_write_guard *guard)                    \
     {                                                                                                                  \
         name##_write(map, key, guard);                                                                                 \
@@ -192,9 +205,10 @@
      * there is no memory for putting it back, or the entry is not the thread's. */                                    \
     CM_TYPED Value *name##_entry_insert(name##_write_guard *entry, Value value)                                        \
     {                                                                                                                  \
-        if (!cm_guard_is_own_(&entry->core) || !cm_guard_insert_(&name##_type_, &entry->core, &entry->key, &value))    \
+        if (!cm_guard_is_own_(&entry->core.guard) ||                                                                   \
+            !cm_entry_insert_(&name##_type_, &entry->core, &entry->key, &value))                                       \
             return NULL;                                                                                               \
-        entry->value = (Value *)(void *)cm_guard_value_(&name##_type_, &entry->core);                                  \
+        entry->value = (Value *)(void *)cm_guard_value_(&name##_type_, &entry->core.guard);                            \
         return entry->value;                                                                                           \
     }                                                                                                                  \
     /* The value; of a vacant entry it is set first. NULL as above. */                                                 \
@@ -208,7 +222,7 @@
                                                    void *context)                                                      \
     {                                                                                                                  \
         Value value;                                                                                                   \
-        if (!cm_guard_is_own_(&entry->core))                                                                           \
+        if (!cm_guard_is_own_(&entry->core.guard))                                                                     \
             return CM_INVALID;                                                                                         \
         if (entry->value)                                                                                              \
             return CM_EXISTS;                                                                                          \
@@ -245,11 +259,11 @@
      * CM_INVALID. */                                                                                                  \
     CM_TYPED cm_status name##_entry_remove(name##_write_guard *entry, Value *old)                                      \
     {                                                                                                                  \
-        if (!cm_guard_is_own_(&entry->core))                                                                           \
+        if (!cm_guard_is_own_(&entry->core.guard))                                                                     \
             return CM_INVALID;                                                                                         \
         if (!entry->value)                                                                                             \
             return CM_ABSENT;                                                                                          \
-        cm_guard_remove_(&name##_type_, &entry->core, old);                                                            \
+        cm_entry_remove_(&name##_type_, &entry->core, old);                                                            \
         entry->value = NULL;                                                                                           \
         return CM_OK;                                                                                                  \
     }                                                                                                                  \

@@ -18,47 +18,38 @@
 
 CM_BEGIN_DECLS
 
-#define CM_HOLDS_ALL_ ((UINT64_C(1) << CM_HOLDS_) - 1)
-
-/* A hold of a further block. NULL: no memory, or a thread without a record. */
+/* Any other hold that is free. NULL: no memory, or a thread without a record. */
 CM_API CM_COLD struct cm_hold_ *cm_hold_take_more_(struct cm_thread_ *thread);
-CM_API CM_COLD void cm_hold_drop_more_(struct cm_thread_ *thread, struct cm_hold_ *hold);
 
+/* A hold that is free until it is listed. */
 CM_INLINE struct cm_hold_ *cm_hold_take_(struct cm_thread_ *thread)
 {
-    uint64_t taken = thread->held.taken;
-    if (CM_UNLIKELY((taken & CM_HOLDS_ALL_) == CM_HOLDS_ALL_))
-        return cm_hold_take_more_(thread);
-    unsigned i = (unsigned)__builtin_ctzll(~taken);
-    thread->held.taken = taken | UINT64_C(1) << i;
-    return &thread->held.holds[i];
+    struct cm_hold_ *first = thread->held.holds;
+    return CM_LIKELY(cm_load_relaxed_(&first->cell) == NULL) ? first : cm_hold_take_more_(thread);
 }
 
 /* Lists what has been locked (H1). */
-CM_INLINE void cm_hold_set_(struct cm_hold_ *hold, uint32_t *waiters, const uint64_t *cell, char *bucket, unsigned slot,
-                            bool exclusive)
+CM_INLINE void cm_hold_set_(struct cm_thread_ *thread, struct cm_hold_ *hold, uint32_t *waiters, const uint64_t *cell,
+                            char *bucket, unsigned slot, bool exclusive)
 {
     hold->waiters = waiters;
     hold->bucket = bucket;
     hold->slot = slot;
     hold->exclusive = exclusive;
+    thread->holding++;
     cm_store_relaxed_(&hold->cell, cell); /* relaxed: whoever looks does so under a lock that this thread takes first */
 }
 
 CM_INLINE void cm_hold_drop_(struct cm_thread_ *thread, struct cm_hold_ *hold)
 {
+    thread->holding--;
     cm_store_relaxed_(&hold->cell, (const uint64_t *)NULL);
-    size_t i = (size_t)(hold - thread->held.holds);
-    if (CM_LIKELY(i < CM_HOLDS_))
-        thread->held.taken &= ~(UINT64_C(1) << i);
-    else
-        cm_hold_drop_more_(thread, hold);
 }
 
 /* Whether the thread holds anything. */
 CM_INLINE bool cm_hold_any_(const struct cm_thread_ *thread)
 {
-    return thread->held.taken != 0 || thread->held.more != NULL; /* a thread that has further blocks may */
+    return thread->holding != 0;
 }
 
 /* The thread's next hold of the cell after `hold`, or its first one for NULL; NULL: no more. */

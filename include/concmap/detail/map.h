@@ -312,7 +312,7 @@ CM_INLINE struct cm_hold_ *cm_kept_begin_(struct cm_map_ *map, struct cm_thread_
 {
     struct cm_hold_ *hold = cm_hold_take_(thread);
     if (CM_LIKELY(hold != NULL))
-        cm_hold_set_(hold, &map->waiters, cm_bucket_state_(head), place.bucket, place.slot, true);
+        cm_hold_set_(thread, hold, &map->waiters, cm_bucket_state_(head), place.bucket, place.slot, true);
     return hold;
 }
 

@@ -19,7 +19,7 @@ CM_BEGIN_DECLS
 
 /* A lock that a thread keeps while code of the user runs: a guard's, or that of a function given to update. */
 struct cm_hold_ {
-    const uint64_t *cell; /* NULL: none. Read by others when they look for a circle of waits (hold.h) */
+    const uint64_t *cell; /* NULL: it is free. Read by others when they look for a circle of waits (hold.h) */
     uint32_t *waiters;    /* of the map: also tells whose cell it is */
     char *bucket;         /* where the entry lies that is held, or where it would be put */
     uint32_t slot;
@@ -31,7 +31,6 @@ struct cm_hold_ {
 
 struct cm_hold_block_ {
     struct cm_hold_block_ *more;
-    uint64_t taken; /* a bit for each that is in use; only the thread's own */
     struct cm_hold_ holds[CM_HOLDS_];
 };
 
@@ -55,7 +54,8 @@ struct cm_thread_ {
     uint64_t leaf; /* of a single lookup, which runs no code that could pin inside it */
     char before_pin_[CM_APART - 8];
     uint64_t pin;
-    struct cm_hold_block_ held __attribute__((aligned(CM_APART)));
+    uint64_t holding __attribute__((aligned(CM_APART))); /* how many holds it has listed; only its own */
+    struct cm_hold_block_ held;
 } __attribute__((aligned(CM_APART)));
 
 CM_STATIC_ASSERT(offsetof(struct cm_thread_, leaf) % CM_APART == CM_APART - 8, "where buckets have their links");
