@@ -161,7 +161,7 @@ CM_INLINE cm_status cm_guard_read_(const struct cm_type *type, struct cm_map_ *m
     const struct cm_layout_ layout = cm_layout_of_(type);
     struct cm_pin_ pin = cm_pin_enter_();
     struct cm_hold_ *hold = cm_hold_take_(pin.thread);
-    int got = hold ? CM_GOT_MOVED_ : CM_NOMEM;
+    int got = hold ? (int)CM_GOT_MOVED_ : (int)CM_NOMEM;
     struct cm_held_ held = {NULL, NULL, {NULL, 0}, NULL, false, false, NULL};
     held.table = cm_load_acquire_(&map->root); /* as in cm_map_glance_() */
     for (; got == CM_GOT_MOVED_ && held.table; held.table = cm_load_acquire_(&held.table->next)) {
