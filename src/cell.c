@@ -86,6 +86,8 @@ static int wait_give_up(struct waiting *waiting, int status)
         cleared = cm_swap_if_relaxed_(waiting->cell, &word, word & ~CM_PENDING_);
     if (cleared || waiting->sleeps > 0)
         cm_unpark_(waiting->cell, cleared);
+    if (status == CM_DEADLOCK)
+        cm_wait_tell_(waiting->thread);
     return status;
 }
 

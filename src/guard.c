@@ -199,8 +199,11 @@ cm_status cm_guard_clone_(const struct cm_guard_ *guard, struct cm_guard_ *clone
         if ((word & CM_READERS_) == CM_READERS_)
             return CM_BUSY;
     } while (!cm_swap_if_acquire_(cell, &word, word + CM_READER_ONE_)); /* past PENDING, for it is in already */
+    const struct cm_hold_ *own = guard->hold;
     cm_guard_begin_(clone, cm_guard_map_(guard), guard->thread, hold, guard->table, head, guard->hold->bucket,
                     guard->hold->slot, false);
+    hold->traced = own->traced;
+    hold->at = own->at;
     return CM_OK;
 }
 
@@ -264,8 +267,10 @@ cm_status cm_guard_attach_(struct cm_guard_ *guard, bool exclusive)
     cm_platform_tsan_acquire_(guard->detached.cell);
     guard->hold = hold;
     guard->thread = thread;
-    cm_hold_set_(thread, hold, guard->detached.waiters, guard->detached.cell, guard->detached.bucket, guard->detached.slot,
-                 exclusive);
+    cm_hold_set_(thread, hold, guard->detached.waiters, guard->detached.cell, guard->detached.bucket,
+                 guard->detached.slot, exclusive);
+    hold->traced = guard->detached.traced;
+    hold->at = guard->detached.at;
     return CM_OK;
 }
 
@@ -279,6 +284,22 @@ void cm_keys_order_(const uint64_t *hashes, size_t n, unsigned *order)
             order[k] = order[k - 1];
         order[k] = (unsigned)i;
     }
+}
+
+bool cm_keys_begin_(void)
+{
+    struct cm_thread_ *thread = cm_thread_get_();
+    bool alone = !cm_hold_any_(thread);
+    if (alone && thread->index != CM_STRANGER_)
+        thread->hushed = true;
+    return alone;
+}
+
+void cm_keys_end_(void)
+{
+    struct cm_thread_ *thread = cm_thread_get_();
+    if (thread->index != CM_STRANGER_)
+        thread->hushed = false;
 }
 
 void cm_keys_pause_(unsigned tries)

@@ -4,6 +4,7 @@
 #include <concmap/detail/cell.h>
 #include <pthread.h>
 
+#include "checked.h"
 #include "parking.h"
 #include "platform.h"
 #include "thread_registry.h"
@@ -259,6 +260,21 @@ static struct cm_thread_ *victim_of(struct cm_thread_ *self, struct cm_thread_ *
     return self;
 }
 
+/* What the victim's hook is told: who has what it waits for. */
+static void circle_describe(struct cm_thread_ *self, struct cm_thread_ *circle, struct cm_thread_ *victim)
+{
+    struct cm_thread_ *holder = self;
+    victim->circle = (cm_deadlock){.wanted = victim->at};
+    for (struct cm_thread_ *thread = circle; thread; thread = thread->from) {
+        victim->circle.threads++;
+        if (thread->from == victim)
+            holder = thread;
+    }
+    const struct cm_hold_ *hold = cm_hold_next_(holder, victim->waits_for, NULL);
+    if (hold)
+        victim->circle.held = cm_hold_site_(hold);
+}
+
 bool cm_wait_publish_(struct cm_thread_ *thread, const uint64_t *cell, bool reports)
 {
     if (thread->index == CM_STRANGER_)
@@ -277,6 +293,8 @@ bool cm_wait_publish_(struct cm_thread_ *thread, const uint64_t *cell, bool repo
     }
     struct cm_thread_ *victim = circle ? victim_of(thread, circle) : NULL;
     const uint64_t *wake = NULL;
+    if (victim)
+        circle_describe(thread, circle, victim);
     if (victim == thread) {
         cm_store_relaxed_(&thread->waits_for, (const uint64_t *)NULL);
     } else if (victim) {
@@ -300,4 +318,21 @@ bool cm_wait_withdraw_(struct cm_thread_ *thread)
     cm_store_relaxed_(&thread->victim, 0);
     pthread_mutex_unlock(&waits);
     return !victim;
+}
+
+static void tell(const struct cm_thread_ *thread, const cm_deadlock *deadlock)
+{
+    if (!thread->hushed)
+        cm_deadlock_tell_(deadlock);
+}
+
+void cm_hold_tell_(struct cm_thread_ *thread, const struct cm_hold_ *hold)
+{
+    cm_deadlock deadlock = {.wanted = thread->at, .held = cm_hold_site_(hold), .threads = 1};
+    tell(thread, &deadlock);
+}
+
+void cm_wait_tell_(struct cm_thread_ *thread)
+{
+    tell(thread, &thread->circle);
 }

@@ -151,6 +151,7 @@ static int held_begin(const struct cm_type *type, struct cm_map_ *map, struct cm
             cm_map_unlock_(map, held);
         else if (!held->nested)
             cm_cell_unshare_hidden_(cell, &map->waiters);
+        cm_hold_tell_(thread, hold);
         return CM_DEADLOCK;
     }
     held->died = held->place.bucket && (word & CM_DIED_) ? kept_at(thread, cell, held->place) : NULL;

@@ -4,6 +4,7 @@
 #include <concmap/detail/domain.h>
 #include <pthread.h>
 
+#include "checked.h"
 #include "parking.h"
 #include "platform.h"
 #include "thread_registry.h"
@@ -14,7 +15,10 @@ CM_THREAD_LOCAL struct cm_thread_ *cm_thread_self_;
 
 static struct cm_thread_ first_records[16];
 static struct cm_thread_ stranger = {
-    .index = CM_STRANGER_, .fenced = 1, .used = 1, .held = {.holds = {[0 ... CM_HOLDS_ - 1] = {.cell = &stranger.pin}}}}; /* none is free */
+    .index = CM_STRANGER_,
+    .fenced = 1,
+    .used = 1,
+    .held = {.holds = {[0 ... CM_HOLDS_ - 1] = {.cell = &stranger.pin}}}}; /* none is free */
 
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER; /* the free list and the making of records; a leaf */
 static struct cm_thread_ *free_records;
@@ -99,6 +103,7 @@ static void fork_child(void)
         stranger.pin = 0;
     cm_parking_forget_();
     cm_waits_forget_();
+    cm_checked_forget_();
     cm_domain_start_();
     pthread_mutex_unlock(&lock);
 }

@@ -103,6 +103,7 @@ typedef enum cm_op_kind { CM_OP_GET, CM_OP_INSERT, CM_OP_PUT, CM_OP_UPDATE, CM_O
     /* Removes every entry that is there from beginning to end, a bucket at a time; keeps the table. O(buckets). */    \
     CM_TYPED cm_status name##_clear(name *map)                                                                         \
     {                                                                                                                  \
+        CM_CALLED_();                                                                                                  \
         return cm_map_clear_(&map->core, &name##_type_);                                                               \
     }                                                                                                                  \
     /* Makes room for so many entries now, instead of bit by bit. CM_NOMEM. O(buckets). */                             \
@@ -120,6 +121,7 @@ typedef enum cm_op_kind { CM_OP_GET, CM_OP_INSERT, CM_OP_PUT, CM_OP_UPDATE, CM_O
      * has removed and looks after itself. CM_BUSY: a bucket that another thread holds, or a reader, is in the way. */ \
     CM_TYPED cm_status name##_settle(name *map)                                                                        \
     {                                                                                                                  \
+        CM_CALLED_();                                                                                                  \
         return cm_map_settle_(&map->core, &name##_type_);                                                              \
     }                                                                                                                  \
     /* What the map takes. Wait-free, O(threads). */                                                                   \
@@ -131,6 +133,7 @@ typedef enum cm_op_kind { CM_OP_GET, CM_OP_INSERT, CM_OP_PUT, CM_OP_UPDATE, CM_O
      * the calling thread holds guards. No writer may run. */                                                          \
     CM_TYPED cm_status name##_check(const name *map, const char **reason)                                              \
     {                                                                                                                  \
+        CM_CALLED_();                                                                                                  \
         return cm_map_check_((struct cm_map_ *)(uintptr_t)&map->core, &name##_type_, reason);                          \
     }
 
@@ -179,11 +182,13 @@ typedef enum cm_op_kind { CM_OP_GET, CM_OP_INSERT, CM_OP_PUT, CM_OP_UPDATE, CM_O
     /* As get: CM_OK, CM_ABSENT, or CM_BUSY: a writer has the bucket. */                                               \
     CM_TYPED cm_status name##_try_get(const name *map, Key key, Value *value)                                          \
     {                                                                                                                  \
+        CM_CALLED_();                                                                                                  \
         return name##_find_(map, &key, name##_hash_of_(map, &key), value, CM_TRY);                                     \
     }                                                                                                                  \
     /* As get: CM_OK, CM_ABSENT, CM_TIMEOUT or CM_DEADLOCK. */                                                         \
     CM_TYPED cm_status name##_get_until(const name *map, Key key, Value *value, cm_deadline deadline)                  \
     {                                                                                                                  \
+        CM_CALLED_();                                                                                                  \
         return name##_find_(map, &key, name##_hash_of_(map, &key), value, deadline);                                   \
     }                                                                                                                  \
     /* Whether the map has the key. As get. */                                                                         \
@@ -302,6 +307,7 @@ typedef enum cm_op_kind { CM_OP_GET, CM_OP_INSERT, CM_OP_PUT, CM_OP_UPDATE, CM_O
     /* Goes to the next entry; false at the end. Text keys are valid until the next step. */                           \
     CM_TYPED bool name##_iter_next(name##_iter *iter)                                                                  \
     {                                                                                                                  \
+        CM_CALLED_();                                                                                                  \
         const char *entry = cm_iter_next_(&iter->core, &name##_type_);                                                 \
         iter->status = iter->core.status;                                                                              \
         if (!entry)                                                                                                    \
@@ -320,6 +326,7 @@ typedef enum cm_op_kind { CM_OP_GET, CM_OP_INSERT, CM_OP_PUT, CM_OP_UPDATE, CM_O
     CM_TYPED cm_status name##_for_each(const name *map, cm_status (*function)(const Key *, const Value *, void *),     \
                                        void *context)                                                                  \
     {                                                                                                                  \
+        CM_CALLED_();                                                                                                  \
         name##_iter iter = name##_iter_begin(map);                                                                     \
         cm_status status = CM_OK;                                                                                      \
         while (status >= 0 && name##_iter_next(&iter))                                                                 \
@@ -333,6 +340,7 @@ typedef enum cm_op_kind { CM_OP_GET, CM_OP_INSERT, CM_OP_PUT, CM_OP_UPDATE, CM_O
      * key that was not found is undefined. Returns the hits. Each look-up is atomic, the batch is not. */             \
     CM_TYPED size_t name##_get_many(const name *map, const Key *keys, size_t n, bool *found, Value *values)            \
     {                                                                                                                  \
+        CM_CALLED_();                                                                                                  \
         size_t hits = 0;                                                                                               \
         CM_BATCH_(&name##_type_, &map->core, i, n, hash, &keys[i], false, {                                            \
             Value *value = values ? &values[i] : NULL;                                                                 \
@@ -350,6 +358,7 @@ typedef enum cm_op_kind { CM_OP_GET, CM_OP_INSERT, CM_OP_PUT, CM_OP_UPDATE, CM_O
      * succeeded. */                                                                                                   \
     CM_TYPED size_t name##_put_many(name *map, const Key *keys, const Value *values, size_t n, cm_status *results)     \
     {                                                                                                                  \
+        CM_CALLED_();                                                                                                  \
         size_t done = 0;                                                                                               \
         CM_BATCH_(&name##_type_, &map->core, i, n, hash, &keys[i], true, {                                             \
             cm_status status = name##_write_(map, &keys[i], hash, CM_ABSENT_INSERT_, CM_PRESENT_REPLACE_, &values[i],  \
@@ -364,6 +373,7 @@ typedef enum cm_op_kind { CM_OP_GET, CM_OP_INSERT, CM_OP_PUT, CM_OP_UPDATE, CM_O
     CM_TYPED size_t name##_update_many(name *map, const Key *keys, size_t n, cm_status (*function)(Value *, void *),   \
                                        void *context, cm_status *results)                                              \
     {                                                                                                                  \
+        CM_CALLED_();                                                                                                  \
         size_t done = 0;                                                                                               \
         CM_BATCH_(&name##_type_, &map->core, i, n, hash, &keys[i], true, {                                             \
             cm_status status = name##_write_(map, &keys[i], hash, CM_ABSENT_FAIL_, CM_PRESENT_APPLY_, NULL, function,  \
@@ -378,6 +388,7 @@ typedef enum cm_op_kind { CM_OP_GET, CM_OP_INSERT, CM_OP_PUT, CM_OP_UPDATE, CM_O
      * were. */                                                                                                        \
     CM_TYPED size_t name##_remove_many(name *map, const Key *keys, size_t n, Value *old, cm_status *results)           \
     {                                                                                                                  \
+        CM_CALLED_();                                                                                                  \
         size_t done = 0;                                                                                               \
         CM_BATCH_(&name##_type_, &map->core, i, n, hash, &keys[i], true, {                                             \
             cm_status status = cm_map_remove_(&name##_type_, &map->core, &keys[i], hash, NULL, NULL,                   \
@@ -426,6 +437,7 @@ typedef enum cm_op_kind { CM_OP_GET, CM_OP_INSERT, CM_OP_PUT, CM_OP_UPDATE, CM_O
     /* Runs n operations of any kinds, in array order, fetching ahead; each gets its status. */                        \
     CM_TYPED void name##_apply_many(name *map, name##_op *ops, size_t n)                                               \
     {                                                                                                                  \
+        CM_CALLED_();                                                                                                  \
         CM_BATCH_(&name##_type_, &map->core, i, n, hash, &ops[i].key, true, { name##_apply_(map, &ops[i], hash); });   \
     }
 

@@ -65,6 +65,9 @@ CM_API CM_COLD void cm_entry_leave_slow_(const struct cm_type *type, struct cm_m
 
 /* The order in which several keys are locked: that of their hashes, reversed, which is the same in all tables. */
 CM_API void cm_keys_order_(const uint64_t *hashes, size_t n, unsigned *order);
+/* Whether the thread holds nothing else. Then a circle that it meets is not told: it begins again. */
+CM_API CM_COLD bool cm_keys_begin_(void);
+CM_API CM_COLD void cm_keys_end_(void);
 /* Waits a little before several keys are tried again. */
 CM_API CM_COLD void cm_keys_pause_(unsigned tries);
 
@@ -89,6 +92,19 @@ CM_INLINE char *cm_guard_value_(const struct cm_type *type, const struct cm_guar
     return cm_bucket_value_(type, cm_layout_of_(type), guard->hold->bucket, guard->hold->slot);
 }
 
+/* What a reader is given of a value at `place`: itself; in a checked build a copy, NULL: no memory. */
+CM_INLINE const char *cm_value_show_(const struct cm_type *type, const char *place)
+{
+    return CM_CHECKED ? cm_value_lend_(place, type->value_size, type->value_alignment) : place;
+}
+
+/* Takes it back. */
+CM_INLINE void cm_value_hide_(const void *shown)
+{
+    if (CM_CHECKED)
+        cm_value_return_(shown);
+}
+
 /* The bucket is held: the guard is the thread's. */
 CM_INLINE void cm_guard_begin_(struct cm_guard_ *guard, struct cm_map_ *map, struct cm_thread_ *thread,
                                struct cm_hold_ *hold, struct cm_table_ *table, char *head, char *bucket, unsigned slot,
@@ -106,7 +122,7 @@ CM_INLINE void cm_guard_begin_(struct cm_guard_ *guard, struct cm_map_ *map, str
 /* Shares the bucket if one look at it finds the key there; `*value` takes the place of its value, so that using it does
  * not wait for what is listed. CM_READ_AGAIN_: where that takes more. A miss shares nothing. */
 CM_INLINE enum cm_read_ cm_guard_glance_(const struct cm_type *type, struct cm_map_ *map, struct cm_guard_ *guard,
-                                         const void *key, uint64_t hash, const char **value)
+                                         const void *key, uint64_t hash, char **value)
 {
     const struct cm_layout_ layout = cm_layout_of_(type);
     struct cm_thread_ *self = cm_leaf_enter_();
@@ -196,21 +212,29 @@ CM_INLINE void cm_entry_init_(struct cm_entry_ *entry, uint64_t hash)
     entry->present = false;
 }
 
-/* Locks the key's bucket for a guard: CM_OK, CM_OWNER_DIED (it is held, too), CM_ABSENT unless a vacant one is
- * wanted, CM_NOMEM, or why the wait was given up. */
+/* What a write guard is locked for. */
+enum cm_purpose_ {
+    CM_FOR_VALUE_, /* CM_ABSENT where there is none */
+    CM_FOR_ENTRY_, /* it may be vacant */
+    CM_FOR_KEYS_   /* an entry among others: that its owner died is for somebody else to deal with */
+};
+
+/* Locks the key's bucket for a guard: CM_OK, CM_OWNER_DIED (it is held, too, but for CM_FOR_KEYS_), CM_ABSENT,
+ * CM_NOMEM, or why the wait was given up. */
 CM_INLINE cm_status cm_entry_write_pinned_(const struct cm_type *type, struct cm_map_ *map, struct cm_thread_ *thread,
-                                           struct cm_entry_ *entry, struct cm_hold_ *hold, const void *key, bool vacant,
-                                           cm_deadline deadline, struct cm_supply_ *supply)
+                                           struct cm_entry_ *entry, struct cm_hold_ *hold, const void *key,
+                                           enum cm_purpose_ purpose, cm_deadline deadline, struct cm_supply_ *supply)
 {
     for (;;) {
         struct cm_held_ held;
         cm_status status = (cm_status)cm_map_lock_(type, map, key, entry->hash, deadline, &held);
         if (CM_UNLIKELY(status != CM_OK))
             return status;
-        if (!held.place.bucket)
-            status = vacant ? cm_entry_reserve_(type, map, entry, &held, key, supply) : CM_ABSENT;
-        else
-            entry->present = true;
+        entry->present = held.place.bucket != NULL;
+        if (!entry->present)
+            status = purpose == CM_FOR_VALUE_ ? CM_ABSENT : cm_entry_reserve_(type, map, entry, &held, key, supply);
+        else if (CM_UNLIKELY(purpose == CM_FOR_KEYS_ && held.unusual && held.died))
+            status = CM_OWNER_DIED;
         if (CM_LIKELY(status == CM_OK)) {
             cm_guard_begin_(&entry->guard, map, thread, hold, held.table, held.head, held.place.bucket, held.place.slot,
                             true);
@@ -229,7 +253,7 @@ CM_INLINE cm_status cm_entry_write_pinned_(const struct cm_type *type, struct cm
 }
 
 CM_INLINE cm_status cm_entry_write_(const struct cm_type *type, struct cm_map_ *map, struct cm_entry_ *entry,
-                                    const void *key, uint64_t hash, bool vacant, cm_deadline deadline)
+                                    const void *key, uint64_t hash, enum cm_purpose_ purpose, cm_deadline deadline)
 {
     struct cm_pin_ pin = cm_pin_enter_();
     struct cm_supply_ supply = {NULL, NULL, false};
@@ -237,7 +261,7 @@ CM_INLINE cm_status cm_entry_write_(const struct cm_type *type, struct cm_map_ *
     cm_status status = CM_NOMEM;
     cm_entry_init_(entry, hash);
     if (CM_LIKELY(hold != NULL))
-        status = cm_entry_write_pinned_(type, map, pin.thread, entry, hold, key, vacant, deadline, &supply);
+        status = cm_entry_write_pinned_(type, map, pin.thread, entry, hold, key, purpose, deadline, &supply);
     cm_pin_leave_(pin);
     if (type->key_text && CM_UNLIKELY(supply.text != NULL))
         cm_pool_return_text_(&map->pool, &map->allocator, supply.text, cm_key_text_size_(type, key));

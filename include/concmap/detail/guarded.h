@@ -12,14 +12,17 @@
 #define CM_TWINS_(name, verb, parameters, arguments)                                                                   \
     CM_TYPED cm_status name##_##verb(CM_LIST_ parameters)                                                              \
     {                                                                                                                  \
+        CM_CALLED_();                                                                                                  \
         return name##_##verb##_in_(CM_LIST_ arguments, CM_FOREVER);                                                    \
     }                                                                                                                  \
     CM_TYPED cm_status name##_try_##verb(CM_LIST_ parameters)                                                          \
     {                                                                                                                  \
+        CM_CALLED_();                                                                                                  \
         return name##_##verb##_in_(CM_LIST_ arguments, CM_TRY);                                                        \
     }                                                                                                                  \
     CM_TYPED cm_status name##_##verb##_until(CM_LIST_ parameters, cm_deadline deadline)                                \
     {                                                                                                                  \
+        CM_CALLED_();                                                                                                  \
         return name##_##verb##_in_(CM_LIST_ arguments, deadline);                                                      \
     }
 
@@ -31,7 +34,7 @@
 #define CM_WITH_WRITE(name, map, key, g) CM_WITH_(name, write, map, key, g)
 #define CM_WITH_(name, kind, map, key, g)                                                                              \
     for (name##_##kind##_guard g __attribute__((cleanup(name##_##kind##_end_))),                                       \
-         *g##_once_ = name##_##kind##_begin_(map, key, &g);                                                            \
+         *g##_once_ = CM_AT(name##_##kind##_begin_(map, key, &g));                                                     \
          g##_once_; g##_once_ = NULL)                                                                                  \
         if (g.status == CM_OK)
 
@@ -71,7 +74,7 @@
     CM_INLINE cm_status name##_read_in_(const name *map, Key key, name##_read_guard *guard, cm_deadline deadline)      \
     {                                                                                                                  \
         uint64_t hash = name##_hash_of_(map, &key);                                                                    \
-        const char *value = NULL;                                                                                      \
+        char *value = NULL;                                                                                            \
         enum cm_read_ result = cm_guard_glance_(&name##_type_, (struct cm_map_ *)(uintptr_t)&map->core, &guard->core,  \
                                                 &key, hash, &value);                                                   \
         guard->status = result == CM_READ_HIT_ ? CM_OK : CM_ABSENT;                                                    \
@@ -79,7 +82,12 @@
             guard->status = name##_share_again_(map, key, hash, &guard->core, deadline);                               \
             value = guard->core.thread ? cm_guard_value_(&name##_type_, &guard->core) : NULL;                          \
         }                                                                                                              \
-        guard->value = result == CM_READ_MISS_ ? NULL : (const Value *)(const void *)value;                            \
+        guard->value =                                                                                                 \
+            result == CM_READ_MISS_ || !value ? NULL : (const Value *)(void *)cm_value_show_(&name##_type_, value);    \
+        if (CM_CHECKED && guard->core.thread && !guard->value) {                                                       \
+            cm_guard_unshare_(&guard->core);                                                                           \
+            guard->status = CM_NOMEM;                                                                                  \
+        }                                                                                                              \
         return guard->status;                                                                                          \
     }                                                                                                                  \
     /* Locks the key's value shared: CM_OK, or CM_ABSENT. CM_OWNER_DIED: it is locked, too, but a thread ended while   \
@@ -90,6 +98,7 @@
     {                                                                                                                  \
         if (!cm_guard_is_own_(&guard->core))                                                                           \
             return CM_INVALID;                                                                                         \
+        cm_value_hide_(guard->value);                                                                                  \
         cm_guard_unshare_(&guard->core);                                                                               \
         guard->value = NULL;                                                                                           \
         return CM_OK;                                                                                                  \
@@ -101,7 +110,14 @@
         if (!cm_guard_is_own_(&guard->core))                                                                           \
             return CM_INVALID;                                                                                         \
         cm_status status = cm_guard_clone_(&guard->core, &clone->core);                                                \
-        clone->value = status == CM_OK ? guard->value : NULL;                                                          \
+        clone->value =                                                                                                 \
+            status == CM_OK                                                                                            \
+                ? (const Value *)(void *)cm_value_show_(&name##_type_, cm_guard_value_(&name##_type_, &clone->core))   \
+                : NULL;                                                                                                \
+        if (CM_CHECKED && status == CM_OK && !clone->value) {                                                          \
+            cm_guard_unshare_(&clone->core);                                                                           \
+            status = CM_NOMEM;                                                                                         \
+        }                                                                                                              \
         return clone->status = status;                                                                                 \
     }                                                                                                                  \
     CM_GUARD_ATTACH_(name, read, core, false)                                                                          \
@@ -124,11 +140,12 @@
         Key key;                                                                                                       \
         struct cm_entry_ core;                                                                                         \
     } name##_write_guard;                                                                                              \
-    CM_INLINE cm_status name##_lock_(name *map, Key key, name##_write_guard *guard, bool vacant, cm_deadline deadline) \
+    CM_INLINE cm_status name##_lock_(name *map, Key key, name##_write_guard *guard, enum cm_purpose_ purpose,          \
+                                     cm_deadline deadline)                                                             \
     {                                                                                                                  \
         guard->key = key;                                                                                              \
         guard->status = cm_entry_write_(&name##_type_, &map->core, &guard->core, &guard->key,                          \
-                                        name##_hash_of_(map, &key), vacant, deadline);                                 \
+                                        name##_hash_of_(map, &key), purpose, deadline);                                \
         guard->value = guard->core.guard.thread && guard->core.present                                                 \
                            ? (Value *)(void *)cm_guard_value_(&name##_type_, &guard->core.guard)                       \
                            : NULL;                                                                                     \
@@ -136,7 +153,7 @@
     }                                                                                                                  \
     CM_INLINE cm_status name##_write_in_(name *map, Key key, name##_write_guard *guard, cm_deadline deadline)          \
     {                                                                                                                  \
-        return name##_lock_(map, key, guard, false, deadline);                                                         \
+        return name##_lock_(map, key, guard, CM_FOR_VALUE_, deadline);                                                 \
     }                                                                                                                  \
     /* Locks the key's value exclusively: CM_OK, or CM_ABSENT. CM_OWNER_DIED: it is locked, too, but a thread ended    \
      * while it changed the value: unlock to keep it, or remove it. CM_NOMEM: the thread holds too much. */            \
@@ -151,15 +168,21 @@
         return CM_OK;                                                                                                  \
     }                                                                                                                  \
     /* Lets readers in: `guard` becomes the read guard `reader`, without a moment between them. CM_ABSENT: it is       \
-     * vacant; CM_BUSY: the thread has another write guard in the same bucket; CM_INVALID. */                          \
+     * vacant; CM_BUSY: the thread has another write guard in the same bucket; CM_INVALID; in a checked build          \
+     * CM_NOMEM. */                                                                                                    \
     CM_TYPED cm_status name##_write_downgrade(name##_write_guard *guard, name##_read_guard *reader)                    \
     {                                                                                                                  \
-        cm_status status =                                                                                             \
-            cm_guard_is_own_(&guard->core.guard) ? cm_guard_downgrade_(&name##_type_, &guard->core) : CM_INVALID;      \
-        if (status != CM_OK)                                                                                           \
+        bool own = cm_guard_is_own_(&guard->core.guard);                                                               \
+        const char *shown = own && guard->value ? cm_value_show_(&name##_type_, (char *)guard->value) : NULL;          \
+        if (own && guard->value && !shown)                                                                             \
+            return CM_NOMEM;                                                                                           \
+        cm_status status = own ? cm_guard_downgrade_(&name##_type_, &guard->core) : CM_INVALID;                        \
+        if (status != CM_OK) {                                                                                         \
+            cm_value_hide_(shown);                                                                                     \
             return status;                                                                                             \
+        }                                                                                                              \
         reader->core = guard->core.guard;                                                                              \
-        reader->value = guard->value;                                                                                  \
+        reader->value = (const Value *)(const void *)shown;                                                            \
         reader->status = CM_OK;                                                                                        \
         guard->core.guard.thread = NULL;                                                                               \
         guard->value = NULL;                                                                                           \
@@ -177,6 +200,7 @@
             return status;                                                                                             \
         writer->key = key;                                                                                             \
         writer->value = (Value *)(void *)cm_guard_value_(&name##_type_, &writer->core.guard);                          \
+        cm_value_hide_(guard->value);                                                                                  \
         writer->status = CM_OK;                                                                                        \
         guard->core.thread = NULL;                                                                                     \
         guard->value = NULL;                                                                                           \
@@ -196,7 +220,7 @@
 #define CM_ENTRY_(name, Key, Value)                                                                                    \
     CM_INLINE cm_status name##_entry_in_(name *map, Key key, name##_write_guard *entry, cm_deadline deadline)          \
     {                                                                                                                  \
-        return name##_lock_(map, key, entry, true, deadline);                                                          \
+        return name##_lock_(map, key, entry, CM_FOR_ENTRY_, deadline);                                                 \
     }                                                                                                                  \
     /* Locks the key's place, whether it is in the map or not: CM_OK; or as write. The memory for inserting is got     \
      * here: CM_NOMEM. A text key must stay as it is until the entry is unlocked. */                                   \
@@ -208,8 +232,7 @@
         if (!cm_guard_is_own_(&entry->core.guard) ||                                                                   \
             !cm_entry_insert_(&name##_type_, &entry->core, &entry->key, &value))                                       \
             return NULL;                                                                                               \
-        entry->value = (Value *)(void *)cm_guard_value_(&name##_type_, &entry->core.guard);                            \
-        return entry->value;                                                                                           \
+        return entry->value = (Value *)(void *)cm_guard_value_(&name##_type_, &entry->core.guard);                     \
     }                                                                                                                  \
     /* The value; of a vacant entry it is set first. NULL as above. */                                                 \
     CM_TYPED Value *name##_entry_or_insert(name##_write_guard *entry, Value value)                                     \
@@ -349,7 +372,7 @@
         cm_status status = CM_OK;                                                                                      \
         size_t locked = 0;                                                                                             \
         for (; locked < n && status == CM_OK; locked++)                                                                \
-            status = name##_entry_in_(map, keys[order[locked]], &guards[order[locked]], deadline);                     \
+            status = name##_lock_(map, keys[order[locked]], &guards[order[locked]], CM_FOR_KEYS_, deadline);           \
         if (status != CM_OK)                                                                                           \
             while (locked-- > 0)                                                                                       \
                 name##_entry_unlock(&guards[order[locked]]);                                                           \
@@ -372,12 +395,13 @@
                 if (hashes[i] == hashes[k] && name##_equal_(&keys[i], &keys[k]))                                       \
                     return CM_INVALID;                                                                                 \
         cm_keys_order_(hashes, n, order);                                                                              \
-        bool alone = !cm_hold_any_(cm_thread_get_());                                                                  \
+        bool alone = cm_keys_begin_();                                                                                 \
         cm_status status = name##_keys_lock_(map, keys, order, n, guards, deadline);                                   \
         for (unsigned tries = 0; status == CM_DEADLOCK && alone; tries++) {                                            \
             cm_keys_pause_(tries);                                                                                     \
             status = name##_keys_lock_(map, keys, order, n, guards, deadline);                                         \
         }                                                                                                              \
+        cm_keys_end_();                                                                                                \
         if (status != CM_OK)                                                                                           \
             return status;                                                                                             \
         for (size_t i = 0; i < n; i++)                                                                                 \
@@ -389,7 +413,8 @@
     }                                                                                                                  \
     /* Runs the function once on the values of n keys (1 to 8), all of them locked: values[i] belongs to keys[i], NULL \
      * where it is absent. Returns what the function returned; what it has changed stays. No order of keys leads to    \
-     * a deadlock. CM_INVALID: too many keys, or one twice. CM_OWNER_DIED, CM_NOMEM. */                                \
+     * a deadlock. CM_INVALID: too many keys, or one twice. CM_OWNER_DIED: a thread ended while it changed one of the  \
+     * values, which write, put or remove has to deal with first. CM_NOMEM. */                                         \
     CM_TWINS_(name, with_keys,                                                                                         \
               (name * map, const Key *keys, size_t n, cm_status (*function)(Value **, size_t, void *), void *context), \
               (map, keys, n, function, context))

@@ -36,6 +36,9 @@ CM_INLINE void cm_hold_set_(struct cm_thread_ *thread, struct cm_hold_ *hold, ui
     hold->bucket = bucket;
     hold->slot = slot;
     hold->exclusive = exclusive;
+    hold->traced = CM_CHECKED;
+    if (CM_CHECKED)
+        hold->at = thread->at;
     thread->holding++;
     cm_store_relaxed_(&hold->cell, cell); /* relaxed: whoever looks does so under a lock that this thread takes first */
 }
@@ -62,9 +65,21 @@ CM_API CM_COLD void cm_hold_bury_(struct cm_hold_ *hold);
 /* Forgets all of a map that is destroyed, told by its count of waiters. */
 CM_API CM_COLD void cm_holds_bury_all_(const uint32_t *waiters);
 
+/* Where a lock was taken. */
+CM_INLINE cm_call_site cm_hold_site_(const struct cm_hold_ *hold)
+{
+    static const cm_call_site unknown = {NULL, 0, NULL};
+    return hold->traced ? hold->at : unknown;
+}
+
+/* Tells the user's hook of the thread's own lock. */
+CM_API CM_COLD void cm_hold_tell_(struct cm_thread_ *thread, const struct cm_hold_ *hold);
+
 /* Says that the thread is about to sleep until the cell is free. False: somebody waits for this thread who would then
  * never be let in, and the wait must be given up; nothing is published. */
 CM_API CM_COLD bool cm_wait_publish_(struct cm_thread_ *thread, const uint64_t *cell, bool reports);
+/* Tells the user's hook of the circle that one of these two found. */
+CM_API CM_COLD void cm_wait_tell_(struct cm_thread_ *thread);
 /* Takes it back. False: another thread has given this wait up, to end a circle. */
 CM_API CM_COLD bool cm_wait_withdraw_(struct cm_thread_ *thread);
 

@@ -32,8 +32,16 @@
 #define CM_API __attribute__((visibility("default")))
 /* The generic algorithms: always inlined, so that sizes become immediates and hash and equality are called directly. */
 #define CM_INLINE static inline __attribute__((always_inline))
-/* A typed function: one copy per type and file, silent when unused. */
+/* A typed function: one copy per type and file, silent when unused. In a checked build (checked.h) it is called, so
+ * that it knows from where. */
+#ifndef CM_CHECKED
+#define CM_CHECKED 0
+#endif
+#if CM_CHECKED
+#define CM_TYPED static __attribute__((noinline, unused))
+#else
 #define CM_TYPED static inline __attribute__((unused))
+#endif
 #define CM_COLD __attribute__((cold, noinline))
 #define CM_LIKELY(x) __builtin_expect(!!(x), 1)
 #define CM_UNLIKELY(x) __builtin_expect(!!(x), 0)

@@ -1,6 +1,6 @@
 /* The thread record: what other threads may know of this one.
  *
- * Shape. One record a thread, two cache lines, in a list that only grows; a thread that ends gives its record back for
+ * Shape. One record a thread, in a list that only grows; a thread that ends gives its record back for
  * the next thread to take, so a record's memory is never freed and its index is unique among the living threads.
  * Indices are small and dense: per-thread storage of a map is an array over them (per_thread.h).
  *
@@ -11,6 +11,7 @@
 #ifndef CONCMAP_DETAIL_THREAD_H
 #define CONCMAP_DETAIL_THREAD_H
 
+#include <concmap/checked.h>
 #include <concmap/detail/atomic.h>
 
 CM_BEGIN_DECLS
@@ -24,7 +25,9 @@ struct cm_hold_ {
     char *bucket;         /* where the entry lies that is held, or where it would be put */
     uint32_t slot;
     bool exclusive;
-    bool died; /* its thread ended while it held it */
+    bool traced; /* `at` is known */
+    bool died;   /* its thread ended while it held it */
+    cm_call_site at;
 };
 
 #define CM_HOLDS_ 12
@@ -47,12 +50,18 @@ struct cm_thread_ {
     struct cm_thread_ *from;
     struct cm_thread_ *search_next;
     bool reports; /* the call that waits can say CM_DEADLOCK */
+    bool hushed;  /* it will try again, and tells no hook */
+    /* Of checked builds: where its call was made, whether that was noted for a call yet to come, and the circle that a
+     * wait was given up for. */
+    bool at_marked;
+    cm_call_site at;
     /* Written by its thread for each operation, read by reclaimers; 0: outside, otherwise the epoch word read on
      * entering. They lie where in a page buckets have their links: a load waits until an older store to the same place
      * of another page is done, as if it were the same memory, and then nothing behind it overlaps. */
-    char before_leaf_[CM_APART - 8 - 65];
+    char before_leaf_[CM_APART - 8 - 96];
     uint64_t leaf; /* of a single lookup, which runs no code that could pin inside it */
-    char before_pin_[CM_APART - 8];
+    cm_deadlock circle;
+    char before_pin_[CM_APART - 8 - sizeof(cm_deadlock)];
     uint64_t pin;
     uint64_t holding __attribute__((aligned(CM_APART))); /* how many holds it has listed; only its own */
     struct cm_hold_block_ held;
