@@ -62,11 +62,12 @@ static void chain_copy(const struct cm_type *type, struct cm_layout_ layout, str
 
 /* The first table in which the cursor's bucket has not MOVED, held shared, unless *got is a failure; NULL: the map is
  * empty. */
-static struct cm_table_ *cursor_share(const struct cm_iter_ *iter, struct cm_layout_ layout, char **head, int *got)
+static struct cm_table_ *cursor_share(const struct cm_iter_ *iter, struct cm_layout_ layout, cm_deadline deadline,
+                                      char **head, int *got)
 {
     uint64_t hash = cm_reverse_bits_(iter->cursor);
     struct cm_table_ *table = cm_load_acquire_(&iter->map->root);
-    struct cm_wait_ wait = {&iter->map->waiters, CM_FOREVER, true};
+    struct cm_wait_ wait = {&iter->map->waiters, deadline, true};
     *got = CM_GOT_MOVED_;
     for (; table; table = cm_load_acquire_(&table->next)) {
         *head = cm_table_bucket_(table, layout, hash);
@@ -100,17 +101,17 @@ static bool iter_make_room(struct cm_iter_ *iter, size_t bytes)
 }
 
 /* Copies the cursor's bucket and steps past it. Returns the bytes that were lacking for it, or 0. */
-static size_t iter_copy_bucket(struct cm_iter_ *iter, const struct cm_type *type)
+static size_t iter_copy_bucket(struct cm_iter_ *iter, const struct cm_type *type, cm_deadline deadline)
 {
     struct cm_layout_ layout = cm_layout_of_(type);
     struct cm_pin_ pin = cm_pin_enter_();
     char *head;
     size_t lacking = 0;
     int got;
-    struct cm_table_ *table = cursor_share(iter, layout, &head, &got);
+    struct cm_table_ *table = cursor_share(iter, layout, deadline, &head, &got);
     if (!table || got < 0) {
-        iter->status = got < 0 ? (cm_status)got : CM_OK;
-        iter->ended = true;
+        iter->status = table ? (cm_status)got : CM_OK;
+        iter->ended = !table;
     } else {
         struct extent extent = chain_extent(type, layout, head);
         size_t bytes = extent.count * cm_iter_stride_(type) + extent.text;
@@ -128,11 +129,13 @@ static size_t iter_copy_bucket(struct cm_iter_ *iter, const struct cm_type *type
     return lacking;
 }
 
-bool cm_iter_fetch_(struct cm_iter_ *iter, const struct cm_type *type)
+bool cm_iter_fetch_(struct cm_iter_ *iter, const struct cm_type *type, cm_deadline deadline)
 {
     iter->count = iter->index = 0;
-    while (!iter->ended && iter->count == 0) {
-        size_t lacking = iter_copy_bucket(iter, type);
+    if (!iter->ended)
+        iter->status = CM_OK;
+    while (!iter->ended && iter->status == CM_OK && iter->count == 0) {
+        size_t lacking = iter_copy_bucket(iter, type, deadline);
         if (lacking && !iter_make_room(iter, lacking)) {
             iter->status = CM_NOMEM;
             iter->ended = true;

@@ -275,11 +275,11 @@ static cm_status bucket_clear(struct cm_map_ *map, const struct cm_type *type, s
     return CM_OK;
 }
 
-cm_status cm_map_clear_(struct cm_map_ *map, const struct cm_type *type)
+cm_status cm_map_clear_(struct cm_map_ *map, const struct cm_type *type, cm_deadline deadline)
 {
     struct cleared cleared = {NULL, 0};
     struct cm_pin_ pin = cm_pin_enter_();
-    cm_status status = map_visit(map, type, bucket_clear, &cleared, CM_FOREVER);
+    cm_status status = map_visit(map, type, bucket_clear, &cleared, deadline);
     cm_map_count_(map, pin.thread, -cleared.count);
     cm_pin_leave_(pin);
     while (cleared.nodes) {

@@ -492,6 +492,91 @@ static void K7_every_call_that_waits_has_a_try_and_a_deadline(void **state)
     nums_destroy(&kept.map);
 }
 
+static cm_status see(const uint64_t *key, const uint64_t *value, void *context)
+{
+    (void)key, (void)value;
+    ++*(size_t *)context;
+    return CM_OK;
+}
+
+/* The same for batches and walks: key 1 is kept, the others are free. */
+static size_t try_many(void *context, unsigned i)
+{
+    struct kept *kept = context;
+    nums *map = &kept->map;
+    uint64_t keys[] = {1, 2}, values[2] = {10, 20};
+    bool found[2];
+    cm_status results[2];
+    nums_op ops[] = {{.kind = CM_OP_GET, .key = 1}, {.kind = CM_OP_REMOVE, .key = 2}};
+    size_t seen = 0, wrong = 0;
+    (void)i;
+    wrong += nums_try_get_many(map, keys, 2, found, values) != 1 || found[0] || !found[1];
+    wrong += nums_try_put_many(map, keys, values, 2, results) != 1 || results[0] != CM_BUSY;
+    wrong += nums_put_many_until(map, keys, values, 2, results, IN_MS(5)) != 1 || results[0] != CM_TIMEOUT;
+    wrong += nums_try_update_many(map, keys, 2, add_one, NULL, results) != 1 || results[0] != CM_BUSY;
+    wrong += nums_try_remove_many(map, keys, 1, NULL, results) != 0 || results[0] != CM_BUSY;
+    wrong += nums_apply_many_until(map, ops, 2, IN_MS(5)) != 1 || ops[0].status != CM_TIMEOUT || ops[1].status != CM_OK;
+    wrong += wrong_unless(nums_try_for_each(map, see, &seen), CM_BUSY);
+    wrong += wrong_unless(nums_for_each_until(map, see, &seen, IN_MS(5)), CM_TIMEOUT);
+    return wrong;
+}
+
+static size_t walk_in_steps(void *context, unsigned i)
+{
+    struct kept *kept = context;
+    nums_iter iter = nums_iter_begin(&kept->map);
+    size_t seen = 0, busy = 0;
+    (void)i;
+    for (;;) {
+        if (nums_try_iter_next(&iter)) {
+            seen++;
+        } else if (iter.status == CM_BUSY) {
+            busy++;
+            __atomic_store_n(&kept->told, 1, __ATOMIC_RELEASE);
+        } else {
+            break;
+        }
+    }
+    nums_iter_end(&iter);
+    return (size_t)(seen != 99) + (busy == 0) + (iter.status != CM_OK);
+}
+
+static void *unlock_when_told(void *context)
+{
+    struct kept *kept = context;
+    nums_write_guard guard;
+    if (nums_write(&kept->map, 1, &guard) != CM_OK)
+        return context;
+    __atomic_store_n(&kept->told, 0, __ATOMIC_RELEASE);
+    while (!__atomic_load_n(&kept->told, __ATOMIC_ACQUIRE))
+        sched_yield();
+    return nums_write_unlock(&guard) == CM_OK ? NULL : context;
+}
+
+static void K7_batches_and_walks_have_a_try_and_a_deadline(void **state)
+{
+    (void)state;
+    struct kept kept;
+    nums_write_guard guard;
+    pthread_t thread;
+    void *result;
+    kept_init(&kept);
+    assert_int_equal(nums_write(&kept.map, 1, &guard), CM_OK);
+    assert_int_equal(crew_run(1, try_many, &kept), 0);
+    assert_int_equal(nums_write_unlock(&guard), CM_OK);
+    assert_int_equal(nums_len(&kept.map), 99);
+    kept.told = 1;
+    assert_int_equal(pthread_create(&thread, NULL, unlock_when_told, &kept), 0);
+    while (__atomic_load_n(&kept.told, __ATOMIC_ACQUIRE))
+        sched_yield();
+    assert_int_equal(crew_run(1, walk_in_steps, &kept), 0);
+    pthread_join(thread, &result);
+    assert_null(result);
+    assert_int_equal(nums_try_clear(&kept.map), CM_OK);
+    assert_int_equal(nums_len(&kept.map), 0);
+    nums_destroy(&kept.map);
+}
+
 static size_t read_or_fail(void *context, unsigned i)
 {
     struct kept *kept = context;
@@ -991,6 +1076,7 @@ int main(void)
         cmocka_unit_test(K2_readers_may_change_other_keys),
         cmocka_unit_test(K2_nested_at_random),
         cmocka_unit_test(K7_every_call_that_waits_has_a_try_and_a_deadline),
+        cmocka_unit_test(K7_batches_and_walks_have_a_try_and_a_deadline),
         cmocka_unit_test(K1_a_downgraded_guard_lets_readers_in_and_ends_free),
         cmocka_unit_test(K4_what_fails_in_the_middle_leaves_the_lock_and_the_value),
         cmocka_unit_test(a_circle_of_waits_is_seen_by_one_of_it),

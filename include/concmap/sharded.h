@@ -100,12 +100,13 @@ typedef enum cm_op_kind { CM_OP_GET, CM_OP_INSERT, CM_OP_PUT, CM_OP_UPDATE, CM_O
     {                                                                                                                  \
         return cm_map_len_(&map->core);                                                                                \
     }                                                                                                                  \
-    /* Removes every entry that is there from beginning to end, a bucket at a time; keeps the table. O(buckets). */    \
-    CM_TYPED cm_status name##_clear(name *map)                                                                         \
+    CM_INLINE cm_status name##_clear_in_(name *map, cm_deadline deadline)                                              \
     {                                                                                                                  \
-        CM_CALLED_();                                                                                                  \
-        return cm_map_clear_(&map->core, &name##_type_);                                                               \
+        return cm_map_clear_(&map->core, &name##_type_, deadline);                                                     \
     }                                                                                                                  \
+    /* Removes every entry that is there from beginning to end, a bucket at a time; keeps the table. What was removed  \
+     * before a failure stays removed. O(buckets). */                                                                  \
+    CM_TWINS_(name, clear, (name * map), (map))                                                                        \
     /* Makes room for so many entries now, instead of bit by bit. CM_NOMEM. O(buckets). */                             \
     CM_TYPED cm_status name##_reserve(name *map, size_t entries)                                                       \
     {                                                                                                                  \
@@ -304,11 +305,9 @@ typedef enum cm_op_kind { CM_OP_GET, CM_OP_INSERT, CM_OP_PUT, CM_OP_UPDATE, CM_O
         iter.core.map = (struct cm_map_ *)(uintptr_t)&map->core;                                                       \
         return iter;                                                                                                   \
     }                                                                                                                  \
-    /* Goes to the next entry; false at the end. Text keys are valid until the next step. */                           \
-    CM_TYPED bool name##_iter_next(name##_iter *iter)                                                                  \
+    CM_INLINE bool name##_iter_next_in_(name##_iter *iter, cm_deadline deadline)                                       \
     {                                                                                                                  \
-        CM_CALLED_();                                                                                                  \
-        const char *entry = cm_iter_next_(&iter->core, &name##_type_);                                                 \
+        const char *entry = cm_iter_next_(&iter->core, &name##_type_, deadline);                                       \
         iter->status = iter->core.status;                                                                              \
         if (!entry)                                                                                                    \
             return false;                                                                                              \
@@ -316,89 +315,106 @@ typedef enum cm_op_kind { CM_OP_GET, CM_OP_INSERT, CM_OP_PUT, CM_OP_UPDATE, CM_O
         memcpy((void *)&iter->value, entry + cm_iter_value_offset_(&name##_type_), sizeof(Value));                     \
         return true;                                                                                                   \
     }                                                                                                                  \
+    /* Goes to the next entry; false at the end, or where `status` is a failure: after CM_BUSY and CM_TIMEOUT it can   \
+     * go on. Text keys are valid until the next step. */                                                              \
+    CM_TWINS_OF_(bool, name, iter_next, (name##_iter * iter), (iter))                                                  \
     /* Gives back what the iteration holds: memory, never a lock. */                                                   \
     CM_TYPED void name##_iter_end(name##_iter *iter)                                                                   \
     {                                                                                                                  \
         cm_iter_end_(&iter->core);                                                                                     \
     }                                                                                                                  \
-    /* Calls the function for each entry until it returns less than 0; returns that, CM_OK or CM_NOMEM. As CM_FOREACH. \
-     */                                                                                                                \
-    CM_TYPED cm_status name##_for_each(const name *map, cm_status (*function)(const Key *, const Value *, void *),     \
-                                       void *context)                                                                  \
+    CM_INLINE cm_status name##_for_each_in_(const name *map,                                                           \
+                                            cm_status (*function)(const Key *, const Value *, void *), void *context,  \
+                                            cm_deadline deadline)                                                      \
     {                                                                                                                  \
-        CM_CALLED_();                                                                                                  \
         name##_iter iter = name##_iter_begin(map);                                                                     \
         cm_status status = CM_OK;                                                                                      \
-        while (status >= 0 && name##_iter_next(&iter))                                                                 \
+        while (status >= 0 && name##_iter_next_in_(&iter, deadline))                                                   \
             status = function(&iter.key, &iter.value, context);                                                        \
         name##_iter_end(&iter);                                                                                        \
         return status < 0 ? status : iter.status;                                                                      \
-    }
+    }                                                                                                                  \
+    /* Calls the function for each entry until it returns less than 0; returns that, CM_OK, CM_NOMEM, or why a wait    \
+     * was given up. As CM_FOREACH. */                                                                                 \
+    CM_TWINS_(name, for_each,                                                                                          \
+              (const name *map, cm_status (*function)(const Key *, const Value *, void *), void *context),             \
+              (map, function, context))
 
 #define CM_SHARDED_BATCH_(name, Key, Value)                                                                            \
-    /* Looks n keys up, fetching ahead: found[i] and values[i] belong to keys[i]; both may be NULL, and the value of a \
-     * key that was not found is undefined. Returns the hits. Each look-up is atomic, the batch is not. */             \
-    CM_TYPED size_t name##_get_many(const name *map, const Key *keys, size_t n, bool *found, Value *values)            \
+    CM_INLINE size_t name##_get_many_in_(const name *map, const Key *keys, size_t n, bool *found, Value *values,       \
+                                         cm_deadline deadline)                                                         \
     {                                                                                                                  \
-        CM_CALLED_();                                                                                                  \
         size_t hits = 0;                                                                                               \
         CM_BATCH_(&name##_type_, &map->core, i, n, hash, &keys[i], false, {                                            \
             Value *value = values ? &values[i] : NULL;                                                                 \
             enum cm_read_ result = cm_map_glance_(&name##_type_, &map->core, &keys[i], hash, value);                   \
             bool hit = result == CM_READ_HIT_;                                                                         \
             if (CM_UNLIKELY(result == CM_READ_AGAIN_))                                                                 \
-                hit = name##_look_again_(map, keys[i], hash, value, CM_FOREVER) == CM_OK;                              \
+                hit = name##_look_again_(map, keys[i], hash, value, deadline) == CM_OK;                                \
             if (found)                                                                                                 \
                 found[i] = hit;                                                                                        \
             hits += hit;                                                                                               \
         });                                                                                                            \
         return hits;                                                                                                   \
     }                                                                                                                  \
-    /* Puts n keys, in order, fetching ahead. `results` (may be NULL) takes what put would return. Returns how many    \
-     * succeeded. */                                                                                                   \
-    CM_TYPED size_t name##_put_many(name *map, const Key *keys, const Value *values, size_t n, cm_status *results)     \
+    /* Looks n keys up, fetching ahead: found[i] and values[i] belong to keys[i]; both may be NULL, and the value of a \
+     * key that was not found is undefined. Returns the hits. Each look-up is atomic, the batch is not. */             \
+    CM_TWINS_OF_(size_t, name, get_many, (const name *map, const Key *keys, size_t n, bool *found, Value *values),     \
+                 (map, keys, n, found, values))                                                                        \
+    CM_INLINE size_t name##_put_many_in_(name *map, const Key *keys, const Value *values, size_t n,                    \
+                                         cm_status *results, cm_deadline deadline)                                     \
     {                                                                                                                  \
-        CM_CALLED_();                                                                                                  \
         size_t done = 0;                                                                                               \
         CM_BATCH_(&name##_type_, &map->core, i, n, hash, &keys[i], true, {                                             \
             cm_status status = name##_write_(map, &keys[i], hash, CM_ABSENT_INSERT_, CM_PRESENT_REPLACE_, &values[i],  \
-                                             NULL, NULL, NULL, NULL, CM_FOREVER);                                      \
+                                             NULL, NULL, NULL, NULL, deadline);                                        \
             if (results)                                                                                               \
                 results[i] = status;                                                                                   \
             done += status >= 0;                                                                                       \
         });                                                                                                            \
         return done;                                                                                                   \
     }                                                                                                                  \
-    /* Updates n keys, in order, fetching ahead. Returns how many were present and succeeded. */                       \
-    CM_TYPED size_t name##_update_many(name *map, const Key *keys, size_t n, cm_status (*function)(Value *, void *),   \
-                                       void *context, cm_status *results)                                              \
+    /* Puts n keys, in order, fetching ahead. `results` (may be NULL) takes what put would return. Returns how many    \
+     * succeeded. */                                                                                                   \
+    CM_TWINS_OF_(size_t, name, put_many,                                                                               \
+                 (name * map, const Key *keys, const Value *values, size_t n, cm_status *results),                     \
+                 (map, keys, values, n, results))                                                                      \
+    CM_INLINE size_t name##_update_many_in_(name *map, const Key *keys, size_t n,                                      \
+                                            cm_status (*function)(Value *, void *), void *context, cm_status *results, \
+                                            cm_deadline deadline)                                                      \
     {                                                                                                                  \
-        CM_CALLED_();                                                                                                  \
         size_t done = 0;                                                                                               \
         CM_BATCH_(&name##_type_, &map->core, i, n, hash, &keys[i], true, {                                             \
             cm_status status = name##_write_(map, &keys[i], hash, CM_ABSENT_FAIL_, CM_PRESENT_APPLY_, NULL, function,  \
-                                             context, NULL, NULL, CM_FOREVER);                                         \
+                                             context, NULL, NULL, deadline);                                           \
             if (results)                                                                                               \
                 results[i] = status;                                                                                   \
             done += status >= 0 && status != CM_ABSENT;                                                                \
         });                                                                                                            \
         return done;                                                                                                   \
     }                                                                                                                  \
-    /* Removes n keys, in order, fetching ahead; old[i] (old may be NULL) takes the value. Returns how many there      \
-     * were. */                                                                                                        \
-    CM_TYPED size_t name##_remove_many(name *map, const Key *keys, size_t n, Value *old, cm_status *results)           \
+    /* Updates n keys, in order, fetching ahead. Returns how many were present and succeeded. */                       \
+    CM_TWINS_OF_(size_t, name, update_many,                                                                            \
+                 (name * map, const Key *keys, size_t n, cm_status (*function)(Value *, void *), void *context,        \
+                  cm_status *results),                                                                                 \
+                 (map, keys, n, function, context, results))                                                           \
+    CM_INLINE size_t name##_remove_many_in_(name *map, const Key *keys, size_t n, Value *old, cm_status *results,      \
+                                            cm_deadline deadline)                                                      \
     {                                                                                                                  \
-        CM_CALLED_();                                                                                                  \
         size_t done = 0;                                                                                               \
         CM_BATCH_(&name##_type_, &map->core, i, n, hash, &keys[i], true, {                                             \
-            cm_status status = cm_map_remove_(&name##_type_, &map->core, &keys[i], hash, NULL, NULL,                   \
-                                              old ? &old[i] : NULL, CM_FOREVER);                                       \
+            cm_status status =                                                                                         \
+                cm_map_remove_(&name##_type_, &map->core, &keys[i], hash, NULL, NULL, old ? &old[i] : NULL, deadline); \
             if (results)                                                                                               \
                 results[i] = status;                                                                                   \
             done += status == CM_OK;                                                                                   \
         });                                                                                                            \
         return done;                                                                                                   \
     }                                                                                                                  \
+    /* Removes n keys, in order, fetching ahead; old[i] (old may be NULL) takes the value. Returns how many there      \
+     * were. */                                                                                                        \
+    CM_TWINS_OF_(size_t, name, remove_many, (name * map, const Key *keys, size_t n, Value *old, cm_status *results),   \
+                 (map, keys, n, old, results))                                                                         \
     /* One operation of a mixed batch. GET, PUT and REMOVE leave the (old) value in `value`; INSERT and UPSERT take it \
      * as the initial one; UPDATE and UPSERT run the function. */                                                      \
     typedef struct name##_op {                                                                                         \
@@ -409,16 +425,14 @@ typedef enum cm_op_kind { CM_OP_GET, CM_OP_INSERT, CM_OP_PUT, CM_OP_UPDATE, CM_O
         cm_status (*function)(Value *, void *);                                                                        \
         void *context;                                                                                                 \
     } name##_op;                                                                                                       \
-    CM_TYPED void name##_apply_(name *map, name##_op *op, uint64_t hash)                                               \
+    CM_TYPED void name##_apply_(name *map, name##_op *op, uint64_t hash, cm_deadline deadline)                         \
     {                                                                                                                  \
         if (op->kind == CM_OP_GET) {                                                                                   \
-            bool hit = name##_look_(map, &op->key, hash, &op->value, CM_FOREVER) == CM_OK;                             \
-            op->status = hit ? CM_OK : CM_ABSENT;                                                                      \
+            op->status = name##_look_(map, &op->key, hash, &op->value, deadline);                                      \
             return;                                                                                                    \
         }                                                                                                              \
         if (op->kind == CM_OP_REMOVE) {                                                                                \
-            op->status =                                                                                               \
-                cm_map_remove_(&name##_type_, &map->core, &op->key, hash, NULL, NULL, &op->value, CM_FOREVER);         \
+            op->status = cm_map_remove_(&name##_type_, &map->core, &op->key, hash, NULL, NULL, &op->value, deadline);  \
             return;                                                                                                    \
         }                                                                                                              \
         enum cm_absent_ absent = op->kind == CM_OP_UPDATE ? CM_ABSENT_FAIL_ : CM_ABSENT_INSERT_;                       \
@@ -428,17 +442,22 @@ typedef enum cm_op_kind { CM_OP_GET, CM_OP_INSERT, CM_OP_PUT, CM_OP_UPDATE, CM_O
         Value value = op->value;                                                                                       \
         Value scratch;                                                                                                 \
         struct name##_call_ call = {op->function, op->context};                                                        \
-        struct cm_write_ write = {                                                                                     \
-            absent, present, &value, name##_run_, &call, &scratch, &op->value, NULL, CM_FOREVER};                      \
+        struct cm_write_ write = {absent, present, &value, name##_run_, &call, &scratch, &op->value, NULL, deadline};  \
         struct cm_written_ written = cm_map_write_(&name##_type_, &map->core, &op->key, hash, &write);                 \
         bool upserted = op->kind == CM_OP_UPSERT && written.status >= 0 && !written.inserted;                          \
         op->status = upserted ? CM_REPLACED : written.status;                                                          \
     }                                                                                                                  \
-    /* Runs n operations of any kinds, in array order, fetching ahead; each gets its status. */                        \
-    CM_TYPED void name##_apply_many(name *map, name##_op *ops, size_t n)                                               \
+    CM_INLINE size_t name##_apply_many_in_(name *map, name##_op *ops, size_t n, cm_deadline deadline)                  \
     {                                                                                                                  \
-        CM_CALLED_();                                                                                                  \
-        CM_BATCH_(&name##_type_, &map->core, i, n, hash, &ops[i].key, true, { name##_apply_(map, &ops[i], hash); });   \
-    }
+        size_t done = 0;                                                                                               \
+        CM_BATCH_(&name##_type_, &map->core, i, n, hash, &ops[i].key, true, {                                          \
+            name##_apply_(map, &ops[i], hash, deadline);                                                               \
+            done += ops[i].status >= 0;                                                                                \
+        });                                                                                                            \
+        return done;                                                                                                   \
+    }                                                                                                                  \
+    /* Runs n operations of any kinds, in array order, fetching ahead; each gets its status. Returns how many did not  \
+     * fail. */                                                                                                        \
+    CM_TWINS_OF_(size_t, name, apply_many, (name * map, name##_op * ops, size_t n), (map, ops, n))
 
 #endif

@@ -9,18 +9,19 @@
  * deadline).
  */
 #define CM_LIST_(...) __VA_ARGS__
-#define CM_TWINS_(name, verb, parameters, arguments)                                                                   \
-    CM_TYPED cm_status name##_##verb(CM_LIST_ parameters)                                                              \
+#define CM_TWINS_(name, verb, parameters, arguments) CM_TWINS_OF_(cm_status, name, verb, parameters, arguments)
+#define CM_TWINS_OF_(Result, name, verb, parameters, arguments)                                                        \
+    CM_TYPED Result name##_##verb(CM_LIST_ parameters)                                                                 \
     {                                                                                                                  \
         CM_CALLED_();                                                                                                  \
         return name##_##verb##_in_(CM_LIST_ arguments, CM_FOREVER);                                                    \
     }                                                                                                                  \
-    CM_TYPED cm_status name##_try_##verb(CM_LIST_ parameters)                                                          \
+    CM_TYPED Result name##_try_##verb(CM_LIST_ parameters)                                                             \
     {                                                                                                                  \
         CM_CALLED_();                                                                                                  \
         return name##_##verb##_in_(CM_LIST_ arguments, CM_TRY);                                                        \
     }                                                                                                                  \
-    CM_TYPED cm_status name##_##verb##_until(CM_LIST_ parameters, cm_deadline deadline)                                \
+    CM_TYPED Result name##_##verb##_until(CM_LIST_ parameters, cm_deadline deadline)                                   \
     {                                                                                                                  \
         CM_CALLED_();                                                                                                  \
         return name##_##verb##_in_(CM_LIST_ arguments, deadline);                                                      \

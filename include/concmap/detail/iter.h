@@ -21,8 +21,8 @@ struct cm_iter_ {
     size_t bytes;  /* of its memory */
 };
 
-/* Copies the next bucket that has entries; false at the end. */
-CM_API bool cm_iter_fetch_(struct cm_iter_ *iter, const struct cm_type *type);
+/* Copies the next bucket that has entries; false at the end, or where iter->status is a failure. */
+CM_API bool cm_iter_fetch_(struct cm_iter_ *iter, const struct cm_type *type, cm_deadline deadline);
 CM_API void cm_iter_end_(struct cm_iter_ *iter);
 
 CM_INLINE size_t cm_iter_value_offset_(const struct cm_type *type)
@@ -36,9 +36,9 @@ CM_INLINE size_t cm_iter_stride_(const struct cm_type *type)
 }
 
 /* The next entry's place in the copy, or NULL at the end. */
-CM_INLINE char *cm_iter_next_(struct cm_iter_ *iter, const struct cm_type *type)
+CM_INLINE char *cm_iter_next_(struct cm_iter_ *iter, const struct cm_type *type, cm_deadline deadline)
 {
-    if (iter->index == iter->count && !cm_iter_fetch_(iter, type))
+    if (iter->index == iter->count && !cm_iter_fetch_(iter, type, deadline))
         return NULL;
     return iter->entries + iter->index++ * cm_iter_stride_(type);
 }

@@ -77,7 +77,7 @@ CM_API CM_COLD void cm_map_count_slow_(struct cm_map_ *map, struct cm_thread_ *t
 
 CM_API cm_memory cm_map_memory_(const struct cm_map_ *map);
 CM_API size_t cm_map_len_(const struct cm_map_ *map);
-CM_API cm_status cm_map_clear_(struct cm_map_ *map, const struct cm_type *type);
+CM_API cm_status cm_map_clear_(struct cm_map_ *map, const struct cm_type *type, cm_deadline deadline);
 CM_API cm_status cm_map_reserve_(struct cm_map_ *map, const struct cm_type *type, size_t entries);
 CM_API bool cm_map_step_(struct cm_map_ *map, const struct cm_type *type, size_t buckets);
 CM_API cm_status cm_map_settle_(struct cm_map_ *map, const struct cm_type *type);
