@@ -1,6 +1,8 @@
 /* Copying buckets for iterators. */
 #include <concmap/detail/iter.h>
 
+#include <concmap/detail/move.h>
+
 #define LEAST_BYTES 512
 
 /* Entries and bytes that the copy of a chain takes. */
@@ -42,16 +44,28 @@ static void entry_copy(const struct cm_type *type, struct cm_layout_ layout, cha
     memcpy(to + cm_iter_value_offset_(type), cm_bucket_value_(type, layout, bucket, slot), type->value_size);
 }
 
-static void chain_copy(const struct cm_type *type, struct cm_layout_ layout, struct cm_iter_ *iter, char *bucket,
+/* The part of the cursor's space that lies behind the cursor in its bucket, less one. */
+static uint64_t cursor_rest(const struct cm_table_ *table)
+{
+    unsigned bits = (unsigned)__builtin_popcountll(table->mask);
+    return bits ? (UINT64_C(1) << (64 - bits)) - 1 : UINT64_MAX;
+}
+
+/* Copies the entries at or behind the cursor; before it there are some where the table has shrunk since. */
+static void chain_copy(const struct cm_type *type, const struct cm_table_ *table, struct cm_iter_ *iter, char *bucket,
                        size_t count)
 {
+    struct cm_layout_ layout = cm_layout_of_(type);
     char *text = iter->entries + count * cm_iter_stride_(type);
     size_t entry = 0;
+    bool amid = (iter->cursor & cursor_rest(table)) != 0;
     for (;;) {
         uint64_t state = cm_load_relaxed_(cm_bucket_state_(bucket));
-        for (unsigned mask = cm_state_occupied_(state); mask; mask &= mask - 1)
-            entry_copy(type, layout, iter->entries + entry++ * cm_iter_stride_(type), &text, bucket,
-                       (unsigned)__builtin_ctz(mask));
+        for (unsigned mask = cm_state_occupied_(state); mask; mask &= mask - 1) {
+            unsigned slot = (unsigned)__builtin_ctz(mask);
+            if (!amid || cm_reverse_bits_(cm_place_hash_(type, layout, iter->map, bucket, slot)) >= iter->cursor)
+                entry_copy(type, layout, iter->entries + entry++ * cm_iter_stride_(type), &text, bucket, slot);
+        }
         if (!(state & CM_CHAINED_))
             break;
         bucket = *cm_bucket_link_(bucket, layout);
@@ -80,9 +94,7 @@ static struct cm_table_ *cursor_share(const struct cm_iter_ *iter, struct cm_lay
 
 static void cursor_advance(struct cm_iter_ *iter, const struct cm_table_ *table)
 {
-    unsigned bits = (unsigned)__builtin_popcountll(table->mask);
-    uint64_t size = bits ? UINT64_C(1) << (64 - bits) : 0;
-    iter->cursor += size;
+    iter->cursor = (iter->cursor | cursor_rest(table)) + 1;
     iter->ended = iter->cursor == 0;
 }
 
@@ -119,7 +131,7 @@ static size_t iter_copy_bucket(struct cm_iter_ *iter, const struct cm_type *type
             lacking = bytes;
         } else {
             if (extent.count)
-                chain_copy(type, layout, iter, head, extent.count);
+                chain_copy(type, table, iter, head, extent.count);
             cursor_advance(iter, table);
         }
         if (got != CM_GOT_NESTED_)

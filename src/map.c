@@ -28,6 +28,7 @@ cm_status cm_map_init_(struct cm_map_ *map, const struct cm_type *type, const cm
     map->root = empty_table();
     map->seed = config->seed ? config->seed : cm_seed_random();
     map->allocator = config->allocator ? *config->allocator : *cm_allocator_default();
+    map->shrinks = config->shrink;
     map->pool.node_size = layout.nodes ? layout.node_text : 0;
     map->pool.alignment = layout.node_alignment;
     cm_platform_lockfree_memory_(map, sizeof *map);
@@ -208,6 +209,8 @@ void cm_map_count_slow_(struct cm_map_ *map, struct cm_thread_ *thread, int64_t 
         cm_store_relaxed_(count, cm_load_relaxed_(count) + difference);
     else
         cm_add_relaxed_(&map->other_count, difference);
+    if (difference < 0 && map->shrinks)
+        cm_map_want_work_(map);
 }
 
 size_t cm_map_len_(const struct cm_map_ *map)
@@ -281,6 +284,7 @@ cm_status cm_map_clear_(struct cm_map_ *map, const struct cm_type *type, cm_dead
     struct cm_pin_ pin = cm_pin_enter_();
     cm_status status = map_visit(map, type, bucket_clear, &cleared, deadline);
     cm_map_count_(map, pin.thread, -cleared.count);
+    cm_map_want_work_(map);
     cm_pin_leave_(pin);
     while (cleared.nodes) {
         struct cm_node_ *node = cleared.nodes;

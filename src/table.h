@@ -37,6 +37,8 @@ bool cm_map_reclaim_(struct cm_map_ *map, bool patient);
 /* Hangs a next table on the newest one, if it is too full, or smaller than `least` buckets. CM_NOMEM: there is no
  * memory. */
 cm_status cm_map_grow_(struct cm_map_ *map, const struct cm_type *type, uint64_t least);
+/* Hangs a next table of so many buckets on, or of a sixteenth of the newest one's, if that is larger than `buckets`. */
+cm_status cm_map_shrink_(struct cm_map_ *map, const struct cm_type *type, uint64_t buckets);
 /* Moves up to `buckets` buckets; true while buckets remain that may be moved now. */
 bool cm_map_move_some_(struct cm_map_ *map, const struct cm_type *type, uint64_t buckets);
 

@@ -88,6 +88,24 @@ static void call_page(pages *map, uint64_t key, struct call *call)
     }
 }
 
+/* One thread lets the table grow, and another makes it smaller again. */
+static void resize(struct round *round, bool grow, uint64_t n)
+{
+    if (grow && round->nums)
+        nums_put(round->nums, 1000 + n, 1, NULL);
+    else if (grow)
+        pages_put(round->pages, 1000 + n, page_of(1), NULL);
+    else if (round->nums) {
+        nums_remove(round->nums, 1000 + n, NULL);
+        if (n % 8 == 7)
+            nums_shrink_to_fit(round->nums);
+    } else {
+        pages_remove(round->pages, 1000 + n, NULL);
+        if (n % 8 == 7)
+            pages_shrink_to_fit(round->pages);
+    }
+}
+
 static size_t round_work(void *context, unsigned thread)
 {
     struct round *round = context;
@@ -103,10 +121,8 @@ static size_t round_work(void *context, unsigned thread)
         else
             call_page(round->pages, key, call);
         call->returned = __atomic_fetch_add(&round->clock, 1, __ATOMIC_SEQ_CST);
-        if (thread == 0 && round->nums)
-            nums_put(round->nums, 1000 + n, 1, NULL);
-        if (thread == 0 && round->pages)
-            pages_put(round->pages, 1000 + n, page_of(1), NULL);
+        if (thread < 2)
+            resize(round, thread == 0, n);
     }
     return 0;
 }

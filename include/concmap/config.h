@@ -3,6 +3,7 @@
 #define CONCMAP_CONFIG_H
 
 #include <concmap/allocator.h>
+#include <stdbool.h>
 
 /* All zero is the default. */
 typedef struct cm_config {
@@ -10,6 +11,8 @@ typedef struct cm_config {
     uint64_t seed; /* of the hash; 0: a fresh one from the system, which keeps crafted keys from degrading the table */
     const cm_allocator
         *allocator; /* NULL: malloc, and mmap for large tables. Copied; its context must outlive the map */
+    bool shrink; /* true: the table becomes smaller when less than an eighth of its room is used, a bit at each removal
+                  */
 } cm_config;
 
 #endif

@@ -19,9 +19,9 @@
  * vacant. What a thread holds does not stop it: it reads through its own locks, and works on other keys of the same
  * bucket. CM_DEADLOCK: it asked for the very key, or waits in a circle with others.
  *
- * Growth is spread over the writes: a call moves at most 4 KiB of buckets to the larger table. While it grows, the map
- * holds the old table and the new one of twice the size (of four times below 1024 buckets). The old one is given back
- * once no reader can look at it, 2 MiB a call.
+ * Growth is spread over the writes: a call moves at most 4 KiB of buckets to the larger table, and so is shrinking.
+ * While it grows, the map holds the old table and the new one of twice the size (of four times below 1024 buckets). The
+ * old one is given back once no reader can look at it, 2 MiB a call.
  *
  * Failure. Where memory is lacking a call returns CM_NOMEM and the map is as before. Growth that lacks memory is put
  * off. */
@@ -111,6 +111,12 @@ typedef enum cm_op_kind { CM_OP_GET, CM_OP_INSERT, CM_OP_PUT, CM_OP_UPDATE, CM_O
     CM_TYPED cm_status name##_reserve(name *map, size_t entries)                                                       \
     {                                                                                                                  \
         return cm_map_reserve_(&map->core, &name##_type_, entries);                                                    \
+    }                                                                                                                  \
+    /* Makes the table as small as its entries allow, now; readers and writers go on. CM_NOMEM; CM_BUSY: a bucket that \
+     * is held, or a reader, is in the way, and writers finish it. O(buckets). */                                      \
+    CM_TYPED cm_status name##_shrink_to_fit(name *map)                                                                 \
+    {                                                                                                                  \
+        return cm_map_shrink_to_fit_(&map->core, &name##_type_);                                                       \
     }                                                                                                                  \
     /* Moves about so many buckets of a growing table, and gives back a part of what waits; true while work remains.   \
      */                                                                                                                \

@@ -21,6 +21,7 @@ struct cm_map_ {
     uint64_t seed;
     cm_waiters_ waiters;          /* threads that wait for a cell of this map */
     uint32_t work;                /* not 0: growth or reclamation is pending, and writers should lend a hand */
+    bool shrinks;                 /* by itself */
     struct cm_per_thread_ counts; /* int64_t: entries added less entries removed by the thread of that index */
     int64_t other_count;          /* of threads without a count of their own */
     cm_allocator allocator;
@@ -41,7 +42,7 @@ extern CM_API const struct cm_empty_table_ {
     uint64_t bucket[8];
 } cm_empty_table_;
 
-/* ---- cold parts (src/map.c, src/grow.c) ---- */
+/* ---- cold parts (src/map.c, src/resize.c) ---- */
 
 /* `layout_version` and `map_size` are the caller's own: CM_INVALID if the library's differ. */
 CM_API cm_status cm_map_init_(struct cm_map_ *map, const struct cm_type *type, const cm_config *config,
@@ -79,11 +80,14 @@ CM_API cm_memory cm_map_memory_(const struct cm_map_ *map);
 CM_API size_t cm_map_len_(const struct cm_map_ *map);
 CM_API cm_status cm_map_clear_(struct cm_map_ *map, const struct cm_type *type, cm_deadline deadline);
 CM_API cm_status cm_map_reserve_(struct cm_map_ *map, const struct cm_type *type, size_t entries);
+CM_API cm_status cm_map_shrink_to_fit_(struct cm_map_ *map, const struct cm_type *type);
 CM_API bool cm_map_step_(struct cm_map_ *map, const struct cm_type *type, size_t buckets);
 CM_API cm_status cm_map_settle_(struct cm_map_ *map, const struct cm_type *type);
 CM_API cm_status cm_map_check_(struct cm_map_ *map, const struct cm_type *type, const char **reason);
 
 /* ---- counting ---- */
+
+#define CM_SHRINK_LOOK_ 256 /* removals of a thread from one look at the table to the next */
 
 CM_INLINE void cm_map_count_(struct cm_map_ *map, struct cm_thread_ *thread, int64_t difference)
 {
@@ -91,8 +95,11 @@ CM_INLINE void cm_map_count_(struct cm_map_ *map, struct cm_thread_ *thread, int
         char *segment = cm_load_acquire_(&map->counts.segments[0]);
         if (CM_LIKELY(segment != NULL)) {
             int64_t *count = (int64_t *)(void *)(segment + thread->index * CM_APART);
+            int64_t sum = cm_load_relaxed_(count) + difference;
             /* Relaxed: the thread's own, read by sums that promise no order with what is counted. */
-            cm_store_relaxed_(count, cm_load_relaxed_(count) + difference);
+            cm_store_relaxed_(count, sum);
+            if (difference < 0 && CM_UNLIKELY(map->shrinks) && sum % CM_SHRINK_LOOK_ == 0)
+                cm_store_relaxed_(&map->work, 1); /* the table may be sparse; relaxed: a hint */
             return;
         }
     }

@@ -1,4 +1,8 @@
-/* Moving buckets to the next table. Instantiated for each type, because it is the cost of growing. */
+/* Moving buckets to the next table, a larger or a smaller one. Instantiated for each type, because it is the cost of
+ * growing.
+ *
+ * While a table shrinks the buckets that become one move together, all of them locked: else two movers with one half
+ * each would wait for the other's. */
 #ifndef CONCMAP_DETAIL_MOVE_H
 #define CONCMAP_DETAIL_MOVE_H
 
@@ -46,10 +50,10 @@ CM_INLINE bool cm_entry_append_(const struct cm_type *type, const struct cm_layo
 }
 
 /* Gives back what a failed move has put into its targets. */
-static CM_COLD __attribute__((unused)) void cm_targets_undo_(struct cm_layout_ layout, struct cm_table_ *from,
-                                                             struct cm_table_ *to, uint64_t index)
+static CM_COLD __attribute__((unused)) void cm_targets_undo_(struct cm_layout_ layout, struct cm_table_ *to,
+                                                             uint64_t unit, uint64_t units)
 {
-    for (uint64_t target = index; target <= to->mask; target += from->mask + 1) {
+    for (uint64_t target = unit; target <= to->mask; target += units) {
         char *bucket = cm_table_bucket_(to, layout, target);
         bool chained = cm_load_relaxed_(cm_bucket_state_(bucket)) & CM_CHAINED_;
         cm_store_relaxed_(cm_bucket_state_(bucket), 0);
@@ -89,47 +93,83 @@ CM_INLINE bool cm_chain_copy_(const struct cm_type *type, const struct cm_layout
     }
 }
 
-/* Moves one bucket to the next table. Never waits: a bucket that is held is left for later. */
-CM_INLINE enum cm_moved_ cm_bucket_move_(const struct cm_type *type, struct cm_map_ *map, struct cm_table_ *from,
-                                         const struct cm_table_ *before, uint64_t index, uint64_t *lacking)
+/* How many buckets of `from` can be moved for themselves: all of them while it grows; while it shrinks, as many as the
+ * next table has, for then b, b + n, ... become its bucket b. */
+CM_INLINE uint64_t cm_table_units_(const struct cm_table_ *from, const struct cm_table_ *to)
+{
+    return (from->mask < to->mask ? from->mask : to->mask) + 1;
+}
+
+/* Unlocks the sources of a unit before `end`; with MOVED the first one comes first, so that it tells of the others. */
+CM_INLINE void cm_sources_unlock_(const struct cm_layout_ layout, struct cm_map_ *map, struct cm_table_ *from,
+                                  uint64_t unit, uint64_t units, uint64_t end, uint64_t moved)
+{
+    for (uint64_t index = unit; index < end; index += units) {
+        uint64_t *cell = cm_bucket_state_(cm_table_bucket_(from, layout, index));
+        /* Publishes the targets, to whoever sees MOVED. */
+        cm_cell_unlock_(cell, cm_load_relaxed_(cell) | moved, &map->waiters);
+    }
+}
+
+/* Locks the sources of a unit by trying. */
+CM_INLINE bool cm_sources_lock_(const struct cm_type *type, struct cm_map_ *map, struct cm_table_ *from,
+                                const struct cm_table_ *before, uint64_t unit, uint64_t units)
 {
     const struct cm_layout_ layout = cm_layout_of_(type);
-    char *head = cm_table_bucket_(from, layout, index);
-    uint64_t *cell = cm_bucket_state_(head);
-    if (before && !(cm_load_acquire_(cm_bucket_state_(cm_table_bucket_(before, layout, index))) & CM_MOVED_))
-        return CM_MOVED_HELD_; /* (T3); acquire: what the move before wrote into this bucket */
-    if (cm_load_relaxed_(cell) & CM_MOVED_)
-        return CM_MOVED_BEFORE_;
-    if (!cm_cell_try_lock_(cell, CM_BARRED_ | CM_DIED_))
-        return CM_MOVED_HELD_;
-    if (CM_UNLIKELY(cm_load_relaxed_(cell) & CM_UNTIDY_))
-        cm_chain_tidy_(type, from, head);
-    struct cm_table_ *to = cm_load_acquire_(&from->next);
-    bool copied = cm_chain_copy_(type, layout, map, head, to);
-    if (CM_UNLIKELY(!copied)) {
-        cm_targets_undo_(layout, from, to, index);
-        *lacking = cm_chain_length_(layout, head);
+    for (uint64_t index = unit; index <= from->mask; index += units) {
+        char *head = cm_table_bucket_(from, layout, index);
+        /* (T3); acquire: what the move before wrote into this bucket. */
+        bool filled =
+            !before || (cm_load_acquire_(cm_bucket_state_(cm_table_bucket_(before, layout, index))) & CM_MOVED_);
+        if (!filled || !cm_cell_try_lock_(cm_bucket_state_(head), CM_BARRED_ | CM_DIED_)) {
+            cm_sources_unlock_(layout, map, from, unit, units, index, 0);
+            return false;
+        }
+        if (CM_UNLIKELY(cm_load_relaxed_(cm_bucket_state_(head)) & CM_UNTIDY_))
+            cm_chain_tidy_(type, from, head);
     }
-    uint64_t word = cm_load_relaxed_(cell);
-    /* Publishes the targets, to whoever sees MOVED. */
-    cm_cell_unlock_(cell, copied ? word | CM_MOVED_ : word, &map->waiters);
+    return true;
+}
+
+/* Moves one unit to the next table. Never waits: where a bucket is held it is left for later. */
+CM_INLINE enum cm_moved_ cm_unit_move_(const struct cm_type *type, struct cm_map_ *map, struct cm_table_ *from,
+                                       struct cm_table_ *to, const struct cm_table_ *before, uint64_t unit,
+                                       uint64_t *lacking)
+{
+    const struct cm_layout_ layout = cm_layout_of_(type);
+    const uint64_t units = cm_table_units_(from, to);
+    if (cm_load_relaxed_(cm_bucket_state_(cm_table_bucket_(from, layout, unit))) & CM_MOVED_)
+        return CM_MOVED_BEFORE_;
+    if (!cm_sources_lock_(type, map, from, before, unit, units))
+        return CM_MOVED_HELD_;
+    bool copied = true;
+    for (uint64_t index = unit; copied && index <= from->mask; index += units)
+        copied = cm_chain_copy_(type, layout, map, cm_table_bucket_(from, layout, index), to);
+    if (CM_UNLIKELY(!copied)) {
+        cm_targets_undo_(layout, to, unit, units);
+        *lacking = 0;
+        for (uint64_t index = unit; index <= from->mask; index += units)
+            *lacking += cm_chain_length_(layout, cm_table_bucket_(from, layout, index));
+    }
+    cm_sources_unlock_(layout, map, from, unit, units, from->mask + 1, copied ? CM_MOVED_ : 0);
     return copied ? CM_MOVED_NOW_ : CM_MOVED_NOMEM_;
 }
 
-/* Moves the buckets of a range; returns how many this call has moved. */
+/* Moves the units of a range; returns how many buckets this call has moved. */
 CM_INLINE uint64_t cm_buckets_move_(const struct cm_type *type, struct cm_map_ *map, struct cm_table_ *from,
                                     const struct cm_table_ *before, uint64_t begin, uint64_t end)
 {
+    struct cm_table_ *to = cm_load_acquire_(&from->next);
     uint64_t moved = 0, lacking = 0;
-    for (uint64_t index = begin; index < end; index++) {
-        enum cm_moved_ result = cm_bucket_move_(type, map, from, before, index, &lacking);
+    for (uint64_t unit = begin; unit < end; unit++) {
+        enum cm_moved_ result = cm_unit_move_(type, map, from, to, before, unit, &lacking);
         moved += result == CM_MOVED_NOW_;
         if (CM_UNLIKELY(result == CM_MOVED_HELD_))
-            cm_table_straggler_(from, index, 0);
+            cm_table_straggler_(from, unit, 0);
         else if (CM_UNLIKELY(result == CM_MOVED_NOMEM_))
-            cm_table_straggler_(from, index, lacking);
+            cm_table_straggler_(from, unit, lacking);
     }
-    return moved;
+    return moved * ((from->mask + 1) / cm_table_units_(from, to));
 }
 
 CM_END_DECLS

@@ -2,8 +2,8 @@
  *
  * Shape.
  *     map.root -> table -> next -> next         a table that grows has a `next`, which may itself grow already
- *                 [bucket][bucket]...           bucket b of n splits into b, b + n, ... of the next table, and no
- * others
+ *                 [bucket][bucket]...           bucket b of n splits into b, b + n, ... of the next table, and into no
+ *                                               others; while it shrinks, they become one again
  *                    '-> overflow -> overflow   buckets of the same shape, from the table's own chunks
  *
  * Readers pin the domain, go from the root to the first table where the key's bucket has not MOVED, and read
@@ -23,7 +23,8 @@
  * Invariants.
  * (T1) A key is in at most one bucket: the first one not MOVED on its way from the root.
  * (T2) In a chain, only the last bucket has free slots, and the occupied ones come first; but where UNTIDY is set.
- * (T3) A bucket MOVES only after the bucket of the table before, from which it is filled, has MOVED.
+ * (T3) A bucket MOVES only after the buckets of the table before, from which it is filled, have MOVED. Of several, the
+ * one of the lowest index is the first.
  * (T4) A table is retired when all its buckets have MOVED and it is the root.
  * (T5) Overflow buckets stay buckets of their table until it is freed, so that a reader who is led astray reads a
  * bucket. (T6) Every change in a chain changes the version of its head. */

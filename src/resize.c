@@ -1,4 +1,4 @@
-/* Growth and reclamation, a bounded part at a time.
+/* Growth, shrinking and reclamation, a bounded part at a time.
  *
  * Any writer that sees map.work lends a hand: it hangs the next table on, or moves the buckets of one claim, or gives
  * back one piece of a dead table. Claims are taken from a table's cursor. A bucket that was held when its claim was
@@ -13,6 +13,7 @@
 
 #define CLAIM_BYTES 4096  /* of buckets that one call moves: 64 buckets of a line */
 #define FAST_UNTIL 1024   /* buckets; smaller tables grow by four, for the first steps are the dearest */
+#define LEAST_SHRUNK 64   /* buckets; smaller tables do not shrink by themselves */
 #define REST 64           /* calls between two tries of reclamation while readers hold it up */
 #define SETTLE_TRIES 1000 /* of reclamation, before settle says that readers hold it up */
 
@@ -122,6 +123,8 @@ static void table_rescan(struct cm_table_ *table, bool hope)
 static void page_ahead_touch(const struct cm_table_ *next, struct cm_layout_ layout, uint64_t half, uint64_t begin,
                              uint64_t end)
 {
+    if (next->mask < half)
+        return; /* it shrinks */
     uint64_t page = CM_HUGE_PAGE_ / layout.bucket;
     uint64_t middle = begin / page * page + page / 2;
     if (begin <= middle && middle < end && middle + page / 2 < half) /* relaxed: nothing changes */
@@ -139,10 +142,13 @@ static bool table_move_some(struct cm_map_ *map, const struct cm_type *type, str
     uint64_t wanted = cm_load_relaxed_(&next->overflow_wanted);
     if (!cm_overflow_has_(next, wanted) && !cm_overflow_supply_(map, next, cm_layout_of_(type), wanted))
         return false; /* without memory a move may still succeed, but would as likely be undone */
-    if (cm_load_relaxed_(&table->cursor) < buckets) {
+    uint64_t units = cm_table_units_(table, next);
+    claim = claim * units / buckets; /* of units */
+    claim = claim ? claim : 1;
+    if (cm_load_relaxed_(&table->cursor) < units) {
         uint64_t begin = cm_add_relaxed_(&table->cursor, claim); /* relaxed: only its uniqueness counts */
-        if (begin < buckets) {
-            uint64_t end = begin + claim < buckets ? begin + claim : buckets;
+        if (begin < units) {
+            uint64_t end = begin + claim < units ? begin + claim : units;
             page_ahead_touch(next, cm_layout_of_(type), buckets, begin, end);
             table_count_moved(map, table, generic_move(map, type, table, before, begin, end));
             return true;
@@ -166,7 +172,7 @@ bool cm_map_move_some_(struct cm_map_ *map, const struct cm_type *type, uint64_t
     return false;
 }
 
-/* ---- growing ---- */
+/* ---- growing and shrinking ---- */
 
 static struct cm_table_ *newest_table(struct cm_map_ *map)
 {
@@ -184,10 +190,15 @@ static bool table_is_full(struct cm_map_ *map, const struct cm_type *type, const
            cm_map_len_(map) >= cm_table_capacity_(cm_layout_of_(type), cm_table_buckets_(table)) / 2;
 }
 
-static cm_status next_make(struct cm_map_ *map, const struct cm_type *type, struct cm_table_ *table, uint64_t least)
+static uint64_t larger_than(const struct cm_table_ *table, uint64_t least)
 {
     uint64_t buckets = cm_table_buckets_(table) * (cm_table_buckets_(table) < FAST_UNTIL ? 4 : 2);
-    struct cm_table_ *next = cm_table_make_(map, cm_layout_of_(type), least > buckets ? least : buckets);
+    return least > buckets ? least : buckets;
+}
+
+static cm_status next_make(struct cm_map_ *map, const struct cm_type *type, struct cm_table_ *table, uint64_t buckets)
+{
+    struct cm_table_ *next = cm_table_make_(map, cm_layout_of_(type), buckets);
     if (!next) { /* the full table serves on; it is tried again when a sixteenth more has overflowed */
         cm_store_relaxed_(&map->overflow_retry,
                           cm_load_relaxed_(&table->overflowed) + cm_table_buckets_(table) / 16 + 1);
@@ -202,6 +213,22 @@ static cm_status next_make(struct cm_map_ *map, const struct cm_type *type, stru
     return CM_OK;
 }
 
+/* The largest step of shrinking: so many buckets are locked at a time. */
+#define SHRINK_STEP 16
+
+cm_status cm_map_shrink_(struct cm_map_ *map, const struct cm_type *type, uint64_t buckets)
+{
+    if (cm_exchange_acquire_(&map->growing, 1))
+        return CM_BUSY; /* somebody else is at it */
+    struct cm_table_ *table = newest_table(map);
+    uint64_t least = cm_table_buckets_(table) / SHRINK_STEP;
+    cm_status status = CM_OK;
+    if (!cm_table_is_empty_(table) && cm_table_buckets_(table) > buckets)
+        status = next_make(map, type, table, buckets > least ? buckets : least);
+    cm_store_release_(&map->growing, 0); /* pairs with the exchange above */
+    return status;
+}
+
 cm_status cm_map_grow_(struct cm_map_ *map, const struct cm_type *type, uint64_t least)
 {
     if (cm_exchange_acquire_(&map->growing, 1))
@@ -209,9 +236,26 @@ cm_status cm_map_grow_(struct cm_map_ *map, const struct cm_type *type, uint64_t
     struct cm_table_ *table = newest_table(map);
     cm_status status = CM_OK;
     if (!cm_table_is_empty_(table) && (cm_table_buckets_(table) < least || (!least && table_is_full(map, type, table))))
-        status = next_make(map, type, table, least);
+        status = next_make(map, type, table, larger_than(table, least));
     cm_store_release_(&map->growing, 0); /* pairs with the exchange above */
     return status;
+}
+
+/* Shrinks where that was asked for at init and the table is less than an eighth full; then it is a quarter full, or
+ * more.
+ */
+static void shrink_if_sparse(struct cm_map_ *map, const struct cm_type *type)
+{
+    struct cm_layout_ layout = cm_layout_of_(type);
+    const struct cm_table_ *root = cm_load_acquire_(&map->root);
+    uint64_t buckets = cm_table_buckets_(root);
+    if (!map->shrinks || cm_load_acquire_(&root->next) || buckets <= LEAST_SHRUNK)
+        return;
+    size_t len = cm_map_len_(map);
+    if (len >= cm_table_capacity_(layout, buckets) / 8)
+        return;
+    uint64_t wanted = cm_table_buckets_for_(layout, len * 2);
+    cm_map_shrink_(map, type, wanted > LEAST_SHRUNK ? wanted : LEAST_SHRUNK);
 }
 
 /* ---- reclamation ---- */
@@ -302,6 +346,7 @@ void cm_map_help_(struct cm_map_ *map, const struct cm_type *type)
     /* Whoever makes a table moves nothing: each of the two may touch a fresh huge page. */
     bool growing = map_is_growing(map);
     cm_map_grow_(map, type, 0);
+    shrink_if_sparse(map, type);
     bool moving = growing && cm_map_move_some_(map, type, claim_of(type));
     bool more = map_is_growing(map);
     cm_pin_leave_(pin);
@@ -337,6 +382,24 @@ static bool map_finish_moving(struct cm_map_ *map, const struct cm_type *type)
         cm_spin_hint_();
     }
     return false;
+}
+
+cm_status cm_map_shrink_to_fit_(struct cm_map_ *map, const struct cm_type *type)
+{
+    for (unsigned tries = 0; tries < SETTLE_TRIES; tries++) {
+        if (!map_finish_moving(map, type))
+            return CM_BUSY;
+        uint64_t wanted = cm_table_buckets_for_(cm_layout_of_(type), cm_map_len_(map));
+        struct cm_pin_ pin = cm_pin_enter_();
+        bool fits = cm_table_buckets_(newest_table(map)) <= wanted;
+        cm_status status = fits ? CM_OK : cm_map_shrink_(map, type, wanted);
+        cm_pin_leave_(pin);
+        if (fits)
+            break;
+        if (status == CM_NOMEM)
+            return status;
+    }
+    return cm_map_settle_(map, type);
 }
 
 cm_status cm_map_settle_(struct cm_map_ *map, const struct cm_type *type)
