@@ -51,19 +51,27 @@ static uint64_t cursor_rest(const struct cm_table_ *table)
     return bits ? (UINT64_C(1) << (64 - bits)) - 1 : UINT64_MAX;
 }
 
-/* Copies the entries at or behind the cursor; before it there are some where the table has shrunk since. */
+static bool cursor_wants(const struct cm_iter_ *iter, uint64_t hash)
+{
+    uint64_t point = cm_reverse_bits_(hash);
+    return iter->cursor <= point && point <= iter->last;
+}
+
+/* Copies the entries from the cursor to the last one wanted. Others are in the bucket where the table has shrunk since,
+ * or has fewer buckets than the iteration has parts. */
 static void chain_copy(const struct cm_type *type, const struct cm_table_ *table, struct cm_iter_ *iter, char *bucket,
                        size_t count)
 {
     struct cm_layout_ layout = cm_layout_of_(type);
     char *text = iter->entries + count * cm_iter_stride_(type);
     size_t entry = 0;
-    bool amid = (iter->cursor & cursor_rest(table)) != 0;
+    uint64_t rest = cursor_rest(table);
+    bool amid = (iter->cursor & rest) != 0 || (iter->cursor | rest) > iter->last;
     for (;;) {
         uint64_t state = cm_load_relaxed_(cm_bucket_state_(bucket));
         for (unsigned mask = cm_state_occupied_(state); mask; mask &= mask - 1) {
             unsigned slot = (unsigned)__builtin_ctz(mask);
-            if (!amid || cm_reverse_bits_(cm_place_hash_(type, layout, iter->map, bucket, slot)) >= iter->cursor)
+            if (!amid || cursor_wants(iter, cm_place_hash_(type, layout, iter->map, bucket, slot)))
                 entry_copy(type, layout, iter->entries + entry++ * cm_iter_stride_(type), &text, bucket, slot);
         }
         if (!(state & CM_CHAINED_))
@@ -94,8 +102,9 @@ static struct cm_table_ *cursor_share(const struct cm_iter_ *iter, struct cm_lay
 
 static void cursor_advance(struct cm_iter_ *iter, const struct cm_table_ *table)
 {
-    iter->cursor = (iter->cursor | cursor_rest(table)) + 1;
-    iter->ended = iter->cursor == 0;
+    uint64_t end = iter->cursor | cursor_rest(table);
+    iter->ended = end >= iter->last;
+    iter->cursor = iter->ended ? 0 : end + 1;
 }
 
 static bool iter_make_room(struct cm_iter_ *iter, size_t bytes)
@@ -139,6 +148,21 @@ static size_t iter_copy_bucket(struct cm_iter_ *iter, const struct cm_type *type
     }
     cm_pin_leave_(pin);
     return lacking;
+}
+
+void cm_iter_begin_(struct cm_iter_ *iter, const struct cm_map_ *map, unsigned part, unsigned parts)
+{
+    memset(iter, 0, sizeof *iter);
+    iter->map = (struct cm_map_ *)(uintptr_t)map;
+    iter->last = UINT64_MAX;
+    iter->ended = part >= parts;
+    iter->status = iter->ended ? CM_INVALID : CM_OK;
+    if (iter->ended)
+        return;
+    uint64_t size = UINT64_MAX / parts; /* the last part has what remains */
+    iter->cursor = part * size;
+    if (part + 1 < parts)
+        iter->last = iter->cursor + size - 1;
 }
 
 bool cm_iter_fetch_(struct cm_iter_ *iter, const struct cm_type *type, cm_deadline deadline)

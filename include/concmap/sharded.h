@@ -303,13 +303,20 @@ typedef enum cm_op_kind { CM_OP_GET, CM_OP_INSERT, CM_OP_PUT, CM_OP_UPDATE, CM_O
         Value value;                                                                                                   \
         cm_status status; /* CM_NOMEM after an iteration that ended early */                                           \
     } name##_iter;                                                                                                     \
-    /* Begins an iteration; see CM_FOREACH. Give it to one thread at a time, and end it. */                            \
-    CM_TYPED name##_iter name##_iter_begin(const name *map)                                                            \
+    /* Begins an iteration over one of `parts` disjoint parts of about the same size, for as many threads: 0 to parts  \
+     * - 1. Together they visit what one iteration would. iter_next says CM_INVALID of a part that there is not. */    \
+    CM_TYPED name##_iter name##_part_begin(const name *map, unsigned part, unsigned parts)                             \
     {                                                                                                                  \
         name##_iter iter;                                                                                              \
         memset((void *)&iter, 0, sizeof iter);                                                                         \
-        iter.core.map = (struct cm_map_ *)(uintptr_t)&map->core;                                                       \
+        cm_iter_begin_(&iter.core, &map->core, part, parts);                                                           \
+        iter.status = iter.core.status;                                                                                \
         return iter;                                                                                                   \
+    }                                                                                                                  \
+    /* Begins an iteration; see CM_FOREACH. Give it to one thread at a time, and end it. */                            \
+    CM_TYPED name##_iter name##_iter_begin(const name *map)                                                            \
+    {                                                                                                                  \
+        return name##_part_begin(map, 0, 1);                                                                           \
     }                                                                                                                  \
     CM_INLINE bool name##_iter_next_in_(name##_iter *iter, cm_deadline deadline)                                       \
     {                                                                                                                  \
@@ -344,7 +351,36 @@ typedef enum cm_op_kind { CM_OP_GET, CM_OP_INSERT, CM_OP_PUT, CM_OP_UPDATE, CM_O
      * was given up. As CM_FOREACH. */                                                                                 \
     CM_TWINS_(name, for_each,                                                                                          \
               (const name *map, cm_status (*function)(const Key *, const Value *, void *), void *context),             \
-              (map, function, context))
+              (map, function, context))                                                                                \
+    CM_INLINE cm_status name##_scan_in_(const name *map, uint64_t *cursor, size_t count,                               \
+                                        cm_status (*function)(const Key *, const Value *, void *), void *context,      \
+                                        cm_deadline deadline)                                                          \
+    {                                                                                                                  \
+        name##_iter iter = name##_iter_begin(map);                                                                     \
+        cm_status status = CM_OK;                                                                                      \
+        size_t seen = 0;                                                                                               \
+        uint64_t from = iter.core.cursor = *cursor;                                                                    \
+        while (status >= 0 && (seen < count || iter.core.index < iter.core.count)) {                                   \
+            if (iter.core.index == iter.core.count)                                                                    \
+                from = iter.core.cursor;                                                                               \
+            if (!name##_iter_next_in_(&iter, deadline))                                                                \
+                break;                                                                                                 \
+            status = function(&iter.key, &iter.value, context);                                                        \
+            seen++;                                                                                                    \
+        }                                                                                                              \
+        bool failed = status < 0 || iter.status < 0;                                                                   \
+        *cursor = failed ? from : iter.core.cursor;                                                                    \
+        name##_iter_end(&iter);                                                                                        \
+        return status < 0 ? status : iter.status;                                                                      \
+    }                                                                                                                  \
+    /* Calls the function for some `count` entries, those of a last bucket more, from *cursor on, and moves it behind  \
+     * them; 0 is the beginning, and the end. The cursor is only a number: it may be kept as long as the map lives,    \
+     * however the table changes. Each key present from a walk's beginning to its end is visited once; those of one    \
+     * bucket again, where the function returned less than 0, which ends the call. As for_each. */                     \
+    CM_TWINS_(name, scan,                                                                                              \
+              (const name *map, uint64_t *cursor, size_t count,                                                        \
+               cm_status (*function)(const Key *, const Value *, void *), void *context),                              \
+              (map, cursor, count, function, context))
 
 #define CM_SHARDED_BATCH_(name, Key, Value)                                                                            \
     CM_INLINE size_t name##_get_many_in_(const name *map, const Key *keys, size_t n, bool *found, Value *values,       \

@@ -13,6 +13,7 @@ CM_BEGIN_DECLS
 struct cm_iter_ {
     struct cm_map_ *map;
     uint64_t cursor;
+    uint64_t last; /* of the cursor's space */
     bool ended;
     cm_status status; /* CM_NOMEM: stopped early, for a bucket could not be copied */
     size_t index;     /* the next entry of the copy */
@@ -21,6 +22,8 @@ struct cm_iter_ {
     size_t bytes;  /* of its memory */
 };
 
+/* An iteration over part `part` of `parts` equal ones; CM_INVALID: there is no such part, and it ends at once. */
+CM_API void cm_iter_begin_(struct cm_iter_ *iter, const struct cm_map_ *map, unsigned part, unsigned parts);
 /* Copies the next bucket that has entries; false at the end, or where iter->status is a failure. */
 CM_API bool cm_iter_fetch_(struct cm_iter_ *iter, const struct cm_type *type, cm_deadline deadline);
 CM_API void cm_iter_end_(struct cm_iter_ *iter);

@@ -1,0 +1,149 @@
+/* Walks over parts, and walks that a number resumes. */
+#include <concmap/sharded.h>
+
+#include "crew.h"
+#include "unit.h"
+
+CM_SHARDED_MAP(nums, uint64_t, uint64_t, cm_hash_u64, cm_equal_u64)
+
+#define KEYS 3000
+
+static void fill(nums *map, uint64_t keys)
+{
+    assert_int_equal(nums_init(map, NULL), CM_OK);
+    for (uint64_t key = 0; key < keys; key++)
+        assert_int_equal(nums_put(map, key, key, NULL), CM_OK);
+}
+
+static void parts_visit_together_what_one_walk_would(void **state)
+{
+    (void)state;
+    static const uint64_t sizes[] = {0, 1, 5, KEYS};
+    static const unsigned numbers[] = {1, 2, 3, 4, 7, 64, 1000};
+    for (size_t s = 0; s < sizeof sizes / sizeof *sizes; s++) {
+        nums map;
+        fill(&map, sizes[s]);
+        for (size_t n = 0; n < sizeof numbers / sizeof *numbers; n++) {
+            unsigned char seen[KEYS] = {0};
+            for (unsigned part = 0; part < numbers[n]; part++) {
+                nums_iter iter = nums_part_begin(&map, part, numbers[n]);
+                while (nums_iter_next(&iter))
+                    seen[iter.key]++;
+                assert_int_equal(iter.status, CM_OK);
+                nums_iter_end(&iter);
+            }
+            for (uint64_t key = 0; key < sizes[s]; key++)
+                assert_int_equal(seen[key], 1);
+        }
+        nums_destroy(&map);
+    }
+}
+
+static void a_part_that_there_is_not_is_invalid(void **state)
+{
+    (void)state;
+    nums map;
+    fill(&map, 10);
+    static const unsigned wrong[][2] = {{0, 0}, {1, 1}, {7, 3}};
+    for (size_t i = 0; i < 3; i++) {
+        nums_iter iter = nums_part_begin(&map, wrong[i][0], wrong[i][1]);
+        assert_false(nums_iter_next(&iter));
+        assert_int_equal(iter.status, CM_INVALID);
+        nums_iter_end(&iter);
+    }
+    nums_destroy(&map);
+}
+
+struct seen {
+    unsigned char times[KEYS];
+    size_t total;
+    size_t fail_at; /* the n-th call */
+};
+
+static cm_status see(const uint64_t *key, const uint64_t *value, void *context)
+{
+    struct seen *seen = context;
+    if (++seen->total == seen->fail_at)
+        return CM_FULL;
+    if (*key < KEYS)
+        seen->times[*key] = (unsigned char)(seen->times[*key] + (*key == *value));
+    return CM_OK;
+}
+
+static void a_scan_goes_on_where_its_number_says(void **state)
+{
+    (void)state;
+    nums map;
+    fill(&map, KEYS);
+    for (size_t count = 0; count < 100; count += 9) {
+        struct seen seen = {.total = 0};
+        uint64_t cursor = 0;
+        size_t steps = 0;
+        do {
+            size_t before = seen.total;
+            assert_int_equal(nums_scan(&map, &cursor, count, see, &seen), CM_OK);
+            assert_true(seen.total - before < count + 64 || count == 0);
+            if (count == 0)
+                break; /* nothing is asked for, and nothing moves */
+            steps++;
+        } while (cursor);
+        assert_int_equal(cursor, 0);
+        assert_true(count == 0 || steps >= KEYS / (count + 64));
+        for (size_t key = 0; count && key < KEYS; key++)
+            assert_int_equal(seen.times[key], 1);
+    }
+    nums_destroy(&map);
+}
+
+static void a_scan_whose_function_fails_misses_nothing(void **state)
+{
+    (void)state;
+    nums map;
+    struct seen seen = {.fail_at = 1000};
+    uint64_t cursor = 0;
+    fill(&map, KEYS);
+    assert_int_equal(nums_scan(&map, &cursor, SIZE_MAX, see, &seen), CM_FULL);
+    assert_true(cursor != 0);
+    assert_int_equal(nums_scan(&map, &cursor, SIZE_MAX, see, &seen), CM_OK);
+    assert_int_equal(cursor, 0);
+    for (size_t key = 0; key < KEYS; key++)
+        assert_in_range(seen.times[key], 1, 2);
+    nums_destroy(&map);
+}
+
+static void a_scan_survives_growth_and_shrinking(void **state)
+{
+    (void)state;
+    for (size_t count = 1; count < 40; count += 7) {
+        nums map;
+        struct seen seen = {.total = 0};
+        uint64_t cursor = 0, more = KEYS;
+        fill(&map, 200);
+        do {
+            assert_int_equal(nums_scan(&map, &cursor, count, see, &seen), CM_OK);
+            if (more == KEYS) {
+                for (; more < 4 * KEYS; more++)
+                    assert_int_equal(nums_put(&map, more, more, NULL), CM_OK);
+            } else {
+                for (; more > KEYS; more--)
+                    assert_int_equal(nums_remove(&map, more - 1, NULL), CM_OK);
+                assert_int_equal(nums_shrink_to_fit(&map), CM_OK);
+            }
+        } while (cursor);
+        for (size_t key = 0; key < 200; key++)
+            assert_int_equal(seen.times[key], 1);
+        nums_destroy(&map);
+    }
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(parts_visit_together_what_one_walk_would),
+        cmocka_unit_test(a_part_that_there_is_not_is_invalid),
+        cmocka_unit_test(a_scan_goes_on_where_its_number_says),
+        cmocka_unit_test(a_scan_whose_function_fails_misses_nothing),
+        cmocka_unit_test(a_scan_survives_growth_and_shrinking),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
