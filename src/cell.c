@@ -19,46 +19,49 @@
 struct waiting {
     uint64_t *cell;
     struct cm_thread_ *thread;
-    uint64_t own_readers; /* this thread's shares of the cell, as they count in the word */
-    uint64_t asked_at;    /* the version when this waiter set PENDING */
+    struct cm_want_ want;
     unsigned sleeps;
     cm_deadline patient_until;
-    bool exclusive;
     bool starving; /* woken in vain too often: to be let in next */
-    bool asked;
-    bool granted; /* the cell was handed over */
-    bool listed;  /* this thread holds something: see hold.h */
+    bool granted;  /* the cell was handed over */
+    bool listed;   /* this thread holds something: see hold.h */
 };
 
 /* Whether PENDING is this waiter's: whoever took WRITER past it has cleared it, and bumped the version. */
-static bool wait_asked(const struct waiting *waiting, uint64_t word)
+static bool want_asked(const struct cm_want_ *want, uint64_t word)
 {
-    return waiting->asked && (word & CM_PENDING_) && word / CM_VERSION_ONE_ == waiting->asked_at;
+    return want->asked && (word & CM_PENDING_) && word / CM_VERSION_ONE_ == want->asked_at;
 }
 
-static bool wait_barred(const struct waiting *waiting, uint64_t word)
+static bool word_is_full(uint64_t word)
+{
+    return (word & CM_READERS_) == CM_READERS_;
+}
+
+bool cm_cell_bars_(const struct cm_want_ *want, uint64_t word)
 {
     if (word & CM_MOVED_)
         return false;
     if (word & CM_WRITER_)
         return true;
-    if ((word & CM_PENDING_) && !waiting->own_readers && !wait_asked(waiting, word))
+    if ((word & CM_PENDING_) && !want->own_readers && !want_asked(want, word))
         return true;
-    return waiting->exclusive && (word & CM_READERS_) > waiting->own_readers;
+    return want->exclusive ? (word & CM_READERS_) > want->own_readers : word_is_full(word);
 }
 
 static bool wait_blocked(void *context)
 {
     const struct waiting *waiting = context;
     /* Relaxed: ordered by the barrier before it, see parking.h. */
-    return wait_barred(waiting, cm_load_relaxed_(waiting->cell)) && !cm_load_relaxed_(&waiting->thread->victim);
+    return cm_cell_bars_(&waiting->want, cm_load_relaxed_(waiting->cell)) &&
+           !cm_load_relaxed_(&waiting->thread->victim);
 }
 
 /* Takes a cell that does not bar the waiter. */
 static bool wait_take(const struct waiting *waiting, uint64_t word)
 {
-    uint64_t taken = waiting->exclusive ? word | CM_WRITER_ : word + CM_READER_ONE_;
-    if (wait_asked(waiting, word) || waiting->exclusive)
+    uint64_t taken = waiting->want.exclusive ? word | CM_WRITER_ : word + CM_READER_ONE_;
+    if (want_asked(&waiting->want, word) || waiting->want.exclusive)
         taken &= ~CM_PENDING_;
     /* Acquire: pairs with cm_cell_unlock_() and with the release of shared holders. */
     if (!cm_swap_if_acquire_(waiting->cell, &word, taken))
@@ -70,10 +73,11 @@ static bool wait_take(const struct waiting *waiting, uint64_t word)
 /* Asks that nobody else come in: a writer that finds shared holders, and who was woken in vain too often. */
 static void wait_ask(struct waiting *waiting, uint64_t word)
 {
-    bool may = waiting->starving || (waiting->exclusive && (word & CM_READERS_) > waiting->own_readers);
+    struct cm_want_ *want = &waiting->want;
+    bool may = waiting->starving || (want->exclusive && (word & CM_READERS_) > want->own_readers);
     if (may && !(word & (CM_WRITER_ | CM_PENDING_)) && cm_swap_if_relaxed_(waiting->cell, &word, word | CM_PENDING_)) {
-        waiting->asked = true;
-        waiting->asked_at = word / CM_VERSION_ONE_;
+        want->asked = true;
+        want->asked_at = word / CM_VERSION_ONE_;
     }
 }
 
@@ -82,7 +86,7 @@ static int wait_give_up(struct waiting *waiting, int status)
 {
     uint64_t word = cm_load_relaxed_(waiting->cell);
     bool cleared = false;
-    while (!cleared && wait_asked(waiting, word) && !(word & CM_WRITER_))
+    while (!cleared && want_asked(&waiting->want, word) && !(word & CM_WRITER_))
         cleared = cm_swap_if_relaxed_(waiting->cell, &word, word & ~CM_PENDING_);
     if (cleared || waiting->sleeps > 0)
         cm_unpark_(waiting->cell, cleared);
@@ -95,7 +99,7 @@ static int wait_give_up(struct waiting *waiting, int status)
 static int wait_end(const struct waiting *waiting)
 {
     cm_platform_tsan_acquire_(waiting->cell);
-    if (!waiting->exclusive && waiting->sleeps > 0)
+    if (!waiting->want.exclusive && waiting->sleeps > 0)
         cm_unpark_(waiting->cell, true); /* other readers may follow; only one was woken */
     return CM_GOT_;
 }
@@ -103,11 +107,14 @@ static int wait_end(const struct waiting *waiting)
 /* Sleeps until the cell changes. A failure: the wait is to be given up. */
 static int wait_sleep(struct waiting *waiting, struct cm_parking_ *parking, const struct cm_wait_ *wait)
 {
-    if (waiting->listed && !cm_wait_publish_(waiting->thread, waiting->cell, wait->reports))
+    const struct cm_want_ *want = &waiting->want;
+    if (waiting->listed && !cm_wait_publish_(waiting->thread, waiting->cell, *want, wait->reports))
         return CM_DEADLOCK;
     parking->deadline = wait->deadline;
-    if (waiting->own_readers && cm_deadline_after(NAP_NS) < parking->deadline)
-        parking->deadline = cm_deadline_after(NAP_NS);      /* only the last of all shares wakes, and that is its own */
+    /* Only the last of all shares wakes: it may be its own, or one of too many. */
+    bool naps = want->own_readers || (!want->exclusive && word_is_full(cm_load_relaxed_(waiting->cell)));
+    if (naps && cm_deadline_after(NAP_NS) < parking->deadline)
+        parking->deadline = cm_deadline_after(NAP_NS);
     cm_platform_lockfree_memory_(waiting, sizeof *waiting); /* wakers look at both under the lot's mutex */
     cm_platform_lockfree_memory_(parking, sizeof *parking);
     cm_park_(waiting->cell, parking);
@@ -129,20 +136,21 @@ static int wait_overdue(const struct cm_wait_ *wait)
 
 static void wait_pause(unsigned turn)
 {
-    for (unsigned pauses = PAUSES << (turn < LOOKS ? turn : LOOKS); pauses > 0; pauses--)
+    for (unsigned pauses = PAUSES << turn; pauses > 0; pauses--)
         cm_spin_hint_();
 }
 
 static struct waiting wait_begin(uint64_t *cell, bool exclusive, bool *nested)
 {
-    struct waiting waiting = {.cell = cell, .exclusive = exclusive, .thread = cm_thread_get_()};
+    struct waiting waiting = {.cell = cell, .want = {.exclusive = exclusive}, .thread = cm_thread_get_()};
     *nested = false;
     waiting.listed = waiting.thread->index != CM_STRANGER_ && cm_hold_any_(waiting.thread);
     if (!waiting.listed)
         return waiting;
-    for (struct cm_hold_ *hold = NULL; (hold = cm_hold_next_(waiting.thread, cell, hold)) != NULL;) {
+    struct cm_hold_walk_ walk = cm_hold_walk_(waiting.thread);
+    for (struct cm_hold_ *hold; (hold = cm_hold_next_(&walk, cell)) != NULL;) {
         *nested |= hold->exclusive;
-        waiting.own_readers += hold->exclusive ? 0 : CM_READER_ONE_;
+        waiting.want.own_readers += hold->exclusive ? 0 : CM_READER_ONE_;
     }
     return waiting;
 }
@@ -154,6 +162,8 @@ int cm_cell_wait_(uint64_t *cell, bool exclusive, const struct cm_wait_ *wait)
     struct cm_parking_ parking = {wait_blocked, &waiting, wait->waiters, wait->deadline, 0};
     if (nested)
         return CM_GOT_NESTED_;
+    if (!exclusive && waiting.want.own_readers == CM_READERS_)
+        return CM_BUSY;
     for (unsigned turn = 0;; turn++) {
         /* Acquire: who follows MOVED sees the table it leads to. Pairs with cm_cell_unlock_(). */
         uint64_t word = cm_load_acquire_(cell);
@@ -161,8 +171,7 @@ int cm_cell_wait_(uint64_t *cell, bool exclusive, const struct cm_wait_ *wait)
             cm_platform_tsan_acquire_(cell);
             return CM_GOT_MOVED_;
         }
-        bool full = !exclusive && (word & CM_READERS_) == CM_READERS_;
-        if (!wait_barred(&waiting, word) && !full) {
+        if (!cm_cell_bars_(&waiting.want, word)) {
             if (wait_take(&waiting, word))
                 return wait_end(&waiting);
             continue;
@@ -170,7 +179,7 @@ int cm_cell_wait_(uint64_t *cell, bool exclusive, const struct cm_wait_ *wait)
         int failure = wait_overdue(wait);
         if (!failure) {
             wait_ask(&waiting, word);
-            if (turn < LOOKS || full)
+            if (turn < LOOKS)
                 wait_pause(turn);
             else
                 failure = wait_sleep(&waiting, &parking, wait);
@@ -206,8 +215,8 @@ static void leave_or_hand(void *waker, void *context)
     struct leaving *leaving = waker;
     struct waiting *next = context;
     uint64_t word = leaving->word;
-    if (next && next->starving && !(word & CM_MOVED_) && !wait_barred(next, word)) {
-        word = next->exclusive ? (word | CM_WRITER_) & ~CM_PENDING_ : word + CM_READER_ONE_;
+    if (next && next->starving && !(word & CM_MOVED_) && !cm_cell_bars_(&next->want, word)) {
+        word = next->want.exclusive ? (word | CM_WRITER_) & ~CM_PENDING_ : word + CM_READER_ONE_;
         next->granted = true;
         cm_store_relaxed_(&next->thread->waits_for, (const uint64_t *)NULL);
     }

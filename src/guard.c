@@ -17,8 +17,8 @@ static struct cm_place_ place_of(const struct cm_guard_ *guard)
  */
 static bool bucket_is_held(const struct cm_guard_ *guard, char *head, bool exclusive)
 {
-    struct cm_hold_ *hold = NULL;
-    while ((hold = cm_hold_next_(guard->thread, cm_bucket_state_(head), hold)) != NULL)
+    struct cm_hold_walk_ walk = cm_hold_walk_(guard->thread);
+    for (struct cm_hold_ *hold; (hold = cm_hold_next_(&walk, cm_bucket_state_(head))) != NULL;)
         if (hold != guard->hold && (hold->exclusive || !exclusive))
             return true;
     return false;
@@ -82,7 +82,7 @@ static void count(struct cm_entry_ *entry, int64_t difference)
 /* A removed entry in node form is put again: its node is still being read. */
 static bool spare_renew(const struct cm_type *type, struct cm_entry_ *entry, const void *key)
 {
-    struct cm_supply_ supply = {NULL, NULL, false};
+    struct cm_supply_ supply = {NULL, NULL, NULL, false};
     struct cm_map_ *map = cm_guard_map_(&entry->guard);
     size_t size = cm_key_text_size_(type, key);
     while (!(entry->spare = spare_take(type, map, key, &supply)))
@@ -130,12 +130,8 @@ void cm_entry_remove_(const struct cm_type *type, struct cm_entry_ *entry, void 
 
 static void spare_give_back(struct cm_map_ *map, struct cm_entry_ *entry)
 {
-    if (!entry->spare)
-        return;
-    cm_pool_free_text_(&map->pool, &map->allocator, entry->spare);
-    struct cm_pool_cache_ *cache = cm_pool_cache_of_(&map->pool, &map->allocator, entry->guard.thread->index);
-    if (cache) /* otherwise the node waits, with its chunk, until the map is destroyed */
-        cm_pool_give_back_(&map->pool, cache, entry->spare);
+    if (entry->spare) /* a reader with an older state may have followed its slot */
+        cm_pool_retire_(&map->pool, &map->allocator, &map->waiters, entry->guard.thread->index, entry->spare);
     entry->spare = NULL;
 }
 
@@ -177,6 +173,8 @@ int cm_guard_share_slow_(const struct cm_type *type, struct cm_map_ *map, struct
     int got = cm_map_wait_(type, map, held, key, hash, false, deadline);
     if (got != CM_OK)
         return got;
+    if (held->nested && held->place.bucket && (cm_load_relaxed_(cell) & CM_READERS_) == CM_READERS_)
+        return CM_BUSY;
     if (held->nested && held->place.bucket) /* a share below the thread's own WRITER: nobody else writes the word */
         cm_store_relaxed_(cell, cm_load_relaxed_(cell) + CM_READER_ONE_);
     if (held->place.bucket)
@@ -216,7 +214,7 @@ cm_status cm_guard_downgrade_(const struct cm_type *type, struct cm_entry_ *entr
     uint64_t *cell = cm_bucket_state_(head);
     if (!entry->present)
         return CM_ABSENT;
-    if (bucket_is_held(&entry->guard, head, true))
+    if (bucket_is_held(&entry->guard, head, true) || (cm_load_relaxed_(cell) & CM_READERS_) == CM_READERS_)
         return CM_BUSY;
     entry->guard.hold->exclusive = false;
     cm_platform_tsan_release_(cell);
@@ -243,7 +241,11 @@ cm_status cm_guard_upgrade_(const struct cm_guard_ *guard, struct cm_entry_ *ent
     cm_entry_init_(entry, hash);
     entry->guard = *guard;
     entry->present = true;
-    return CM_OK;
+    struct cm_held_ held = {.head = cm_guard_head_(guard), .place = place_of(guard)};
+    held.died = word & CM_DIED_ ? cm_kept_died_at_(cell, held.place) : NULL;
+    if (held.died)
+        cm_kept_bury_(&held);
+    return held.died ? CM_OWNER_DIED : CM_OK;
 }
 
 cm_status cm_guard_detach_(struct cm_guard_ *guard)

@@ -26,21 +26,21 @@ static struct cm_hold_block_ *block_make(void)
     return blocks;
 }
 
-/* All holds of a thread, in any state: `*block` and `*i` step on. */
-static struct cm_hold_ *holds_next(struct cm_hold_block_ **block, size_t *i)
+/* The next hold, in any state. */
+static struct cm_hold_ *holds_next(struct cm_hold_walk_ *walk)
 {
-    if (*i == CM_HOLDS_) {
-        *block = cm_load_acquire_(&(*block)->more);
-        *i = 0;
+    if (walk->i == CM_HOLDS_) {
+        walk->block = cm_load_acquire_(&walk->block->more);
+        walk->i = 0;
     }
-    return *block ? &(*block)->holds[(*i)++] : NULL;
+    return walk->block ? &walk->block->holds[walk->i++] : NULL;
 }
 
 struct cm_hold_ *cm_hold_take_more_(struct cm_thread_ *thread)
 {
-    struct cm_hold_block_ *block = &thread->held, *last = block;
-    size_t i = 0;
-    for (struct cm_hold_ *hold; (hold = holds_next(&block, &i)) != NULL; last = block)
+    struct cm_hold_walk_ walk = cm_hold_walk_(thread);
+    struct cm_hold_block_ *last = walk.block;
+    for (struct cm_hold_ *hold; (hold = holds_next(&walk)) != NULL; last = walk.block)
         if (!hold->cell)
             return hold;
     struct cm_hold_block_ *more = thread->index == CM_STRANGER_ ? NULL : block_make();
@@ -50,18 +50,23 @@ struct cm_hold_ *cm_hold_take_more_(struct cm_thread_ *thread)
     return more->holds;
 }
 
-struct cm_hold_ *cm_hold_next_(struct cm_thread_ *thread, const uint64_t *cell, struct cm_hold_ *hold)
+struct cm_hold_ *cm_hold_next_(struct cm_hold_walk_ *walk, const uint64_t *cell)
 {
-    struct cm_hold_block_ *block = &thread->held;
-    size_t i = 0;
-    bool past = hold == NULL;
-    for (struct cm_hold_ *at; (at = holds_next(&block, &i)) != NULL; past |= at == hold)
-        if (past && cm_load_relaxed_(&at->cell) == cell)
-            return at;
-    return NULL;
+    struct cm_hold_ *hold;
+    do
+        hold = holds_next(walk);
+    while (hold && cm_load_relaxed_(&hold->cell) != cell);
+    return hold;
 }
 
-static pthread_mutex_t waits = PTHREAD_MUTEX_INITIALIZER; /* the waits that are published, and the dead; a leaf */
+struct cm_hold_ *cm_hold_find_(struct cm_thread_ *thread, const uint64_t *cell)
+{
+    struct cm_hold_walk_ walk = cm_hold_walk_(thread);
+    return cm_hold_next_(&walk, cell);
+}
+
+static pthread_mutex_t waits =
+    PTHREAD_MUTEX_INITIALIZER; /* the waits that are published, and the dead; behind it, lots only */
 
 /* ---- the dead ---- */
 
@@ -72,9 +77,8 @@ static struct cm_hold_ *dead_next(struct cm_hold_ *hold, bool (*wanted)(const st
 {
     bool past = hold == NULL;
     for (struct cm_thread_ *thread = dead; thread; thread = thread->next_free) {
-        struct cm_hold_block_ *block = &thread->held;
-        size_t i = 0;
-        for (struct cm_hold_ *at; (at = holds_next(&block, &i)) != NULL; past |= at == hold)
+        struct cm_hold_walk_ walk = cm_hold_walk_(thread);
+        for (struct cm_hold_ *at; (at = holds_next(&walk)) != NULL; past |= at == hold)
             if (past && at->died && wanted(at, what))
                 return at;
     }
@@ -101,9 +105,8 @@ struct cm_hold_ *cm_hold_next_died_(const uint64_t *cell, struct cm_hold_ *hold)
 
 static bool thread_has_died_holds(struct cm_thread_ *thread)
 {
-    struct cm_hold_block_ *block = &thread->held;
-    size_t i = 0;
-    for (struct cm_hold_ *at; (at = holds_next(&block, &i)) != NULL;)
+    struct cm_hold_walk_ walk = cm_hold_walk_(thread);
+    for (struct cm_hold_ *at; (at = holds_next(&walk)) != NULL;)
         if (at->died)
             return true;
     return false;
@@ -166,7 +169,8 @@ static void hold_end(struct cm_thread_ *thread, struct cm_hold_ *hold)
     cm_store_relaxed_(cell, cm_load_relaxed_(cell) | CM_UNTIDY_ | (hold->died ? CM_DIED_ : 0));
     if (!hold->died)
         hold_clear(hold);
-    for (struct cm_hold_ *other = NULL; (other = cm_hold_next_(thread, cell, other)) != NULL;)
+    struct cm_hold_walk_ walk = cm_hold_walk_(thread);
+    for (struct cm_hold_ *other; (other = cm_hold_next_(&walk, cell)) != NULL;)
         if (other->exclusive && !other->died)
             return; /* the cell is given back with that one */
     cm_platform_tsan_release_(cell);
@@ -175,37 +179,42 @@ static void hold_end(struct cm_thread_ *thread, struct cm_hold_ *hold)
 
 bool cm_holds_end_(struct cm_thread_ *thread)
 {
-    struct cm_hold_block_ *block = &thread->held;
-    size_t i = 0;
-    for (struct cm_hold_ *hold; (hold = holds_next(&block, &i)) != NULL;)
+    struct cm_hold_walk_ walk = cm_hold_walk_(thread);
+    pthread_mutex_lock(&waits); /* until the record is listed: who finds DIED looks for it there */
+    for (struct cm_hold_ *hold; (hold = holds_next(&walk)) != NULL;)
         if (hold->cell)
             hold_end(thread, hold);
     thread->holding = 0;
     bool died = thread_has_died_holds(thread);
     if (died) {
-        pthread_mutex_lock(&waits);
         thread->next_free = dead;
         dead = thread;
-        pthread_mutex_unlock(&waits);
     }
+    pthread_mutex_unlock(&waits);
     return died;
 }
 
-void cm_holds_forget_(struct cm_thread_ *thread)
+bool cm_holds_forget_(struct cm_thread_ *thread)
 {
-    struct cm_hold_block_ *block = &thread->held;
-    size_t i = 0;
-    for (struct cm_hold_ *hold; (hold = holds_next(&block, &i)) != NULL;)
+    if (thread_has_died_holds(thread))
+        return false;
+    struct cm_hold_walk_ walk = cm_hold_walk_(thread);
+    for (struct cm_hold_ *hold; (hold = holds_next(&walk)) != NULL;)
         hold_clear(hold);
     thread->holding = 0;
     thread->waits_for = NULL;
     thread->victim = 0;
+    return true;
 }
 
-void cm_waits_forget_(void)
+void cm_waits_lock_(void)
 {
-    waits = (pthread_mutex_t)PTHREAD_MUTEX_INITIALIZER;
-    dead = NULL;
+    pthread_mutex_lock(&waits);
+}
+
+void cm_waits_unlock_(void)
+{
+    pthread_mutex_unlock(&waits);
 }
 
 /* ---- circles ---- */
@@ -214,13 +223,17 @@ static uint64_t searches;
 
 static bool holds_cell(struct cm_thread_ *thread, const uint64_t *cell)
 {
-    return cm_hold_next_(thread, cell, NULL) != NULL;
+    return cm_hold_find_(thread, cell) != NULL;
 }
 
-/* The holders of a cell that wait themselves join the search. True: the searcher is one of the holders. */
+/* The holders of a cell that wait themselves join the search. True: the searcher is one of the holders. A waiter that
+ * its cell no longer bars, and that only has not run yet, waits for nobody; until it has withdrawn, its cell is there.
+ */
 static bool search_holders(struct cm_thread_ *self, struct cm_thread_ *waiter, struct cm_thread_ ***tail)
 {
     const uint64_t *cell = cm_load_relaxed_(&waiter->waits_for);
+    if (cell && !cm_cell_bars_(&waiter->want, cm_load_relaxed_(cell)))
+        return false;
     for (struct cm_thread_ *thread = cm_thread_records_(); cell && thread; thread = thread->next) {
         if (thread == waiter || !holds_cell(thread, cell))
             continue;
@@ -270,41 +283,46 @@ static void circle_describe(struct cm_thread_ *self, struct cm_thread_ *circle, 
         if (thread->from == victim)
             holder = thread;
     }
-    const struct cm_hold_ *hold = cm_hold_next_(holder, victim->waits_for, NULL);
+    const struct cm_hold_ *hold = cm_hold_find_(holder, victim->waits_for);
     if (hold)
         victim->circle.held = cm_hold_site_(hold);
 }
 
-bool cm_wait_publish_(struct cm_thread_ *thread, const uint64_t *cell, bool reports)
+/* A circle that has stood for a while; the lock is let go meanwhile. */
+static struct cm_thread_ *circle_confirm(struct cm_thread_ *thread)
+{
+    if (!circle_find(thread))
+        return NULL;
+    pthread_mutex_unlock(&waits);
+    cm_deadline end = cm_deadline_after(CONFIRM_NS);
+    uint32_t nothing = 0;
+    for (cm_deadline now; (now = cm_deadline_after(0)) < end;)
+        cm_platform_sleep_(&nothing, 0, (int64_t)(end - now)); /* may return early */
+    pthread_mutex_lock(&waits);
+    return circle_find(thread);
+}
+
+bool cm_wait_publish_(struct cm_thread_ *thread, const uint64_t *cell, struct cm_want_ want, bool reports)
 {
     if (thread->index == CM_STRANGER_)
         return true;
     pthread_mutex_lock(&waits);
     cm_store_relaxed_(&thread->victim, 0);
     thread->reports = reports;
+    thread->want = want;
     cm_store_relaxed_(&thread->waits_for, cell);
-    struct cm_thread_ *circle = circle_find(thread);
-    if (circle) {
-        pthread_mutex_unlock(&waits);
-        uint32_t nothing = 0;
-        cm_platform_sleep_(&nothing, 0, CONFIRM_NS);
-        pthread_mutex_lock(&waits);
-        circle = circle_find(thread);
-    }
-    struct cm_thread_ *victim = circle ? victim_of(thread, circle) : NULL;
-    const uint64_t *wake = NULL;
-    if (victim)
+    struct cm_thread_ *victim = NULL;
+    /* Until none is left: one wait may close several. */
+    for (struct cm_thread_ *circle; victim != thread && (circle = circle_confirm(thread)) != NULL;) {
+        victim = victim_of(thread, circle);
         circle_describe(thread, circle, victim);
-    if (victim == thread) {
-        cm_store_relaxed_(&thread->waits_for, (const uint64_t *)NULL);
-    } else if (victim) {
-        cm_store_relaxed_(&victim->victim, 1);
-        wake = cm_load_relaxed_(&victim->waits_for);
+        const uint64_t *wake = cm_load_relaxed_(&victim->waits_for);
+        cm_store_relaxed_(&victim->victim, victim != thread);
         cm_store_relaxed_(&victim->waits_for, (const uint64_t *)NULL);
+        if (victim != thread)
+            cm_unpark_(wake, true);
     }
     pthread_mutex_unlock(&waits);
-    if (wake)
-        cm_unpark_(wake, true);
     return victim != thread;
 }
 

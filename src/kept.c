@@ -94,17 +94,40 @@ static bool hold_is_at(const struct cm_hold_ *hold, struct cm_place_ place)
     return hold->bucket == place.bucket && hold->slot == place.slot;
 }
 
-/* The hold of the cell, of the thread or of a dead one, that keeps this place; NULL: none. */
-static struct cm_hold_ *kept_at(struct cm_thread_ *thread, const uint64_t *cell, struct cm_place_ place)
+struct cm_hold_ *cm_kept_died_at_(const uint64_t *cell, struct cm_place_ place)
 {
     struct cm_hold_ *hold = NULL;
-    while ((hold = cm_hold_next_(thread, cell, hold)) != NULL)
-        if (hold_is_at(hold, place))
-            return hold;
     while ((hold = cm_hold_next_died_(cell, hold)) != NULL)
         if (hold_is_at(hold, place))
             return hold;
     return NULL;
+}
+
+/* Whether a hold of the cell, of the thread or of a dead one, keeps this place. */
+static bool is_kept(struct cm_thread_ *thread, const uint64_t *cell, struct cm_place_ place)
+{
+    struct cm_hold_walk_ walk = cm_hold_walk_(thread);
+    for (struct cm_hold_ *hold; (hold = cm_hold_next_(&walk, cell)) != NULL;)
+        if (hold_is_at(hold, place))
+            return true;
+    return cm_kept_died_at_(cell, place) != NULL;
+}
+
+bool cm_kept_any_(const struct cm_held_ *held)
+{
+    const uint64_t *cell = cm_bucket_state_(held->head);
+    return (cm_load_relaxed_(cell) & CM_UNUSUAL_) || cm_hold_find_(cm_thread_get_(), cell);
+}
+
+void cm_kept_unlock_(struct cm_map_ *map, const struct cm_held_ *held)
+{
+    uint64_t *cell = cm_bucket_state_(held->head);
+    struct cm_hold_walk_ walk = cm_hold_walk_(cm_thread_get_());
+    for (struct cm_hold_ *hold; (hold = cm_hold_next_(&walk, cell)) != NULL;)
+        if (hold->exclusive)
+            return; /* it is given back with that one */
+    cm_platform_tsan_release_(cell);
+    cm_cell_unlock_(cell, cm_load_relaxed_(cell), &map->waiters);
 }
 
 static bool hold_is_vacant(const struct cm_hold_ *hold)
@@ -125,8 +148,8 @@ static bool place_is_for(const struct cm_type *type, const struct cm_hold_ *hold
 static struct cm_hold_ *own_hold(const struct cm_type *type, struct cm_thread_ *thread, const uint64_t *cell,
                                  struct cm_place_ place, const void *key)
 {
-    struct cm_hold_ *hold = NULL;
-    while ((hold = cm_hold_next_(thread, cell, hold)) != NULL)
+    struct cm_hold_walk_ walk = cm_hold_walk_(thread);
+    for (struct cm_hold_ *hold; (hold = cm_hold_next_(&walk, cell)) != NULL;)
         if (place.bucket ? hold_is_at(hold, place) : hold_is_vacant(hold) && place_is_for(type, hold, key))
             return hold;
     return NULL;
@@ -140,7 +163,7 @@ static int held_begin(const struct cm_type *type, struct cm_map_ *map, struct cm
     struct cm_thread_ *thread = cm_thread_get_();
     uint64_t *cell = cm_bucket_state_(held->head);
     uint64_t word = cm_load_relaxed_(cell);
-    bool own = cm_hold_any_(thread) && cm_hold_next_(thread, cell, NULL);
+    bool own = cm_hold_any_(thread) && cm_hold_find_(thread, cell);
     held->unusual = own || (word & CM_DIED_);
     if (exclusive && (word & CM_UNTIDY_) && !held->unusual)
         cm_chain_tidy_(type, held->table, held->head);
@@ -148,15 +171,13 @@ static int held_begin(const struct cm_type *type, struct cm_map_ *map, struct cm
     struct cm_hold_ *hold = own ? own_hold(type, thread, cell, held->place, key) : NULL;
     if (hold && (exclusive || hold->exclusive)) {
         if (exclusive)
-            cm_map_unlock_(map, held);
+            cm_kept_unlock_(map, held);
         else if (!held->nested)
             cm_cell_unshare_hidden_(cell, &map->waiters);
         cm_hold_tell_(thread, hold);
         return CM_DEADLOCK;
     }
-    held->died = held->place.bucket && (word & CM_DIED_) ? kept_at(thread, cell, held->place) : NULL;
-    if (held->died && !held->died->died)
-        held->died = NULL;
+    held->died = held->place.bucket && (word & CM_DIED_) ? cm_kept_died_at_(cell, held->place) : NULL;
     return CM_OK;
 }
 
@@ -180,7 +201,7 @@ struct cm_place_ cm_kept_extend_(const struct cm_type *type, const struct cm_hel
     struct cm_place_ place = {held->tail, 0};
     chain_untidy(held->head); /* a place before it may be kept, and never be taken */
     for (; place.slot < layout.slots; place.slot++)
-        if (!(occupied >> place.slot & 1) && !kept_at(thread, cell, place))
+        if (!(occupied >> place.slot & 1) && !is_kept(thread, cell, place))
             return place;
     place.bucket = cm_overflow_take_(held->table, layout.bucket);
     place.slot = 0;
@@ -208,20 +229,32 @@ void cm_kept_bury_(const struct cm_held_ *held)
         cm_bucket_flip_(held->head, cm_load_relaxed_(cell) & CM_DIED_);
 }
 
+/* Whether nothing is in an overflow bucket, and nobody keeps a place in it. */
+static bool bucket_is_free(const uint64_t *cell, char *bucket)
+{
+    if (cm_load_relaxed_(cm_bucket_state_(bucket)) & (CM_OCCUPIED_ | CM_CHAINED_))
+        return false;
+    struct cm_hold_walk_ walk = cm_hold_walk_(cm_thread_get_());
+    for (struct cm_hold_ *hold; (hold = cm_hold_next_(&walk, cell)) != NULL;)
+        if (hold->bucket == bucket)
+            return false;
+    return true;
+}
+
 void cm_held_insert_undo_(const struct cm_type *type, struct cm_map_ *map, const struct cm_held_ *held, char *node,
                           struct cm_place_ place, struct cm_supply_ *supply)
 {
     struct cm_layout_ layout = cm_layout_of_(type);
-    bool added = place.bucket && place.bucket != held->tail;
-    /* What the user's function has put there meanwhile stays, and the bucket with it. */
-    if (added && !(cm_load_relaxed_(cm_bucket_state_(place.bucket)) & (CM_OCCUPIED_ | CM_CHAINED_))) {
+    uint64_t *cell = cm_bucket_state_(held->head);
+    if (place.bucket && place.bucket != held->tail && bucket_is_free(cell, place.bucket)) {
         cm_bucket_flip_(held->tail, CM_CHAINED_);
         cm_overflow_give_(held->table, layout.bucket, place.bucket);
+    } else if (place.bucket) {
+        chain_untidy(held->head); /* what the user's function has put behind it stays */
     }
-    if (!node)
-        return;
     struct cm_node_ *own = (struct cm_node_ *)(void *)node;
-    if (place.bucket && (own->header & CM_NODE_LONG_))
-        supply->text = (char *)(uintptr_t)((const cm_str *)(void *)(node + layout.node_key))->data;
-    cm_pool_give_back_(&map->pool, supply->cache, own);
+    if (own && place.bucket) /* a reader with an older state may have followed the slot */
+        supply->discarded = own;
+    else if (own)
+        cm_pool_give_back_(&map->pool, supply->cache, own);
 }

@@ -94,7 +94,7 @@ static int visit_lock(struct cm_map_ *map, uint64_t *cell, cm_deadline deadline)
 {
     struct cm_wait_ wait = {&map->waiters, deadline, true};
     struct cm_thread_ *thread = cm_thread_get_();
-    if (cm_hold_any_(thread) && cm_hold_next_(thread, cell, NULL))
+    if (cm_hold_any_(thread) && cm_hold_find_(thread, cell))
         return CM_DEADLOCK;
     int got = cm_cell_wait_(cell, true, &wait);
     cm_platform_tsan_acquire_(cell);

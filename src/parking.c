@@ -7,7 +7,8 @@
 #include "platform.h"
 
 #define LOTS 256
-#define NAP_NS 1000000 /* how long to sleep where the barrier does not serve */
+#define WAKING_PASSED 1000 /* unlocks that wait for one who was woken: it may have to wait for its processor */
+#define NAP_NS 1000000     /* how long to sleep where the barrier does not serve */
 
 struct sleeper {
     const void *address;
@@ -20,6 +21,7 @@ struct lot {
     pthread_mutex_t mutex;
     uint32_t waiters;   /* announced, asleep or not; read without the mutex */
     const void *waking; /* somebody who slept here was woken and has not run yet; read without the mutex */
+    uint32_t passed;    /* unlocks since, which woke nobody */
     struct sleeper *head;
 } __attribute__((aligned(CM_APART)));
 
@@ -92,6 +94,7 @@ void cm_park_(const void *address, struct cm_parking_ *parking)
     cm_platform_lockfree_memory_(&sleeper, sizeof sleeper);
     cm_platform_lockfree_memory_(&lot->waiters, sizeof lot->waiters);
     cm_platform_lockfree_memory_(&lot->waking, sizeof lot->waking);
+    cm_platform_lockfree_memory_(&lot->passed, sizeof lot->passed);
     cm_platform_lockfree_memory_(&tickets, sizeof tickets);
     if (parking->since == 0)
         parking->since = cm_add_relaxed_(&tickets, 1) + 1; /* relaxed: only its order counts */
@@ -129,6 +132,7 @@ void cm_unpark_with_(const void *address, bool all, void (*release)(void *waker,
     while (*link) {
         struct sleeper *sleeper = *link;
         *link = sleeper->next;
+        cm_store_relaxed_(&lot->passed, 0);
         cm_store_relaxed_(&lot->waking, all ? NULL : address);
         /* The sleeper may return, and its frame be gone, as soon as this is stored: only its address is used below. */
         cm_store_release_(&sleeper->awake, 1);
@@ -147,7 +151,12 @@ bool cm_parked_near_(const void *address)
 
 bool cm_waking_(const void *address)
 {
-    return cm_load_relaxed_(&lot_of(address)->waking) == address;
+    struct lot *lot = lot_of(address);
+    if (cm_load_relaxed_(&lot->waking) != address)
+        return false;
+    uint32_t passed = cm_load_relaxed_(&lot->passed) + 1; /* relaxed, and not added: about so many */
+    cm_store_relaxed_(&lot->passed, passed);
+    return passed < WAKING_PASSED;
 }
 
 void cm_unpark_(const void *address, bool all)

@@ -16,6 +16,8 @@ void cm_platform_sleep_(uint32_t *word, uint32_t expected, int64_t timeout_ns)
     int64_t nanoseconds = until.tv_nsec + (timeout_ns < 0 ? 0 : timeout_ns);
     until.tv_sec += nanoseconds / 1000000000;
     until.tv_nsec = nanoseconds % 1000000000;
+    int cancel;
+    pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &cancel); /* waiting for a condition is a cancellation point */
     pthread_mutex_lock(&sleep_mutex);
     if (cm_load_acquire_(word) == expected) {
         if (timeout_ns < 0)
@@ -24,6 +26,7 @@ void cm_platform_sleep_(uint32_t *word, uint32_t expected, int64_t timeout_ns)
             pthread_cond_timedwait(&sleep_wake, &sleep_mutex, &until);
     }
     pthread_mutex_unlock(&sleep_mutex);
+    pthread_setcancelstate(cancel, &cancel);
 }
 
 void cm_platform_wake_(uint32_t *word)

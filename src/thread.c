@@ -52,12 +52,11 @@ static void records_add(struct cm_thread_ *records, uint32_t count)
 static void record_leave(void *context)
 {
     struct cm_thread_ *record = context;
-    bool kept = cm_holds_end_(record);
     cm_thread_self_ = NULL;
     cm_store_release_(&record->pin, 0); /* both pair with the scan of an advance */
     cm_store_release_(&record->leaf, 0);
     cm_store_relaxed_(&record->used, 0);
-    if (kept)
+    if (cm_holds_end_(record)) /* the last step: whoever deals with what is left passes the record on */
         return;
     record->next_free = NULL;
     cm_thread_release_(record);
@@ -78,12 +77,14 @@ void cm_thread_release_(struct cm_thread_ *records)
 
 static void fork_prepare(void)
 {
+    cm_waits_lock_();
     pthread_mutex_lock(&lock);
 }
 
 static void fork_parent(void)
 {
     pthread_mutex_unlock(&lock);
+    cm_waits_unlock_();
 }
 
 /* Only the forking thread lives on in the child: the other records are free. */
@@ -95,17 +96,18 @@ static void fork_child(void)
             continue;
         record->pin = record->leaf = 0;
         record->used = 0;
-        cm_holds_forget_(record);
+        if (!cm_holds_forget_(record))
+            continue;
         record->next_free = free_records;
         free_records = record;
     }
     if (cm_thread_self_) /* otherwise the thread may be the stranger, and inside */
         stranger.pin = 0;
     cm_parking_forget_();
-    cm_waits_forget_();
     cm_checked_forget_();
     cm_domain_start_();
     pthread_mutex_unlock(&lock);
+    cm_waits_unlock_();
 }
 
 static void registry_start(void)

@@ -14,9 +14,12 @@ void cm_thread_release_(struct cm_thread_ *records);
 
 /* Gives back what a thread held that has ended. True: its record must be kept, on the list of the dead. */
 bool cm_holds_end_(struct cm_thread_ *thread);
-/* In a forked child: forgets what a thread of the parent held, and who waited. */
-void cm_holds_forget_(struct cm_thread_ *thread);
-void cm_waits_forget_(void);
+/* In a forked child: forgets what a thread of the parent held. False: it had ended before, and its record stays on the
+ * list of the dead. */
+bool cm_holds_forget_(struct cm_thread_ *thread);
+/* Around a fork: the list of the dead is whole. */
+void cm_waits_lock_(void);
+void cm_waits_unlock_(void);
 
 /* Whether a thread without a record has ever been inside a pin (of this process). */
 bool cm_thread_stranger_pinned_(void);

@@ -64,7 +64,11 @@ enum {
     CM_GOT_NESTED_ = 2 /* the calling thread has it exclusively already; not to be given back for this */
 };
 
-/* Waits until the cell is held exclusively, or shared. Spins, parks. */
+/* Whether a word bars a waiter. */
+struct cm_want_;
+CM_API CM_COLD bool cm_cell_bars_(const struct cm_want_ *want, uint64_t word);
+/* Waits until the cell is held exclusively, or shared. Spins, parks. CM_BUSY also where the thread has all shares that
+ * there can be. */
 CM_API CM_COLD int cm_cell_wait_(uint64_t *cell, bool exclusive, const struct cm_wait_ *wait);
 /* Wakes one waiter for the cell, or all. */
 CM_API CM_COLD void cm_cell_wake_(const uint64_t *cell, bool all);

@@ -74,7 +74,10 @@ CM_API CM_COLD void cm_keys_pause_(unsigned tries);
 /* Whether the calling thread may use the guard. */
 CM_INLINE bool cm_guard_is_own_(const struct cm_guard_ *guard)
 {
-    return CM_LIKELY(guard->thread != NULL && guard->thread == cm_thread_self_);
+    /* The second: it is no copy of one that was given back, nor one of a thread that ended, whose record this is now.
+     */
+    return CM_LIKELY(guard->thread != NULL && guard->thread == cm_thread_self_) &&
+           CM_LIKELY(guard->hold->cell == (const uint64_t *)(const void *)guard->head);
 }
 
 CM_INLINE struct cm_map_ *cm_guard_map_(const struct cm_guard_ *guard)
@@ -244,7 +247,7 @@ CM_INLINE cm_status cm_entry_write_pinned_(const struct cm_type *type, struct cm
             }
             return status;
         }
-        cm_map_unlock_(map, &held);
+        cm_map_unlock_(map, thread, &held, false);
         if (CM_LIKELY(!supply->lacking) ||
             !cm_map_supply_(map, type, held.table, supply->cache, cm_key_text_size_(type, key), &supply->text))
             return status;
@@ -256,10 +259,12 @@ CM_INLINE cm_status cm_entry_write_(const struct cm_type *type, struct cm_map_ *
                                     const void *key, uint64_t hash, enum cm_purpose_ purpose, cm_deadline deadline)
 {
     struct cm_pin_ pin = cm_pin_enter_();
-    struct cm_supply_ supply = {NULL, NULL, false};
+    struct cm_supply_ supply = {NULL, NULL, NULL, false};
     struct cm_hold_ *hold = cm_hold_take_(pin.thread);
     cm_status status = CM_NOMEM;
     cm_entry_init_(entry, hash);
+    if (cm_layout_has_nodes_(type) && purpose != CM_FOR_VALUE_) /* now: nothing is allocated under the lock */
+        supply.cache = cm_pool_cache_of_(&map->pool, &map->allocator, pin.thread->index);
     if (CM_LIKELY(hold != NULL))
         status = cm_entry_write_pinned_(type, map, pin.thread, entry, hold, key, purpose, deadline, &supply);
     cm_pin_leave_(pin);

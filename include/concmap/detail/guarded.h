@@ -108,8 +108,10 @@
      * (more than 4,095 readers), CM_INVALID. */                                                                       \
     CM_TYPED cm_status name##_read_clone(const name##_read_guard *guard, name##_read_guard *clone)                     \
     {                                                                                                                  \
+        clone->core.thread = NULL;                                                                                     \
+        clone->value = NULL;                                                                                           \
         if (!cm_guard_is_own_(&guard->core))                                                                           \
-            return CM_INVALID;                                                                                         \
+            return clone->status = CM_INVALID;                                                                         \
         cm_status status = cm_guard_clone_(&guard->core, &clone->core);                                                \
         clone->value =                                                                                                 \
             status == CM_OK                                                                                            \
@@ -173,6 +175,8 @@
      * CM_NOMEM. */                                                                                                    \
     CM_TYPED cm_status name##_write_downgrade(name##_write_guard *guard, name##_read_guard *reader)                    \
     {                                                                                                                  \
+        reader->core.thread = NULL;                                                                                    \
+        reader->value = NULL;                                                                                          \
         bool own = cm_guard_is_own_(&guard->core.guard);                                                               \
         const char *shown = own && guard->value ? cm_value_show_(&name##_type_, (char *)guard->value) : NULL;          \
         if (own && guard->value && !shown)                                                                             \
@@ -190,22 +194,24 @@
         return CM_OK;                                                                                                  \
     }                                                                                                                  \
     /* Keeps other readers out: `guard` becomes the write guard `writer`. CM_BUSY: there are other readers; `guard` is \
-     * as it was. CM_INVALID. */                                                                                       \
+     * as it was. CM_OWNER_DIED: as of write. CM_INVALID. */                                                           \
     CM_TYPED cm_status name##_read_upgrade(name##_read_guard *guard, Key key, name##_write_guard *writer)              \
     {                                                                                                                  \
+        writer->core.guard.thread = NULL;                                                                              \
+        writer->value = NULL;                                                                                          \
         cm_status status = cm_guard_is_own_(&guard->core)                                                              \
                                ? cm_guard_upgrade_(&guard->core, &writer->core,                                        \
                                                    name##_type_.hash(&key, cm_guard_map_(&guard->core)->seed))         \
                                : CM_INVALID;                                                                           \
-        if (status != CM_OK)                                                                                           \
+        if (status != CM_OK && status != CM_OWNER_DIED)                                                                \
             return status;                                                                                             \
         writer->key = key;                                                                                             \
         writer->value = (Value *)(void *)cm_guard_value_(&name##_type_, &writer->core.guard);                          \
         cm_value_hide_(guard->value);                                                                                  \
-        writer->status = CM_OK;                                                                                        \
+        writer->status = status;                                                                                       \
         guard->core.thread = NULL;                                                                                     \
         guard->value = NULL;                                                                                           \
-        return CM_OK;                                                                                                  \
+        return status;                                                                                                 \
     }                                                                                                                  \
     CM_GUARD_ATTACH_(name, write, core.guard, true)                                                                    \
     CM_TYPED name##_write_guard *name##_write_begin_(name *map, Key key, name##_write_guard *guard)                    \
@@ -238,7 +244,8 @@
     /* The value; of a vacant entry it is set first. NULL as above. */                                                 \
     CM_TYPED Value *name##_entry_or_insert(name##_write_guard *entry, Value value)                                     \
     {                                                                                                                  \
-        return entry->value ? entry->value : name##_entry_insert(entry, value);                                        \
+        return entry->value && cm_guard_is_own_(&entry->core.guard) ? entry->value                                     \
+                                                                    : name##_entry_insert(entry, value);               \
     }                                                                                                                  \
     /* As entry_or_insert, with a value that `make` fills in. If it returns less than 0 nothing is added, and that is  \
      * the result. CM_OK, CM_EXISTS, CM_NOMEM, CM_INVALID. */                                                          \
@@ -260,6 +267,8 @@
     CM_TYPED cm_status name##_entry_and_modify(name##_write_guard *entry, cm_status (*function)(Value *, void *),      \
                                                void *context)                                                          \
     {                                                                                                                  \
+        if (!cm_guard_is_own_(&entry->core.guard))                                                                     \
+            return CM_INVALID;                                                                                         \
         if (!entry->value)                                                                                             \
             return CM_ABSENT;                                                                                          \
         Value before;                                                                                                  \
@@ -272,6 +281,8 @@
     /* Sets the value of an entry that has one; `old` (may be NULL) takes the old value. CM_REPLACED, or CM_ABSENT. */ \
     CM_TYPED cm_status name##_entry_replace(name##_write_guard *entry, Value value, Value *old)                        \
     {                                                                                                                  \
+        if (!cm_guard_is_own_(&entry->core.guard))                                                                     \
+            return CM_INVALID;                                                                                         \
         if (!entry->value)                                                                                             \
             return CM_ABSENT;                                                                                          \
         if (old)                                                                                                       \

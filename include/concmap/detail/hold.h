@@ -55,8 +55,22 @@ CM_INLINE bool cm_hold_any_(const struct cm_thread_ *thread)
     return thread->holding != 0;
 }
 
-/* The thread's next hold of the cell after `hold`, or its first one for NULL; NULL: no more. */
-CM_API CM_COLD struct cm_hold_ *cm_hold_next_(struct cm_thread_ *thread, const uint64_t *cell, struct cm_hold_ *hold);
+/* A walk over a thread's holds. */
+struct cm_hold_walk_ {
+    struct cm_hold_block_ *block;
+    size_t i;
+};
+
+CM_INLINE struct cm_hold_walk_ cm_hold_walk_(struct cm_thread_ *thread)
+{
+    struct cm_hold_walk_ walk = {&thread->held, 0};
+    return walk;
+}
+
+/* The next hold of the cell; NULL: no more. */
+CM_API CM_COLD struct cm_hold_ *cm_hold_next_(struct cm_hold_walk_ *walk, const uint64_t *cell);
+/* Any hold of the cell. */
+CM_API CM_COLD struct cm_hold_ *cm_hold_find_(struct cm_thread_ *thread, const uint64_t *cell);
 
 /* The same for holds whose threads have ended. The caller has the cell. */
 CM_API CM_COLD struct cm_hold_ *cm_hold_next_died_(const uint64_t *cell, struct cm_hold_ *hold);
@@ -77,7 +91,8 @@ CM_API CM_COLD void cm_hold_tell_(struct cm_thread_ *thread, const struct cm_hol
 
 /* Says that the thread is about to sleep until the cell is free. False: somebody waits for this thread who would then
  * never be let in, and the wait must be given up; nothing is published. */
-CM_API CM_COLD bool cm_wait_publish_(struct cm_thread_ *thread, const uint64_t *cell, bool reports);
+CM_API CM_COLD bool cm_wait_publish_(struct cm_thread_ *thread, const uint64_t *cell, struct cm_want_ want,
+                                     bool reports);
 /* Tells the user's hook of the circle that one of these two found. */
 CM_API CM_COLD void cm_wait_tell_(struct cm_thread_ *thread);
 /* Takes it back. False: another thread has given this wait up, to end a circle. */

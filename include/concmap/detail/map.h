@@ -69,6 +69,13 @@ CM_API CM_COLD void cm_kept_remove_(const struct cm_type *type, const struct cm_
 /* Gives back what an insert has taken. */
 CM_API CM_COLD void cm_held_insert_undo_(const struct cm_type *type, struct cm_map_ *map, const struct cm_held_ *held,
                                          char *node, struct cm_place_ place, struct cm_supply_ *supply);
+/* Whether the calling thread holds anything in the bucket. */
+CM_API CM_COLD bool cm_kept_any_(const struct cm_held_ *held);
+/* Gives the bucket back, unless the calling thread has a guard in it. */
+CM_API CM_COLD void cm_kept_unlock_(struct cm_map_ *map, const struct cm_held_ *held);
+struct cm_place_;
+/* The hold of a thread that ended, of this place; NULL: none. The caller has the cell. */
+CM_API CM_COLD struct cm_hold_ *cm_kept_died_at_(const uint64_t *cell, struct cm_place_ place);
 /* Forgets that the entry's holder has died. */
 CM_API CM_COLD void cm_kept_bury_(const struct cm_held_ *held);
 /* Does a bounded part of what is pending: moves some buckets, or gives back some memory. */
@@ -244,10 +251,15 @@ CM_INLINE int cm_map_lock_(const struct cm_type *type, struct cm_map_ *map, cons
     }
 }
 
-CM_INLINE void cm_map_unlock_(struct cm_map_ *map, const struct cm_held_ *held)
+/* Gives the bucket back, unless the thread keeps it by a guard. `called`: a function of the user ran, which may have
+ * taken guards in the bucket, or given them back. */
+CM_INLINE void cm_map_unlock_(struct cm_map_ *map, const struct cm_thread_ *thread, const struct cm_held_ *held,
+                              bool called)
 {
     uint64_t *cell = cm_bucket_state_(held->head);
-    if (!CM_UNLIKELY(held->unusual && held->nested))
+    if (CM_UNLIKELY(held->unusual || (called && cm_hold_any_(thread))))
+        cm_kept_unlock_(map, held);
+    else
         cm_cell_unlock_(cell, cm_load_relaxed_(cell), &map->waiters);
 }
 
@@ -267,11 +279,18 @@ struct cm_write_ {
     cm_deadline deadline;
 };
 
+/* Whether a write may run a function of the user. */
+CM_INLINE bool cm_write_calls_(const struct cm_write_ *write)
+{
+    return write->absent == CM_ABSENT_MAKE_ || write->present == CM_PRESENT_APPLY_;
+}
+
 /* What an insert needs besides the bucket; kept from one try to the next. */
 struct cm_supply_ {
     struct cm_pool_cache_ *cache;
-    char *text;   /* a long text, not yet used */
-    bool lacking; /* memory: unlock, cm_map_supply_(), try again */
+    char *text;                 /* a long text, not yet used */
+    struct cm_node_ *discarded; /* was in a slot, and may be seen by readers: to be retired */
+    bool lacking;               /* memory: unlock, cm_map_supply_(), try again */
 };
 
 CM_INLINE size_t cm_key_text_size_(const struct cm_type *type, const void *key)
@@ -313,25 +332,20 @@ CM_INLINE void cm_node_fill_(const struct cm_type *type, const struct cm_layout_
     ((struct cm_node_ *)(void *)node)->header = header;
 }
 
-/* Lists the entry at `place` as kept, while a function of the user runs. NULL: the thread has no record. */
-CM_INLINE struct cm_hold_ *cm_kept_begin_(struct cm_map_ *map, struct cm_thread_ *thread, char *head,
-                                          struct cm_place_ place)
+/* Runs a function of the user, while the entry at `place` is listed as kept. */
+CM_INLINE cm_status cm_kept_call_(struct cm_map_ *map, struct cm_thread_ *thread, struct cm_hold_ *hold, char *head,
+                                  struct cm_place_ place, cm_status (*function)(void *value, void *context),
+                                  void *value, void *context)
 {
-    struct cm_hold_ *hold = cm_hold_take_(thread);
-    if (CM_LIKELY(hold != NULL))
-        cm_hold_set_(thread, hold, &map->waiters, cm_bucket_state_(head), place.bucket, place.slot, true);
-    return hold;
-}
-
-CM_INLINE void cm_kept_end_(struct cm_thread_ *thread, struct cm_hold_ *hold)
-{
-    if (CM_LIKELY(hold != NULL))
-        cm_hold_drop_(thread, hold);
+    cm_hold_set_(thread, hold, &map->waiters, cm_bucket_state_(head), place.bucket, place.slot, true);
+    cm_status status = function(value, context);
+    cm_hold_drop_(thread, hold);
+    return status;
 }
 
 /* Adds the key to a held chain that lacks it. The initialiser runs when nothing else can fail. */
 CM_INLINE cm_status cm_held_insert_(const struct cm_type *type, struct cm_map_ *map, struct cm_thread_ *thread,
-                                    const struct cm_held_ *held, const void *key, uint64_t hash,
+                                    struct cm_hold_ *hold, const struct cm_held_ *held, const void *key, uint64_t hash,
                                     const struct cm_write_ *write, struct cm_supply_ *supply)
 {
     char *tail = held->tail;
@@ -362,9 +376,8 @@ CM_INLINE cm_status cm_held_insert_(const struct cm_type *type, struct cm_map_ *
     }
     const void *value = write->value;
     if (write->absent == CM_ABSENT_MAKE_) { /* the place is kept, with its key, while the function runs */
-        struct cm_hold_ *hold = cm_kept_begin_(map, thread, held->head, place);
-        cm_status status = write->call(write->scratch, write->context);
-        cm_kept_end_(thread, hold);
+        cm_status status =
+            cm_kept_call_(map, thread, hold, held->head, place, write->call, write->scratch, write->context);
         if (CM_UNLIKELY(status < 0)) {
             cm_held_insert_undo_(type, map, held, node, place, supply);
             return status;
@@ -379,7 +392,7 @@ CM_INLINE cm_status cm_held_insert_(const struct cm_type *type, struct cm_map_ *
 }
 
 CM_INLINE cm_status cm_present_write_(const struct cm_type *type, struct cm_map_ *map, struct cm_thread_ *thread,
-                                      const struct cm_held_ *held, const struct cm_write_ *write)
+                                      struct cm_hold_ *hold, const struct cm_held_ *held, const struct cm_write_ *write)
 {
     const struct cm_layout_ layout = cm_layout_of_(type);
     char *value = cm_bucket_value_(type, layout, held->place.bucket, held->place.slot);
@@ -398,9 +411,8 @@ CM_INLINE cm_status cm_present_write_(const struct cm_type *type, struct cm_map_
         /* A function that fails leaves the entry as it was. It works on the value itself, and the copy is for undoing:
          * the other way round, what it has just stored in pieces would be loaded at once, for which processors wait. */
         memcpy(write->scratch, value, type->value_size);
-        struct cm_hold_ *hold = cm_kept_begin_(map, thread, held->head, held->place);
-        cm_status status = write->call(value, write->context);
-        cm_kept_end_(thread, hold);
+        cm_status status =
+            cm_kept_call_(map, thread, hold, held->head, held->place, write->call, value, write->context);
         if (CM_UNLIKELY(status < 0))
             memcpy(value, write->scratch, type->value_size);
         return status;
@@ -420,6 +432,10 @@ CM_INLINE struct cm_written_ cm_map_write_pinned_(const struct cm_type *type, st
                                                   uint64_t hash, const struct cm_write_ *write,
                                                   struct cm_thread_ *thread, struct cm_supply_ *supply)
 {
+    const bool calls = cm_write_calls_(write);
+    struct cm_hold_ *hold = calls ? cm_hold_take_(thread) : NULL; /* now: nothing is allocated under the lock */
+    if (calls && CM_UNLIKELY(!hold))
+        return (struct cm_written_){CM_NOMEM, false};
     for (;;) {
         struct cm_held_ held;
         struct cm_written_ written = {CM_ABSENT, false};
@@ -429,12 +445,12 @@ CM_INLINE struct cm_written_ cm_map_write_pinned_(const struct cm_type *type, st
             return written;
         }
         if (held.place.bucket) {
-            written.status = cm_present_write_(type, map, thread, &held, write);
+            written.status = cm_present_write_(type, map, thread, hold, &held, write);
         } else if (write->absent != CM_ABSENT_FAIL_) {
-            written.status = cm_held_insert_(type, map, thread, &held, key, hash, write, supply);
+            written.status = cm_held_insert_(type, map, thread, hold, &held, key, hash, write, supply);
             written.inserted = written.status == CM_OK;
         }
-        cm_map_unlock_(map, &held);
+        cm_map_unlock_(map, thread, &held, calls);
         if (CM_LIKELY(!supply->lacking))
             return written;
         if (!cm_map_supply_(map, type, held.table, supply->cache, cm_key_text_size_(type, key), &supply->text))
@@ -453,7 +469,7 @@ CM_INLINE void cm_map_lend_a_hand_(const struct cm_type *type, struct cm_map_ *m
 CM_INLINE struct cm_written_ cm_map_write_(const struct cm_type *type, struct cm_map_ *map, const void *key,
                                            uint64_t hash, const struct cm_write_ *write)
 {
-    struct cm_supply_ supply = {NULL, NULL, false};
+    struct cm_supply_ supply = {NULL, NULL, NULL, false};
     struct cm_pin_ pin = cm_pin_enter_();
     struct cm_written_ written = {CM_NOMEM, false};
     if (cm_layout_has_nodes_(type) && write->absent != CM_ABSENT_FAIL_)
@@ -465,6 +481,8 @@ CM_INLINE struct cm_written_ cm_map_write_(const struct cm_type *type, struct cm
     cm_pin_leave_(pin);
     if (type->key_text && CM_UNLIKELY(supply.text != NULL))
         cm_pool_return_text_(&map->pool, &map->allocator, supply.text, cm_key_text_size_(type, key));
+    if (cm_layout_has_nodes_(type) && CM_UNLIKELY(supply.discarded != NULL))
+        cm_pool_retire_(&map->pool, &map->allocator, &map->waiters, pin.thread->index, supply.discarded);
     cm_map_lend_a_hand_(type, map);
     return written;
 }
@@ -478,28 +496,29 @@ CM_INLINE cm_status cm_map_remove_(const struct cm_type *type, struct cm_map_ *m
     const struct cm_layout_ layout = cm_layout_of_(type);
     struct cm_pin_ pin = cm_pin_enter_();
     struct cm_node_ *node = NULL;
+    struct cm_hold_ *hold = condition ? cm_hold_take_(pin.thread) : NULL;
     struct cm_held_ held;
-    cm_status status = (cm_status)cm_map_lock_(type, map, key, hash, deadline, &held);
+    cm_status status = CM_NOMEM;
+    if (!condition || CM_LIKELY(hold != NULL))
+        status = (cm_status)cm_map_lock_(type, map, key, hash, deadline, &held);
     if (CM_LIKELY(status == CM_OK)) {
         struct cm_place_ place = held.place;
         status = place.bucket ? CM_OK : CM_ABSENT;
-        if (condition && place.bucket) {
-            struct cm_hold_ *hold = cm_kept_begin_(map, pin.thread, held.head, place);
-            status = condition(cm_bucket_value_(type, layout, place.bucket, place.slot), context);
-            cm_kept_end_(pin.thread, hold);
-        }
+        if (condition && place.bucket)
+            status = cm_kept_call_(map, pin.thread, hold, held.head, place, condition,
+                                   cm_bucket_value_(type, layout, place.bucket, place.slot), context);
         if (status == CM_OK) {
             if (old)
                 memcpy(old, cm_bucket_value_(type, layout, place.bucket, place.slot), type->value_size);
             if (layout.nodes)
                 node = (struct cm_node_ *)(void *)cm_slot_node_(*cm_bucket_slot_(place.bucket, place.slot));
-            bool gaps = held.unusual || (condition && (cm_load_relaxed_(cm_bucket_state_(held.head)) & CM_UNTIDY_));
+            bool gaps = held.unusual || (condition && cm_kept_any_(&held));
             if (CM_UNLIKELY(gaps))
                 cm_kept_remove_(type, &held);
             else
                 cm_chain_remove_(type, layout, held.table, held.head, place);
         }
-        cm_map_unlock_(map, &held);
+        cm_map_unlock_(map, pin.thread, &held, condition != NULL);
     }
     if (status == CM_OK)
         cm_map_count_(map, pin.thread, -1);

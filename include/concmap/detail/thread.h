@@ -37,6 +37,14 @@ struct cm_hold_block_ {
     struct cm_hold_ holds[CM_HOLDS_];
 };
 
+/* What a thread that waits for a cell wants of it. */
+struct cm_want_ {
+    uint64_t own_readers; /* this thread's shares of the cell, as they count in the word */
+    uint64_t asked_at;    /* the version when this waiter set PENDING */
+    bool exclusive;
+    bool asked;
+};
+
 struct cm_thread_ {
     uint32_t index;               /* never changes */
     uint32_t fenced;              /* 1: every pin is followed by a fence of its own (domain.h) */
@@ -61,7 +69,8 @@ struct cm_thread_ {
     char before_leaf_[CM_APART - 8 - 96];
     uint64_t leaf; /* of a single lookup, which runs no code that could pin inside it */
     cm_deadlock circle;
-    char before_pin_[CM_APART - 8 - sizeof(cm_deadlock)];
+    struct cm_want_ want; /* of the wait, for the search */
+    char before_pin_[CM_APART - 8 - sizeof(cm_deadlock) - sizeof(struct cm_want_)];
     uint64_t pin;
     uint64_t holding __attribute__((aligned(CM_APART))); /* how many holds it has listed; only its own */
     struct cm_hold_block_ held;
