@@ -147,7 +147,7 @@ static struct waiting wait_begin(uint64_t *cell, bool exclusive, bool *nested)
     waiting.listed = waiting.thread->index != CM_STRANGER_ && cm_hold_any_(waiting.thread);
     if (!waiting.listed)
         return waiting;
-    struct cm_hold_walk_ walk = cm_hold_walk_(waiting.thread);
+    struct cm_hold_walk_ walk = cm_holds_of_(waiting.thread);
     for (struct cm_hold_ *hold; (hold = cm_hold_next_(&walk, cell)) != NULL;) {
         *nested |= hold->exclusive;
         waiting.want.own_readers += hold->exclusive ? 0 : CM_READER_ONE_;

@@ -17,7 +17,7 @@ static struct cm_place_ place_of(const struct cm_guard_ *guard)
  */
 static bool bucket_is_held(const struct cm_guard_ *guard, char *head, bool exclusive)
 {
-    struct cm_hold_walk_ walk = cm_hold_walk_(guard->thread);
+    struct cm_hold_walk_ walk = cm_holds_of_(guard->thread);
     for (struct cm_hold_ *hold; (hold = cm_hold_next_(&walk, cm_bucket_state_(head))) != NULL;)
         if (hold != guard->hold && (hold->exclusive || !exclusive))
             return true;

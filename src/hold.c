@@ -38,7 +38,7 @@ static struct cm_hold_ *holds_next(struct cm_hold_walk_ *walk)
 
 struct cm_hold_ *cm_hold_take_more_(struct cm_thread_ *thread)
 {
-    struct cm_hold_walk_ walk = cm_hold_walk_(thread);
+    struct cm_hold_walk_ walk = cm_holds_of_(thread);
     struct cm_hold_block_ *last = walk.block;
     for (struct cm_hold_ *hold; (hold = holds_next(&walk)) != NULL; last = walk.block)
         if (!hold->cell)
@@ -61,7 +61,7 @@ struct cm_hold_ *cm_hold_next_(struct cm_hold_walk_ *walk, const uint64_t *cell)
 
 struct cm_hold_ *cm_hold_find_(struct cm_thread_ *thread, const uint64_t *cell)
 {
-    struct cm_hold_walk_ walk = cm_hold_walk_(thread);
+    struct cm_hold_walk_ walk = cm_holds_of_(thread);
     return cm_hold_next_(&walk, cell);
 }
 
@@ -77,7 +77,7 @@ static struct cm_hold_ *dead_next(struct cm_hold_ *hold, bool (*wanted)(const st
 {
     bool past = hold == NULL;
     for (struct cm_thread_ *thread = dead; thread; thread = thread->next_free) {
-        struct cm_hold_walk_ walk = cm_hold_walk_(thread);
+        struct cm_hold_walk_ walk = cm_holds_of_(thread);
         for (struct cm_hold_ *at; (at = holds_next(&walk)) != NULL; past |= at == hold)
             if (past && at->died && wanted(at, what))
                 return at;
@@ -105,7 +105,7 @@ struct cm_hold_ *cm_hold_next_died_(const uint64_t *cell, struct cm_hold_ *hold)
 
 static bool thread_has_died_holds(struct cm_thread_ *thread)
 {
-    struct cm_hold_walk_ walk = cm_hold_walk_(thread);
+    struct cm_hold_walk_ walk = cm_holds_of_(thread);
     for (struct cm_hold_ *at; (at = holds_next(&walk)) != NULL;)
         if (at->died)
             return true;
@@ -154,6 +154,17 @@ void cm_holds_bury_all_(const uint32_t *waiters)
     cm_thread_release_(free);
 }
 
+void cm_holds_swap_(uint32_t *a, uint32_t *b)
+{
+    pthread_mutex_lock(&waits);
+    for (struct cm_thread_ *thread = dead; thread; thread = thread->next_free) {
+        struct cm_hold_walk_ walk = cm_holds_of_(thread);
+        for (struct cm_hold_ *hold; (hold = holds_next(&walk)) != NULL;)
+            hold->waiters = hold->waiters == a ? b : hold->waiters == b ? a : hold->waiters;
+    }
+    pthread_mutex_unlock(&waits);
+}
+
 /* Gives back one lock of a thread that ends. What it may have left half done is marked. */
 static void hold_end(struct cm_thread_ *thread, struct cm_hold_ *hold)
 {
@@ -169,7 +180,7 @@ static void hold_end(struct cm_thread_ *thread, struct cm_hold_ *hold)
     cm_store_relaxed_(cell, cm_load_relaxed_(cell) | CM_UNTIDY_ | (hold->died ? CM_DIED_ : 0));
     if (!hold->died)
         hold_clear(hold);
-    struct cm_hold_walk_ walk = cm_hold_walk_(thread);
+    struct cm_hold_walk_ walk = cm_holds_of_(thread);
     for (struct cm_hold_ *other; (other = cm_hold_next_(&walk, cell)) != NULL;)
         if (other->exclusive && !other->died)
             return; /* the cell is given back with that one */
@@ -179,7 +190,7 @@ static void hold_end(struct cm_thread_ *thread, struct cm_hold_ *hold)
 
 bool cm_holds_end_(struct cm_thread_ *thread)
 {
-    struct cm_hold_walk_ walk = cm_hold_walk_(thread);
+    struct cm_hold_walk_ walk = cm_holds_of_(thread);
     pthread_mutex_lock(&waits); /* until the record is listed: who finds DIED looks for it there */
     for (struct cm_hold_ *hold; (hold = holds_next(&walk)) != NULL;)
         if (hold->cell)
@@ -198,7 +209,7 @@ bool cm_holds_forget_(struct cm_thread_ *thread)
 {
     if (thread_has_died_holds(thread))
         return false;
-    struct cm_hold_walk_ walk = cm_hold_walk_(thread);
+    struct cm_hold_walk_ walk = cm_holds_of_(thread);
     for (struct cm_hold_ *hold; (hold = holds_next(&walk)) != NULL;)
         hold_clear(hold);
     thread->holding = 0;

@@ -106,7 +106,7 @@ struct cm_hold_ *cm_kept_died_at_(const uint64_t *cell, struct cm_place_ place)
 /* Whether a hold of the cell, of the thread or of a dead one, keeps this place. */
 static bool is_kept(struct cm_thread_ *thread, const uint64_t *cell, struct cm_place_ place)
 {
-    struct cm_hold_walk_ walk = cm_hold_walk_(thread);
+    struct cm_hold_walk_ walk = cm_holds_of_(thread);
     for (struct cm_hold_ *hold; (hold = cm_hold_next_(&walk, cell)) != NULL;)
         if (hold_is_at(hold, place))
             return true;
@@ -122,7 +122,7 @@ bool cm_kept_any_(const struct cm_held_ *held)
 void cm_kept_unlock_(struct cm_map_ *map, const struct cm_held_ *held)
 {
     uint64_t *cell = cm_bucket_state_(held->head);
-    struct cm_hold_walk_ walk = cm_hold_walk_(cm_thread_get_());
+    struct cm_hold_walk_ walk = cm_holds_of_(cm_thread_get_());
     for (struct cm_hold_ *hold; (hold = cm_hold_next_(&walk, cell)) != NULL;)
         if (hold->exclusive)
             return; /* it is given back with that one */
@@ -148,7 +148,7 @@ static bool place_is_for(const struct cm_type *type, const struct cm_hold_ *hold
 static struct cm_hold_ *own_hold(const struct cm_type *type, struct cm_thread_ *thread, const uint64_t *cell,
                                  struct cm_place_ place, const void *key)
 {
-    struct cm_hold_walk_ walk = cm_hold_walk_(thread);
+    struct cm_hold_walk_ walk = cm_holds_of_(thread);
     for (struct cm_hold_ *hold; (hold = cm_hold_next_(&walk, cell)) != NULL;)
         if (place.bucket ? hold_is_at(hold, place) : hold_is_vacant(hold) && place_is_for(type, hold, key))
             return hold;
@@ -234,7 +234,7 @@ static bool bucket_is_free(const uint64_t *cell, char *bucket)
 {
     if (cm_load_relaxed_(cm_bucket_state_(bucket)) & (CM_OCCUPIED_ | CM_CHAINED_))
         return false;
-    struct cm_hold_walk_ walk = cm_hold_walk_(cm_thread_get_());
+    struct cm_hold_walk_ walk = cm_holds_of_(cm_thread_get_());
     for (struct cm_hold_ *hold; (hold = cm_hold_next_(&walk, cell)) != NULL;)
         if (hold->bucket == bucket)
             return false;

@@ -30,6 +30,9 @@ grep -q 'the account adds up' <<<"$account" || fails "the account of sessions: $
 account=$("$examples/sessions" --seconds 1 --threads 5 --json 2>&1) || fails "sessions --json: status $?: $account"
 grep -q '"adds_up": true' <<<"$account" || fails "the account of sessions, as JSON: $account"
 
+sums=$("$examples/parallel") || fails "parallel: status $?: $sums"
+grep -q '499999500000 by pthreads, 499999500000 by OpenMP' <<<"$sums" || fails "parallel: $sums"
+
 refuses() {
     local status=0 message
     message=$("$@" 2>&1 >/dev/null) || status=$?

@@ -29,6 +29,7 @@
 #define CONCMAP_SHARDED_H
 
 #include <concmap/detail/batch.h>
+#include <concmap/detail/bulk.h>
 #include <concmap/detail/guarded.h>
 #include <concmap/detail/iter.h>
 #include <concmap/detail/move.h>
@@ -52,6 +53,7 @@ typedef enum cm_op_kind { CM_OP_GET, CM_OP_INSERT, CM_OP_PUT, CM_OP_UPDATE, CM_O
     CM_SHARDED_WRITE_(name, Key, Value)                                                                                \
     CM_GUARDED_(name, Key, Value)                                                                                      \
     CM_SHARDED_ITER_(name, Key, Value)                                                                                 \
+    CM_BULK_(name, Key, Value)                                                                                         \
     CM_SHARDED_BATCH_(name, Key, Value)
 
 /* The descriptor, and the adaptors that give functions of the type the shape that the generic algorithms call. */

@@ -61,7 +61,7 @@ struct cm_hold_walk_ {
     size_t i;
 };
 
-CM_INLINE struct cm_hold_walk_ cm_hold_walk_(struct cm_thread_ *thread)
+CM_INLINE struct cm_hold_walk_ cm_holds_of_(struct cm_thread_ *thread)
 {
     struct cm_hold_walk_ walk = {&thread->held, 0};
     return walk;
@@ -76,6 +76,8 @@ CM_API CM_COLD struct cm_hold_ *cm_hold_find_(struct cm_thread_ *thread, const u
 CM_API CM_COLD struct cm_hold_ *cm_hold_next_died_(const uint64_t *cell, struct cm_hold_ *hold);
 /* Forgets a hold whose thread has ended. */
 CM_API CM_COLD void cm_hold_bury_(struct cm_hold_ *hold);
+/* Two maps have changed places in memory. */
+CM_API CM_COLD void cm_holds_swap_(uint32_t *a, uint32_t *b);
 /* Forgets all of a map that is destroyed, told by its count of waiters. */
 CM_API CM_COLD void cm_holds_bury_all_(const uint32_t *waiters);
 

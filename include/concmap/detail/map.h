@@ -434,8 +434,9 @@ CM_INLINE struct cm_written_ cm_map_write_pinned_(const struct cm_type *type, st
 {
     const bool calls = cm_write_calls_(write);
     struct cm_hold_ *hold = calls ? cm_hold_take_(thread) : NULL; /* now: nothing is allocated under the lock */
+    struct cm_written_ nothing = {CM_NOMEM, false};
     if (calls && CM_UNLIKELY(!hold))
-        return (struct cm_written_){CM_NOMEM, false};
+        return nothing;
     for (;;) {
         struct cm_held_ held;
         struct cm_written_ written = {CM_ABSENT, false};

@@ -1,0 +1,29 @@
+/* Exchanging maps. */
+#include <concmap/detail/bulk.h>
+
+cm_status cm_map_init_like_(struct cm_map_ *map, const struct cm_type *type, const struct cm_map_ *like,
+                            size_t capacity)
+{
+    cm_config config = {
+        .capacity = capacity, .seed = like->seed, .allocator = &like->allocator, .shrink = like->shrinks};
+    return cm_map_init_(map, type, &config, CM_LAYOUT_VERSION_, sizeof *map);
+}
+
+/* The map has moved in memory: tables know where its count of waiters is. */
+static void tables_follow(struct cm_map_ *map)
+{
+    for (struct cm_table_ *table = map->root; table && table->waiters; table = table->next)
+        table->waiters = &map->waiters;
+    for (struct cm_table_ *table = map->retired; table; table = table->retired_next)
+        table->waiters = &map->waiters;
+}
+
+void cm_map_swap_(struct cm_map_ *a, struct cm_map_ *b)
+{
+    struct cm_map_ kept = *a;
+    *a = *b;
+    *b = kept;
+    tables_follow(a);
+    tables_follow(b);
+    cm_holds_swap_(&a->waiters, &b->waiters);
+}
