@@ -11,7 +11,7 @@
  * look takes the line from the holder, who works three times as much if it is left alone for a microsecond. In all some
  * microseconds more: enough for a holder that is running, little for one that lost its core. */
 #define LOOKS 4
-#define PAUSES 32
+#define PAUSES 32u
 #define NAP_NS 200000
 #define PATIENCE 8          /* sleeps in vain, after which a waiter is to be let in next */
 #define PATIENCE_NS 4000000 /* and time since the first of them */

@@ -202,6 +202,7 @@ cm_status cm_guard_clone_(const struct cm_guard_ *guard, struct cm_guard_ *clone
                     guard->hold->slot, false);
     hold->traced = own->traced;
     hold->at = own->at;
+    hold->lent = NULL;
     return CM_OK;
 }
 
@@ -273,6 +274,7 @@ cm_status cm_guard_attach_(struct cm_guard_ *guard, bool exclusive)
                  guard->detached.slot, exclusive);
     hold->traced = guard->detached.traced;
     hold->at = guard->detached.at;
+    hold->lent = guard->detached.lent;
     return CM_OK;
 }
 

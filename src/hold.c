@@ -170,6 +170,8 @@ static void hold_end(struct cm_thread_ *thread, struct cm_hold_ *hold)
 {
     uint64_t *cell = (uint64_t *)(uintptr_t)hold->cell;
     if (!hold->exclusive) {
+        if (hold->traced)
+            cm_value_return_(hold->lent);
         hold_clear(hold);
         cm_cell_unshare_hidden_(cell, hold->waiters);
         return;

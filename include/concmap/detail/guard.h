@@ -95,10 +95,13 @@ CM_INLINE char *cm_guard_value_(const struct cm_type *type, const struct cm_guar
     return cm_bucket_value_(type, cm_layout_of_(type), guard->hold->bucket, guard->hold->slot);
 }
 
-/* What a reader is given of a value at `place`: itself; in a checked build a copy, NULL: no memory. */
-CM_INLINE const char *cm_value_show_(const struct cm_type *type, const char *place)
+/* What a reader is given of the guard's value: itself; in a checked build a copy, NULL: no memory. */
+CM_INLINE const char *cm_value_show_(const struct cm_type *type, const struct cm_guard_ *guard, const char *place)
 {
-    return CM_CHECKED ? cm_value_lend_(place, type->value_size, type->value_alignment) : place;
+    if (!CM_CHECKED)
+        return place;
+    guard->hold->lent = cm_value_lend_(place, type->value_size, type->value_alignment);
+    return (const char *)guard->hold->lent;
 }
 
 /* Takes it back. */

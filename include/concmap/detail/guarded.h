@@ -83,8 +83,9 @@
             guard->status = name##_share_again_(map, key, hash, &guard->core, deadline);                               \
             value = guard->core.thread ? cm_guard_value_(&name##_type_, &guard->core) : NULL;                          \
         }                                                                                                              \
-        guard->value =                                                                                                 \
-            result == CM_READ_MISS_ || !value ? NULL : (const Value *)(void *)cm_value_show_(&name##_type_, value);    \
+        guard->value = result == CM_READ_MISS_ || !value                                                               \
+                           ? NULL                                                                                      \
+                           : (const Value *)(void *)cm_value_show_(&name##_type_, &guard->core, value);                \
         if (CM_CHECKED && guard->core.thread && !guard->value) {                                                       \
             cm_guard_unshare_(&guard->core);                                                                           \
             guard->status = CM_NOMEM;                                                                                  \
@@ -113,10 +114,10 @@
         if (!cm_guard_is_own_(&guard->core))                                                                           \
             return clone->status = CM_INVALID;                                                                         \
         cm_status status = cm_guard_clone_(&guard->core, &clone->core);                                                \
-        clone->value =                                                                                                 \
-            status == CM_OK                                                                                            \
-                ? (const Value *)(void *)cm_value_show_(&name##_type_, cm_guard_value_(&name##_type_, &clone->core))   \
-                : NULL;                                                                                                \
+        clone->value = status == CM_OK                                                                                 \
+                           ? (const Value *)(void *)cm_value_show_(&name##_type_, &clone->core,                        \
+                                                                   cm_guard_value_(&name##_type_, &clone->core))       \
+                           : NULL;                                                                                     \
         if (CM_CHECKED && status == CM_OK && !clone->value) {                                                          \
             cm_guard_unshare_(&clone->core);                                                                           \
             status = CM_NOMEM;                                                                                         \
@@ -178,7 +179,8 @@
         reader->core.thread = NULL;                                                                                    \
         reader->value = NULL;                                                                                          \
         bool own = cm_guard_is_own_(&guard->core.guard);                                                               \
-        const char *shown = own && guard->value ? cm_value_show_(&name##_type_, (char *)guard->value) : NULL;          \
+        const char *shown =                                                                                            \
+            own && guard->value ? cm_value_show_(&name##_type_, &guard->core.guard, (char *)guard->value) : NULL;      \
         if (own && guard->value && !shown)                                                                             \
             return CM_NOMEM;                                                                                           \
         cm_status status = own ? cm_guard_downgrade_(&name##_type_, &guard->core) : CM_INVALID;                        \

@@ -37,8 +37,10 @@ CM_INLINE void cm_hold_set_(struct cm_thread_ *thread, struct cm_hold_ *hold, ui
     hold->slot = slot;
     hold->exclusive = exclusive;
     hold->traced = CM_CHECKED;
-    if (CM_CHECKED)
+    if (CM_CHECKED) {
         hold->at = thread->at;
+        hold->lent = NULL;
+    }
     thread->holding++;
     cm_store_relaxed_(&hold->cell, cell); /* relaxed: whoever looks does so under a lock that this thread takes first */
 }

@@ -28,6 +28,7 @@ struct cm_hold_ {
     bool traced; /* `at` is known */
     bool died;   /* its thread ended while it held it */
     cm_call_site at;
+    const void *lent; /* what the user was given of a value, where that is a copy; known if traced */
 };
 
 #define CM_HOLDS_ 12
