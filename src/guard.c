@@ -50,8 +50,8 @@ static void key_place(const struct cm_type *type, const struct cm_entry_ *entry,
                         cm_hash_tag_(entry->hash) << CM_TAG_SHIFT_ | (uint64_t)(uintptr_t)entry->spare);
 }
 
-cm_status cm_entry_reserve_(const struct cm_type *type, struct cm_map_ *map, struct cm_entry_ *entry,
-                            struct cm_held_ *held, const void *key, struct cm_supply_ *supply)
+static cm_status entry_reserve_admitted(const struct cm_type *type, struct cm_map_ *map, struct cm_entry_ *entry,
+                                        struct cm_held_ *held, const void *key, struct cm_supply_ *supply)
 {
     struct cm_layout_ layout = cm_layout_of_(type);
     if (layout.nodes) {
@@ -72,6 +72,18 @@ cm_status cm_entry_reserve_(const struct cm_type *type, struct cm_map_ *map, str
     }
     key_place(type, entry, held->place, key, &supply->text);
     return CM_OK;
+}
+
+cm_status cm_entry_reserve_(const struct cm_type *type, struct cm_map_ *map, struct cm_entry_ *entry,
+                            struct cm_held_ *held, const void *key, struct cm_supply_ *supply)
+{
+    if (!cm_map_admit_(map))
+        return CM_FULL;
+    cm_status status = entry_reserve_admitted(type, map, entry, held, key, supply);
+    if (status != CM_OK)
+        cm_map_dismiss_(map, 1);
+    entry->admitted = status == CM_OK;
+    return status;
 }
 
 static void count(struct cm_entry_ *entry, int64_t difference)
@@ -103,6 +115,8 @@ bool cm_entry_insert_(const struct cm_type *type, struct cm_entry_ *entry, const
     if (entry->present)
         return true;
     entry->spare = NULL;
+    entry->admitted = false;
+    entry->guard.hold->admitted = NULL;
     entry->present = true;
     cm_bucket_flip_(entry->guard.hold->bucket, CM_SLOT_BIT_(entry->guard.hold->slot));
     count(entry, 1);
@@ -123,6 +137,8 @@ void cm_entry_remove_(const struct cm_type *type, struct cm_entry_ *entry, void 
     struct cm_held_ held = {.head = cm_guard_head_(&entry->guard), .place = place_of(&entry->guard)};
     cm_kept_remove_(type, &held);
     entry->present = false;
+    entry->admitted = true; /* until it is unlocked: it may be put again */
+    entry->guard.hold->admitted = cm_map_admitted_(cm_guard_map_(&entry->guard));
     count(entry, -1);
 }
 
@@ -154,6 +170,8 @@ static void tidy_if_alone(const struct cm_type *type, struct cm_table_ *table, c
 void cm_entry_leave_slow_(const struct cm_type *type, struct cm_map_ *map, struct cm_entry_ *entry, char *head)
 {
     uint64_t *cell = cm_bucket_state_(head);
+    if (entry->admitted)
+        cm_map_dismiss_(map, 1);
     if (!bucket_is_held(&entry->guard, head, true)) {
         if (!bucket_is_held(&entry->guard, head, false))
             tidy_if_alone(type, entry->guard.table, head);
@@ -275,6 +293,7 @@ cm_status cm_guard_attach_(struct cm_guard_ *guard, bool exclusive)
     hold->traced = guard->detached.traced;
     hold->at = guard->detached.at;
     hold->lent = guard->detached.lent;
+    hold->admitted = guard->detached.admitted;
     return CM_OK;
 }
 

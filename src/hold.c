@@ -180,8 +180,11 @@ static void hold_end(struct cm_thread_ *thread, struct cm_hold_ *hold)
     hold->died = (cm_load_relaxed_((uint64_t *)(void *)hold->bucket) & entry) != 0; /* not of a vacant entry */
     /* UNTIDY: an insert may have linked a bucket that is empty. */
     cm_store_relaxed_(cell, cm_load_relaxed_(cell) | CM_UNTIDY_ | (hold->died ? CM_DIED_ : 0));
-    if (!hold->died)
+    if (!hold->died) {
+        if (hold->admitted)
+            cm_sub_relaxed_(hold->admitted, 1);
         hold_clear(hold);
+    }
     struct cm_hold_walk_ walk = cm_holds_of_(thread);
     for (struct cm_hold_ *other; (other = cm_hold_next_(&walk, cell)) != NULL;)
         if (other->exclusive && !other->died)

@@ -29,6 +29,7 @@ cm_status cm_map_init_(struct cm_map_ *map, const struct cm_type *type, const cm
     map->seed = config->seed ? config->seed : cm_seed_random();
     map->allocator = config->allocator ? *config->allocator : *cm_allocator_default();
     map->shrinks = config->shrink;
+    map->limit = config->limit;
     map->pool.node_size = layout.nodes ? layout.node_text : 0;
     map->pool.alignment = layout.node_alignment;
     cm_platform_lockfree_memory_(map, sizeof *map);
@@ -257,9 +258,10 @@ static void cleared_add_bucket(struct cleared *cleared, struct cm_layout_ layout
 static cm_status bucket_clear(struct cm_map_ *map, const struct cm_type *type, struct cm_table_ *table, char *head,
                               uint64_t index, void *context)
 {
-    (void)map, (void)index;
+    (void)index;
     struct cm_layout_ layout = cm_layout_of_(type);
     struct cleared *cleared = context;
+    int64_t before = cleared->count;
     uint64_t state = cm_load_relaxed_(cm_bucket_state_(head));
     char *bucket = head;
     for (uint64_t look = state;;) {
@@ -272,6 +274,7 @@ static cm_status bucket_clear(struct cm_map_ *map, const struct cm_type *type, s
         bucket = link;
         look = cm_load_relaxed_(cm_bucket_state_(bucket));
     }
+    cm_map_dismiss_(map, (size_t)(cleared->count - before));
     for (struct cm_hold_ *died; (died = cm_hold_next_died_(cm_bucket_state_(head), NULL)) != NULL && state & CM_DIED_;)
         cm_hold_bury_(died);
     cm_bucket_flip_(head, state & (CM_OCCUPIED_ | CM_CHAINED_ | CM_UNUSUAL_));

@@ -11,8 +11,10 @@ typedef struct cm_config {
     uint64_t seed; /* of the hash; 0: a fresh one from the system, which keeps crafted keys from degrading the table */
     const cm_allocator
         *allocator; /* NULL: malloc, and mmap for large tables. Copied; its context must outlive the map */
-    bool shrink; /* true: the table becomes smaller when less than an eighth of its room is used, a bit at each removal
-                  */
+    size_t limit; /* of entries; whoever would add one more gets CM_FULL. 0: none. Each change of their number then goes
+                   * through one counter of all threads */
+    bool shrink;  /* true: the table becomes smaller when less than an eighth of its room is used, a bit at each removal
+                   */
 } cm_config;
 
 #endif

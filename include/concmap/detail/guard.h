@@ -41,6 +41,7 @@ struct cm_entry_ {
     struct cm_node_ *removed; /* by the header; they wait until the bucket is given back */
     uint64_t hash;
     bool present;
+    bool admitted; /* it is vacant, and has room within the map's limit */
 };
 
 /* Shares a bucket that was found taken. */
@@ -53,7 +54,7 @@ CM_API CM_COLD cm_status cm_guard_attach_(struct cm_guard_ *guard, bool exclusiv
 CM_API CM_COLD cm_status cm_guard_downgrade_(const struct cm_type *type, struct cm_entry_ *entry);
 CM_API CM_COLD cm_status cm_guard_upgrade_(const struct cm_guard_ *guard, struct cm_entry_ *entry, uint64_t hash);
 
-/* Makes a held, absent key a vacant entry. CM_NOMEM: `supply` says what is lacking. */
+/* Makes a held, absent key a vacant entry. CM_FULL; CM_NOMEM: `supply` says what is lacking. */
 CM_API CM_COLD cm_status cm_entry_reserve_(const struct cm_type *type, struct cm_map_ *map, struct cm_entry_ *entry,
                                            struct cm_held_ *held, const void *key, struct cm_supply_ *supply);
 CM_API CM_COLD bool cm_entry_insert_(const struct cm_type *type, struct cm_entry_ *entry, const void *key,
@@ -215,7 +216,7 @@ CM_INLINE void cm_entry_init_(struct cm_entry_ *entry, uint64_t hash)
     entry->guard.thread = NULL;
     entry->spare = entry->removed = NULL;
     entry->hash = hash;
-    entry->present = false;
+    entry->present = entry->admitted = false;
 }
 
 /* What a write guard is locked for. */
@@ -244,6 +245,8 @@ CM_INLINE cm_status cm_entry_write_pinned_(const struct cm_type *type, struct cm
         if (CM_LIKELY(status == CM_OK)) {
             cm_guard_begin_(&entry->guard, map, thread, hold, held.table, held.head, held.place.bucket, held.place.slot,
                             true);
+            if (entry->admitted)
+                hold->admitted = cm_map_admitted_(map);
             if (CM_UNLIKELY(held.unusual && held.died)) {
                 cm_kept_bury_(&held);
                 status = CM_OWNER_DIED;
@@ -284,7 +287,7 @@ CM_INLINE void cm_entry_leave_(const struct cm_type *type, struct cm_entry_ *ent
     uint64_t *cell = cm_bucket_state_(head);
     struct cm_map_ *map = cm_guard_map_(guard);
     cm_hold_drop_(guard->thread, guard->hold); /* (H1) */
-    if (CM_UNLIKELY(entry->spare || entry->removed || cm_hold_any_(guard->thread) ||
+    if (CM_UNLIKELY(entry->spare || entry->removed || entry->admitted || cm_hold_any_(guard->thread) ||
                     (cm_load_relaxed_(cell) & CM_UNUSUAL_)))
         cm_entry_leave_slow_(type, map, entry, head);
     else

@@ -22,6 +22,8 @@ struct cm_map_ {
     cm_waiters_ waiters;          /* threads that wait for a cell of this map */
     uint32_t work;                /* not 0: growth or reclamation is pending, and writers should lend a hand */
     bool shrinks;                 /* by itself */
+    size_t limit;                 /* of entries; 0: none */
+    size_t admitted;              /* where there is a limit: entries, and those that are being added */
     struct cm_per_thread_ counts; /* int64_t: entries added less entries removed by the thread of that index */
     int64_t other_count;          /* of threads without a count of their own */
     cm_allocator allocator;
@@ -111,6 +113,32 @@ CM_INLINE void cm_map_count_(struct cm_map_ *map, struct cm_thread_ *thread, int
         }
     }
     cm_map_count_slow_(map, thread, difference);
+}
+
+/* Makes room for one more entry, if there is a limit. False: the map is full. Under the lock of its bucket, and given
+ * back under the lock of the one removed, so that there are never more. */
+CM_INLINE bool cm_map_admit_(struct cm_map_ *map)
+{
+    if (CM_LIKELY(map->limit == 0))
+        return true;
+    size_t admitted = cm_load_relaxed_(&map->admitted); /* relaxed: only the number counts */
+    do {
+        if (admitted >= map->limit)
+            return false;
+    } while (!cm_swap_if_relaxed_(&map->admitted, &admitted, admitted + 1));
+    return true;
+}
+
+/* The count for one who has been admitted; NULL: there is no limit. */
+CM_INLINE size_t *cm_map_admitted_(struct cm_map_ *map)
+{
+    return map->limit ? &map->admitted : NULL;
+}
+
+CM_INLINE void cm_map_dismiss_(struct cm_map_ *map, size_t entries)
+{
+    if (CM_UNLIKELY(map->limit != 0))
+        cm_sub_relaxed_(&map->admitted, entries);
 }
 
 /* ---- reading ---- */
@@ -334,19 +362,20 @@ CM_INLINE void cm_node_fill_(const struct cm_type *type, const struct cm_layout_
 
 /* Runs a function of the user, while the entry at `place` is listed as kept. */
 CM_INLINE cm_status cm_kept_call_(struct cm_map_ *map, struct cm_thread_ *thread, struct cm_hold_ *hold, char *head,
-                                  struct cm_place_ place, cm_status (*function)(void *value, void *context),
-                                  void *value, void *context)
+                                  struct cm_place_ place, bool vacant,
+                                  cm_status (*function)(void *value, void *context), void *value, void *context)
 {
     cm_hold_set_(thread, hold, &map->waiters, cm_bucket_state_(head), place.bucket, place.slot, true);
+    hold->admitted = vacant ? cm_map_admitted_(map) : NULL;
     cm_status status = function(value, context);
     cm_hold_drop_(thread, hold);
     return status;
 }
 
 /* Adds the key to a held chain that lacks it. The initialiser runs when nothing else can fail. */
-CM_INLINE cm_status cm_held_insert_(const struct cm_type *type, struct cm_map_ *map, struct cm_thread_ *thread,
-                                    struct cm_hold_ *hold, const struct cm_held_ *held, const void *key, uint64_t hash,
-                                    const struct cm_write_ *write, struct cm_supply_ *supply)
+CM_INLINE cm_status cm_held_add_(const struct cm_type *type, struct cm_map_ *map, struct cm_thread_ *thread,
+                                 struct cm_hold_ *hold, const struct cm_held_ *held, const void *key, uint64_t hash,
+                                 const struct cm_write_ *write, struct cm_supply_ *supply)
 {
     char *tail = held->tail;
     const struct cm_layout_ layout = cm_layout_of_(type);
@@ -377,7 +406,7 @@ CM_INLINE cm_status cm_held_insert_(const struct cm_type *type, struct cm_map_ *
     const void *value = write->value;
     if (write->absent == CM_ABSENT_MAKE_) { /* the place is kept, with its key, while the function runs */
         cm_status status =
-            cm_kept_call_(map, thread, hold, held->head, place, write->call, write->scratch, write->context);
+            cm_kept_call_(map, thread, hold, held->head, place, true, write->call, write->scratch, write->context);
         if (CM_UNLIKELY(status < 0)) {
             cm_held_insert_undo_(type, map, held, node, place, supply);
             return status;
@@ -389,6 +418,19 @@ CM_INLINE cm_status cm_held_insert_(const struct cm_type *type, struct cm_map_ *
     if (write->now)
         memcpy(write->now, value, type->value_size);
     return CM_OK;
+}
+
+/* The same within the limit. */
+CM_INLINE cm_status cm_held_insert_(const struct cm_type *type, struct cm_map_ *map, struct cm_thread_ *thread,
+                                    struct cm_hold_ *hold, const struct cm_held_ *held, const void *key, uint64_t hash,
+                                    const struct cm_write_ *write, struct cm_supply_ *supply)
+{
+    if (CM_UNLIKELY(!cm_map_admit_(map)))
+        return CM_FULL;
+    cm_status status = cm_held_add_(type, map, thread, hold, held, key, hash, write, supply);
+    if (CM_UNLIKELY(status < 0))
+        cm_map_dismiss_(map, 1);
+    return status;
 }
 
 CM_INLINE cm_status cm_present_write_(const struct cm_type *type, struct cm_map_ *map, struct cm_thread_ *thread,
@@ -412,7 +454,7 @@ CM_INLINE cm_status cm_present_write_(const struct cm_type *type, struct cm_map_
          * the other way round, what it has just stored in pieces would be loaded at once, for which processors wait. */
         memcpy(write->scratch, value, type->value_size);
         cm_status status =
-            cm_kept_call_(map, thread, hold, held->head, held->place, write->call, value, write->context);
+            cm_kept_call_(map, thread, hold, held->head, held->place, false, write->call, value, write->context);
         if (CM_UNLIKELY(status < 0))
             memcpy(value, write->scratch, type->value_size);
         return status;
@@ -506,7 +548,7 @@ CM_INLINE cm_status cm_map_remove_(const struct cm_type *type, struct cm_map_ *m
         struct cm_place_ place = held.place;
         status = place.bucket ? CM_OK : CM_ABSENT;
         if (condition && place.bucket)
-            status = cm_kept_call_(map, pin.thread, hold, held.head, place, condition,
+            status = cm_kept_call_(map, pin.thread, hold, held.head, place, false, condition,
                                    cm_bucket_value_(type, layout, place.bucket, place.slot), context);
         if (status == CM_OK) {
             if (old)
@@ -518,6 +560,7 @@ CM_INLINE cm_status cm_map_remove_(const struct cm_type *type, struct cm_map_ *m
                 cm_kept_remove_(type, &held);
             else
                 cm_chain_remove_(type, layout, held.table, held.head, place);
+            cm_map_dismiss_(map, 1);
         }
         cm_map_unlock_(map, pin.thread, &held, condition != NULL);
     }

@@ -23,6 +23,7 @@ struct cm_hold_ {
     const uint64_t *cell; /* NULL: it is free. Read by others when they look for a circle of waits (hold.h) */
     uint32_t *waiters;    /* of the map: also tells whose cell it is */
     char *bucket;         /* where the entry lies that is held, or where it would be put */
+    size_t *admitted;     /* where a vacant entry has room within its map's limit: the count to take it from; or NULL */
     uint32_t slot;
     bool exclusive;
     bool traced; /* `at` is known */

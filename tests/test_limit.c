@@ -1,0 +1,209 @@
+/* Maps with a limit: never an entry more, and none less. */
+#include <concmap/sharded.h>
+#include <pthread.h>
+
+#include "crew.h"
+#include "failing_allocator.h"
+#include "unit.h"
+
+struct page {
+    uint64_t words[32];
+};
+
+CM_SHARDED_MAP(nums, uint64_t, uint64_t, cm_hash_u64, cm_equal_u64)
+CM_SHARDED_MAP(pages, uint64_t, struct page, cm_hash_u64, cm_equal_u64)
+
+#define LIMIT 100
+
+static void begin(nums *map, uint64_t keys)
+{
+    assert_int_equal(nums_init(map, &(cm_config){.limit = LIMIT}), CM_OK);
+    for (uint64_t key = 0; key < keys; key++)
+        assert_int_equal(nums_put(map, key, key, NULL), CM_OK);
+}
+
+/* As many as are missing can be added, and then none. */
+static void end(nums *map)
+{
+    size_t len = nums_len(map);
+    for (uint64_t key = 100000; len < LIMIT; key++, len++)
+        assert_int_equal(nums_insert(map, key, key), CM_OK);
+    assert_int_equal(nums_insert(map, 200000, 0), CM_FULL);
+    assert_int_equal(nums_len(map), LIMIT);
+    assert_int_equal(nums_check(map, NULL), CM_OK);
+    nums_destroy(map);
+}
+
+static cm_status add_one(uint64_t *value, void *context)
+{
+    (void)context;
+    ++*value;
+    return CM_OK;
+}
+
+static cm_status refuse(uint64_t *value, void *context)
+{
+    (void)value, (void)context;
+    return CM_IO;
+}
+
+static void a_full_map_changes_but_does_not_grow(void **state)
+{
+    (void)state;
+    nums map;
+    nums_write_guard entry;
+    uint64_t value, old;
+    begin(&map, LIMIT);
+    assert_int_equal(nums_put(&map, 500, 0, NULL), CM_FULL);
+    assert_int_equal(nums_upsert(&map, 500, 0, add_one, NULL), CM_FULL);
+    assert_int_equal(nums_get_or_insert(&map, 500, 0, &value), CM_FULL);
+    assert_int_equal(nums_get_or_insert_with(&map, 500, add_one, NULL, &value), CM_FULL);
+    assert_int_equal(nums_entry(&map, 500, &entry), CM_FULL);
+    assert_int_equal(nums_entry_unlock(&entry), CM_INVALID);
+    assert_int_equal(nums_put(&map, 5, 50, &old), CM_REPLACED);
+    assert_int_equal(nums_upsert(&map, 5, 0, add_one, NULL), CM_REPLACED);
+    assert_int_equal(nums_get_or_insert(&map, 5, 0, &value), CM_EXISTS);
+    assert_int_equal(value, 51);
+    assert_int_equal(nums_entry(&map, 5, &entry), CM_OK);
+    assert_int_equal(nums_entry_unlock(&entry), CM_OK);
+    assert_int_equal(nums_remove(&map, 5, NULL), CM_OK);
+    assert_int_equal(nums_insert(&map, 500, 0), CM_OK);
+    assert_int_equal(nums_insert(&map, 501, 0), CM_FULL);
+    assert_int_equal(nums_clear(&map), CM_OK);
+    end(&map);
+}
+
+static void room_that_is_not_used_is_given_back(void **state)
+{
+    (void)state;
+    nums map;
+    nums_write_guard entry;
+    uint64_t value;
+    begin(&map, LIMIT - 1);
+    assert_int_equal(nums_get_or_insert_with(&map, 500, refuse, NULL, &value), CM_IO);
+    assert_int_equal(nums_entry(&map, 500, &entry), CM_OK); /* it has the last place */
+    assert_int_equal(nums_insert(&map, 501, 0), CM_FULL);
+    assert_int_equal(nums_entry_unlock(&entry), CM_OK);
+    assert_int_equal(nums_entry(&map, 7, &entry), CM_OK);
+    assert_int_equal(nums_entry_remove(&entry, NULL), CM_OK);
+    assert_int_equal(nums_insert(&map, 501, 0), CM_OK);
+    assert_int_equal(nums_insert(&map, 502, 0), CM_FULL); /* for what was removed may come again */
+    assert_non_null(nums_entry_insert(&entry, 7));
+    assert_int_equal(nums_entry_remove(&entry, NULL), CM_OK);
+    assert_int_equal(nums_entry_unlock(&entry), CM_OK);
+    assert_int_equal(nums_len(&map), LIMIT - 1);
+    end(&map);
+}
+
+static void *die_in_a_vacant_entry(void *map)
+{
+    static __thread nums_write_guard entry, removed;
+    nums_entry(map, 500, &entry);
+    nums_entry(map, 3, &removed);
+    nums_entry_remove(&removed, NULL);
+    return NULL;
+}
+
+static void the_dead_take_no_room(void **state)
+{
+    (void)state;
+    nums map;
+    pthread_t thread;
+    begin(&map, LIMIT - 1);
+    assert_int_equal(pthread_create(&thread, NULL, die_in_a_vacant_entry, &map), 0);
+    pthread_join(thread, NULL);
+    assert_int_equal(nums_len(&map), LIMIT - 2);
+    end(&map);
+}
+
+static void failed_allocations_take_no_room(void **state)
+{
+    (void)state;
+    struct failing_allocator memory;
+    failing_allocator_init(&memory);
+    for (size_t n = 1; n < 12; n++) {
+        pages map;
+        uint64_t key = 0;
+        failing_allocator_restart(&memory);
+        assert_int_equal(pages_init(&map, &(cm_config){.limit = LIMIT, .allocator = &memory.allocator}), CM_OK);
+        failing_allocator_fail_at(&memory, n);
+        for (cm_status status = CM_OK; status != CM_FULL && key < 3 * LIMIT; key++)
+            status = pages_insert(&map, key, (struct page){{key}});
+        assert_int_equal(pages_len(&map), LIMIT);
+        assert_int_equal(map.core.admitted, LIMIT);
+        pages_destroy(&map);
+    }
+    assert_int_equal(memory.live_blocks, 0);
+}
+
+struct crowd {
+    nums map;
+    size_t added;
+    size_t most;
+};
+
+static size_t push_in(void *context, unsigned i)
+{
+    struct crowd *crowd = context;
+    size_t wrong = 0;
+    for (uint64_t key = 0; key < 50; key++) {
+        cm_status status = nums_insert(&crowd->map, i * 1000 + key, 0);
+        if (status == CM_OK)
+            __atomic_add_fetch(&crowd->added, 1, __ATOMIC_RELAXED);
+        wrong += status != CM_OK && status != CM_FULL;
+    }
+    return wrong;
+}
+
+static void exactly_as_many_come_in_as_there_is_room_for(void **state)
+{
+    (void)state;
+    for (size_t round = 0; round < crew_scale(100); round++) {
+        struct crowd crowd = {.added = 0};
+        begin(&crowd.map, 0);
+        assert_int_equal(crew_run(4, push_in, &crowd), 0);
+        assert_int_equal(crowd.added, LIMIT);
+        end(&crowd.map);
+    }
+}
+
+static size_t come_and_go(void *context, unsigned i)
+{
+    struct crowd *crowd = context;
+    uint64_t random = crew_random(&(uint64_t){i + 1});
+    size_t wrong = 0;
+    for (size_t n = crew_scale(50000); n > 0; n--) {
+        uint64_t key = crew_random(&random) % (2 * LIMIT);
+        if (n % 2)
+            wrong += nums_put(&crowd->map, key, n, NULL) < CM_FULL;
+        else if (n % 64 == 0)
+            wrong += nums_shrink_to_fit(&crowd->map) == CM_NOMEM;
+        else
+            nums_remove(&crowd->map, key, NULL);
+        wrong += __atomic_load_n(&crowd->map.core.admitted, __ATOMIC_RELAXED) > LIMIT;
+    }
+    return wrong;
+}
+
+static void there_are_never_more(void **state)
+{
+    (void)state;
+    struct crowd crowd = {.added = 0};
+    begin(&crowd.map, 0);
+    assert_int_equal(crew_run(4, come_and_go, &crowd), 0);
+    assert_int_equal(crowd.map.core.admitted, nums_len(&crowd.map));
+    end(&crowd.map);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_full_map_changes_but_does_not_grow),
+        cmocka_unit_test(room_that_is_not_used_is_given_back),
+        cmocka_unit_test(the_dead_take_no_room),
+        cmocka_unit_test(failed_allocations_take_no_room),
+        cmocka_unit_test(exactly_as_many_come_in_as_there_is_room_for),
+        cmocka_unit_test(there_are_never_more),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
