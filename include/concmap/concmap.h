@@ -2,6 +2,6 @@
 #ifndef CONCMAP_CONCMAP_H
 #define CONCMAP_CONCMAP_H
 
-#include <concmap/sharded.h>
+#include <concmap/sharded_set.h>
 
 #endif

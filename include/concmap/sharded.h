@@ -69,8 +69,8 @@ typedef enum cm_op_kind { CM_OP_GET, CM_OP_INSERT, CM_OP_PUT, CM_OP_UPDATE, CM_O
     static uint64_t name##_move_(struct cm_map_ *map, struct cm_table_ *from, const struct cm_table_ *before,          \
                                  uint64_t begin, uint64_t end);                                                        \
     static const struct cm_type name##_type_ = {                                                                       \
-        sizeof(Key),      CM_ALIGNOF(Key), sizeof(Value), CM_ALIGNOF(Value), CM_IS_BITWISE_(equal_function),           \
-        CM_IS_TEXT_(Key), name##_hash_,    name##_equal_, name##_move_};                                               \
+        sizeof(Key),      CM_ALIGNOF(Key), CM_VALUE_SIZE_(Value), CM_ALIGNOF(Value), CM_IS_BITWISE_(equal_function),   \
+        CM_IS_TEXT_(Key), name##_hash_,    name##_equal_,         name##_move_};                                       \
     static CM_COLD __attribute__((unused)) uint64_t name##_move_(                                                      \
         struct cm_map_ *map, struct cm_table_ *from, const struct cm_table_ *before, uint64_t begin, uint64_t end)     \
     {                                                                                                                  \
@@ -327,7 +327,7 @@ typedef enum cm_op_kind { CM_OP_GET, CM_OP_INSERT, CM_OP_PUT, CM_OP_UPDATE, CM_O
         if (!entry)                                                                                                    \
             return false;                                                                                              \
         memcpy((void *)&iter->key, entry, sizeof(Key));                                                                \
-        memcpy((void *)&iter->value, entry + cm_iter_value_offset_(&name##_type_), sizeof(Value));                     \
+        memcpy((void *)&iter->value, entry + cm_iter_value_offset_(&name##_type_), name##_type_.value_size);           \
         return true;                                                                                                   \
     }                                                                                                                  \
     /* Goes to the next entry; false at the end, or where `status` is a failure: after CM_BUSY and CM_TIMEOUT it can   \

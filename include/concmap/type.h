@@ -39,7 +39,12 @@ struct cm_type {
 #define CM_BITWISE_cm_equal_i32 ~, 1
 #define CM_BITWISE_cm_equal_ptr ~, 1
 
-/* Whether a key type is cm_str, by whatever name. */
+/* The value of a set: it takes no room in the table. */
+typedef struct cm_nothing {
+    char none;
+} cm_nothing;
+
+/* Whether a key type is cm_str, by whatever name, and the size of a value in the table. */
 #ifdef __cplusplus
 template <class Key> struct cm_text_ {
     enum { is = 0 };
@@ -48,8 +53,16 @@ template <> struct cm_text_<cm_str> {
     enum { is = 1 };
 };
 #define CM_IS_TEXT_(Key) (cm_text_<Key>::is != 0)
+template <class Value> struct cm_value_ {
+    enum { size = sizeof(Value) };
+};
+template <> struct cm_value_<cm_nothing> {
+    enum { size = 0 };
+};
+#define CM_VALUE_SIZE_(Value) ((size_t)cm_value_<Value>::size)
 #else
 #define CM_IS_TEXT_(Key) __builtin_types_compatible_p(Key, cm_str)
+#define CM_VALUE_SIZE_(Value) (__builtin_types_compatible_p(Value, cm_nothing) ? 0 : sizeof(Value))
 #endif
 
 #endif
