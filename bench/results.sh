@@ -29,6 +29,7 @@ part "All maps, beyond the caches" run -c 22 -r 3 -w read-only,read-heavy,write-
 part "Growing from empty, by inserts alone" run -c 22 -r 7 -w insert-cold -m $few
 part "All maps, in cache" run -c 14 -r 3 -w read-only,exchange,rapid-grow-cold
 part "One hot counter, and skewed keys" run -c 16 -r 3 -t 2 -w one-counter,hot-key
+part "More threads than processors" run -c 14 -r 5 -t 2,16 -w read-heavy,write-heavy,exchange,rapid-grow-cold,hot-key,one-counter -m sharded,sharded+batch,sharded+guards
 for value in 24 64 256; do
     part "Values of $value bytes" run -c 20 -r 3 -w read-only,write-heavy --value $value -m $few
 done

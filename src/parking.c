@@ -7,8 +7,9 @@
 #include "platform.h"
 
 #define LOTS 256
-#define WAKING_PASSED 1000 /* unlocks that wait for one who was woken: it may have to wait for its processor */
-#define NAP_NS 1000000     /* how long to sleep where the barrier does not serve */
+/* Unlocks, about a millisecond of them, that wait for one who was woken: its processor may be busy. */
+#define WAKING_PASSED 30000
+#define NAP_NS 1000000 /* how long to sleep where the barrier does not serve */
 
 struct sleeper {
     const void *address;
