@@ -207,11 +207,9 @@ void cm_map_count_slow_(struct cm_map_ *map, struct cm_thread_ *thread, int64_t 
 {
     int64_t *count = cm_per_thread_make_(&map->counts, &map->allocator, thread->index, CM_APART);
     if (count)
-        cm_store_relaxed_(count, cm_load_relaxed_(count) + difference);
+        cm_count_add_(map, count, difference);
     else
         cm_add_relaxed_(&map->other_count, difference);
-    if (difference < 0 && map->shrinks)
-        cm_map_want_work_(map);
 }
 
 size_t cm_map_len_(const struct cm_map_ *map)

@@ -98,17 +98,22 @@ CM_API cm_status cm_map_check_(struct cm_map_ *map, const struct cm_type *type, 
 
 #define CM_SHRINK_LOOK_ 256 /* removals of a thread from one look at the table to the next */
 
+/* Adds to the thread's own count. */
+CM_INLINE void cm_count_add_(struct cm_map_ *map, int64_t *count, int64_t difference)
+{
+    int64_t sum = cm_load_relaxed_(count) + difference;
+    /* Relaxed: the thread's own, read by sums that promise no order with what is counted. */
+    cm_store_relaxed_(count, sum);
+    if (difference < 0 && CM_UNLIKELY(map->shrinks) && sum % CM_SHRINK_LOOK_ == 0)
+        cm_store_relaxed_(&map->work, 1); /* the table may be sparse; relaxed: a hint */
+}
+
 CM_INLINE void cm_map_count_(struct cm_map_ *map, struct cm_thread_ *thread, int64_t difference)
 {
     if (CM_LIKELY(thread->index < CM_PER_THREAD_FIRST_)) {
         char *segment = cm_load_acquire_(&map->counts.segments[0]);
         if (CM_LIKELY(segment != NULL)) {
-            int64_t *count = (int64_t *)(void *)(segment + thread->index * CM_APART);
-            int64_t sum = cm_load_relaxed_(count) + difference;
-            /* Relaxed: the thread's own, read by sums that promise no order with what is counted. */
-            cm_store_relaxed_(count, sum);
-            if (difference < 0 && CM_UNLIKELY(map->shrinks) && sum % CM_SHRINK_LOOK_ == 0)
-                cm_store_relaxed_(&map->work, 1); /* the table may be sparse; relaxed: a hint */
+            cm_count_add_(map, (int64_t *)(void *)(segment + thread->index * CM_APART), difference);
             return;
         }
     }
