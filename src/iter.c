@@ -133,6 +133,7 @@ static size_t iter_copy_bucket(struct cm_iter_ *iter, const struct cm_type *type
     if (!table || got < 0) {
         iter->status = table ? (cm_status)got : CM_OK;
         iter->ended = !table;
+        iter->cursor = table ? iter->cursor : 0;
     } else {
         struct extent extent = chain_extent(type, layout, head);
         size_t bytes = extent.count * cm_iter_stride_(type) + extent.text;

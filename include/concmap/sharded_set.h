@@ -190,17 +190,20 @@
     {                                                                                                                  \
         return name##_as_move(to, from);                                                                               \
     }                                                                                                                  \
+    /* Asked under the lock of a bucket: a wait that would never end is a failure, not an absence. */                  \
     CM_TYPED cm_status name##_is_in_(const Key *key, void *set)                                                        \
     {                                                                                                                  \
-        return name##_contains((const name *)set, *key) ? CM_OK : CM_ABSENT;                                           \
+        return name##_as_get_until((const name *)set, *key, NULL, CM_FOREVER - 1);                                     \
     }                                                                                                                  \
     CM_TYPED cm_status name##_is_not_in_(const Key *key, void *set)                                                    \
     {                                                                                                                  \
-        return name##_contains((const name *)set, *key) ? CM_ABSENT : CM_OK;                                           \
+        cm_status status = name##_is_in_(key, set);                                                                    \
+        return status < 0 ? status : status == CM_OK ? CM_ABSENT : CM_OK;                                              \
     }                                                                                                                  \
     CM_TYPED cm_status name##_stop_unless_in_(const Key *key, void *set)                                               \
     {                                                                                                                  \
-        return name##_contains((const name *)set, *key) ? CM_OK : CM_INVALID;                                          \
+        cm_status status = name##_is_in_(key, set);                                                                    \
+        return status == CM_ABSENT ? CM_INVALID : status;                                                              \
     }                                                                                                                  \
     /* Whether `of` has all keys of `set`: CM_OK, or CM_ABSENT. Exact while nobody writes. CM_NOMEM. O(buckets). */    \
     CM_TYPED cm_status name##_is_subset(const name *set, const name *of)                                               \
@@ -220,13 +223,15 @@
         CM_CALLED_();                                                                                                  \
         return set == from ? CM_OK : name##_as_merge_in_(set, from, NULL, NULL, CM_FOREVER);                           \
     }                                                                                                                  \
-    /* Removes the keys that `with` has not. CM_OK, CM_NOMEM. O(buckets). */                                           \
+    /* Removes the keys that `with` has not. CM_OK, CM_NOMEM; CM_DEADLOCK: another thread does the same the other way  \
+     * round, or holds guards. O(buckets). */                                                                          \
     CM_TYPED cm_status name##_intersect(name *set, const name *with)                                                   \
     {                                                                                                                  \
         CM_CALLED_();                                                                                                  \
         return set == with ? CM_OK : name##_retain_in_(set, name##_is_in_, (void *)(uintptr_t)with, CM_FOREVER);       \
     }                                                                                                                  \
-    /* Removes the keys that `what` has. CM_OK, CM_NOMEM. O(buckets). */                                               \
+    /* Removes the keys that `what` has. CM_OK, CM_NOMEM; CM_DEADLOCK: another thread does the same the other way      \
+     * round, or holds guards. O(buckets). */                                                                          \
     CM_TYPED cm_status name##_subtract(name *set, const name *what)                                                    \
     {                                                                                                                  \
         CM_CALLED_();                                                                                                  \
