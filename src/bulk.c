@@ -4,12 +4,15 @@
 cm_status cm_map_init_like_(struct cm_map_ *map, const struct cm_type *type, const struct cm_map_ *like,
                             size_t capacity)
 {
-    cm_config config = {.capacity = capacity,
-                        .seed = like->seed,
-                        .allocator = &like->allocator,
-                        .shrink = like->shrinks,
-                        .limit = like->limit};
+    cm_config config = {
+        .capacity = capacity, .seed = like->seed, .allocator = &like->allocator, .shrink = like->shrinks};
     return cm_map_init_(map, type, &config, CM_LAYOUT_VERSION_, sizeof *map);
+}
+
+void cm_map_limit_like_(struct cm_map_ *map, const struct cm_map_ *like)
+{
+    map->limit = like->limit;
+    map->admitted = map->limit ? cm_map_len_(map) : 0;
 }
 
 /* The map has moved in memory: tables know where its count of waiters is. */

@@ -50,8 +50,8 @@ static void key_place(const struct cm_type *type, const struct cm_entry_ *entry,
                         cm_hash_tag_(entry->hash) << CM_TAG_SHIFT_ | (uint64_t)(uintptr_t)entry->spare);
 }
 
-static cm_status entry_reserve_admitted(const struct cm_type *type, struct cm_map_ *map, struct cm_entry_ *entry,
-                                        struct cm_held_ *held, const void *key, struct cm_supply_ *supply)
+static cm_status place_reserve(const struct cm_type *type, struct cm_map_ *map, struct cm_entry_ *entry,
+                               struct cm_held_ *held, const void *key, struct cm_supply_ *supply)
 {
     struct cm_layout_ layout = cm_layout_of_(type);
     if (layout.nodes) {
@@ -75,14 +75,15 @@ static cm_status entry_reserve_admitted(const struct cm_type *type, struct cm_ma
 }
 
 cm_status cm_entry_reserve_(const struct cm_type *type, struct cm_map_ *map, struct cm_entry_ *entry,
-                            struct cm_held_ *held, const void *key, struct cm_supply_ *supply)
+                            struct cm_held_ *held, const void *key, enum cm_purpose_ purpose, struct cm_supply_ *supply)
 {
-    if (!cm_map_admit_(map))
+    bool fills = purpose == CM_FOR_ENTRY_;
+    if (fills && !cm_map_admit_(map))
         return CM_FULL;
-    cm_status status = entry_reserve_admitted(type, map, entry, held, key, supply);
-    if (status != CM_OK)
+    cm_status status = place_reserve(type, map, entry, held, key, supply);
+    if (fills && status != CM_OK)
         cm_map_dismiss_(map, 1);
-    entry->admitted = status == CM_OK;
+    entry->admitted = fills && status == CM_OK;
     return status;
 }
 

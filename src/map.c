@@ -35,7 +35,8 @@ cm_status cm_map_init_(struct cm_map_ *map, const struct cm_type *type, const cm
     cm_platform_lockfree_memory_(map, sizeof *map);
     if (config->capacity == 0)
         return CM_OK;
-    if (cm_table_buckets_for_(layout, config->capacity) == 0)
+    map->least_buckets = cm_table_buckets_for_(layout, config->capacity);
+    if (map->least_buckets == 0)
         return CM_NOMEM;
     return cm_map_first_table_(map, type, config->capacity) ? CM_OK : CM_NOMEM;
 }
@@ -205,20 +206,22 @@ cm_status cm_map_get_slow_(struct cm_map_ *map, const struct cm_type *type, stru
 
 void cm_map_count_slow_(struct cm_map_ *map, struct cm_thread_ *thread, int64_t difference)
 {
-    int64_t *count = cm_per_thread_make_(&map->counts, &map->allocator, thread->index, CM_APART);
-    if (count)
+    struct cm_count_ *count = cm_per_thread_make_(&map->counts, &map->allocator, thread->index, CM_APART);
+    if (count) {
         cm_count_add_(map, count, difference);
-    else
+    } else {
         cm_add_relaxed_(&map->other_count, difference);
+        cm_map_want_work_(map); /* it may be sparse */
+    }
 }
 
 size_t cm_map_len_(const struct cm_map_ *map)
 {
     int64_t len = cm_load_relaxed_(&map->other_count);
     size_t k = 0;
-    const int64_t *count;
+    const struct cm_count_ *count;
     while ((count = cm_per_thread_next_(&map->counts, CM_APART, &k)) != NULL)
-        len += cm_load_relaxed_(count);
+        len += cm_load_relaxed_(&count->added);
     return len > 0 ? (size_t)len : 0; /* a sum taken while others count may be off, but not negative */
 }
 
@@ -300,6 +303,8 @@ cm_status cm_map_reserve_(struct cm_map_ *map, const struct cm_type *type, size_
     uint64_t buckets = cm_table_buckets_for_(cm_layout_of_(type), entries);
     if (buckets == 0)
         return CM_NOMEM;
+    if (buckets > cm_load_relaxed_(&map->least_buckets)) /* relaxed: of two that ask at once either will do */
+        cm_store_relaxed_(&map->least_buckets, buckets);
     struct cm_pin_ pin = cm_pin_enter_();
     cm_status status = CM_OK;
     if (cm_table_is_empty_(cm_load_acquire_(&map->root)))

@@ -199,12 +199,8 @@ static uint64_t larger_than(const struct cm_table_ *table, uint64_t least)
 static cm_status next_make(struct cm_map_ *map, const struct cm_type *type, struct cm_table_ *table, uint64_t buckets)
 {
     struct cm_table_ *next = cm_table_make_(map, cm_layout_of_(type), buckets);
-    if (!next) { /* the full table serves on; it is tried again when a sixteenth more has overflowed */
-        cm_store_relaxed_(&map->overflow_retry,
-                          cm_load_relaxed_(&table->overflowed) + cm_table_buckets_(table) / 16 + 1);
+    if (!next)
         return CM_NOMEM;
-    }
-    cm_store_relaxed_(&map->overflow_retry, 0);
     next->overflow_wanted = claim_of(type) / 8 + 1;
     cm_platform_tsan_release_(&table->next);
     /* Publishes the header. Pairs with the acquires of those who follow MOVED, and of movers. */
@@ -216,46 +212,82 @@ static cm_status next_make(struct cm_map_ *map, const struct cm_type *type, stru
 /* The largest step of shrinking: so many buckets are locked at a time. */
 #define SHRINK_STEP 16
 
-cm_status cm_map_shrink_(struct cm_map_ *map, const struct cm_type *type, uint64_t buckets)
+/* Only one thread makes a table at a time. False: somebody else is at it. */
+static bool tables_lock(struct cm_map_ *map)
 {
-    if (cm_exchange_acquire_(&map->growing, 1))
-        return CM_BUSY; /* somebody else is at it */
-    struct cm_table_ *table = newest_table(map);
-    uint64_t least = cm_table_buckets_(table) / SHRINK_STEP;
-    cm_status status = CM_OK;
-    if (!cm_table_is_empty_(table) && cm_table_buckets_(table) > buckets)
-        status = next_make(map, type, table, buckets > least ? buckets : least);
-    cm_store_release_(&map->growing, 0); /* pairs with the exchange above */
-    return status;
+    /* The load, because this is asked by every writer while a map grows. Acquire: pairs with tables_unlock(). */
+    return !cm_load_relaxed_(&map->growing) && !cm_exchange_acquire_(&map->growing, 1);
+}
+
+static void tables_unlock(struct cm_map_ *map)
+{
+    cm_store_release_(&map->growing, 0);
+}
+
+static uint64_t larger(uint64_t a, uint64_t b)
+{
+    return a > b ? a : b;
 }
 
 cm_status cm_map_grow_(struct cm_map_ *map, const struct cm_type *type, uint64_t least)
 {
-    if (cm_exchange_acquire_(&map->growing, 1))
-        return CM_BUSY; /* somebody else is at it */
+    if (!tables_lock(map))
+        return CM_BUSY;
     struct cm_table_ *table = newest_table(map);
     cm_status status = CM_OK;
-    if (!cm_table_is_empty_(table) && (cm_table_buckets_(table) < least || (!least && table_is_full(map, type, table))))
+    if (!cm_table_is_empty_(table) &&
+        (cm_table_buckets_(table) < least || (!least && table_is_full(map, type, table)))) {
         status = next_make(map, type, table, larger_than(table, least));
-    cm_store_release_(&map->growing, 0); /* pairs with the exchange above */
+        /* Where it fails the full table serves on; it is tried again when a sixteenth more has overflowed. */
+        uint64_t more = cm_load_relaxed_(&table->overflowed) + cm_table_buckets_(table) / 16 + 1;
+        cm_store_relaxed_(&map->overflow_retry, status == CM_OK ? 0 : more);
+    }
+    tables_unlock(map);
     return status;
 }
 
+/* Hangs a smaller table on, for so many entries; but in steps. */
+static cm_status table_shrink(struct cm_map_ *map, const struct cm_type *type, struct cm_table_ *table,
+                              uint64_t buckets)
+{
+    if (cm_table_is_empty_(table) || cm_table_buckets_(table) <= buckets)
+        return CM_OK;
+    return next_make(map, type, table, larger(buckets, cm_table_buckets_(table) / SHRINK_STEP));
+}
+
+cm_status cm_map_shrink_(struct cm_map_ *map, const struct cm_type *type, uint64_t buckets)
+{
+    if (!tables_lock(map))
+        return CM_BUSY;
+    cm_status status = table_shrink(map, type, newest_table(map), buckets);
+    tables_unlock(map);
+    return status;
+}
+
+/* The least buckets that a map shrinks to by itself. */
+static uint64_t least_shrunk(const struct cm_map_ *map)
+{
+    return larger(cm_load_relaxed_(&map->least_buckets), LEAST_SHRUNK);
+}
+
+static bool table_is_sparse(struct cm_map_ *map, const struct cm_type *type, const struct cm_table_ *table)
+{
+    uint64_t buckets = cm_table_buckets_(table);
+    return !cm_load_acquire_(&table->next) && buckets > least_shrunk(map) &&
+           cm_map_len_(map) < cm_table_capacity_(cm_layout_of_(type), buckets) / 8;
+}
+
 /* Shrinks where that was asked for at init and the table is less than an eighth full; then it is a quarter full, or
- * more.
- */
+ * more. */
 static void shrink_if_sparse(struct cm_map_ *map, const struct cm_type *type)
 {
-    struct cm_layout_ layout = cm_layout_of_(type);
-    const struct cm_table_ *root = cm_load_acquire_(&map->root);
-    uint64_t buckets = cm_table_buckets_(root);
-    if (!map->shrinks || cm_load_acquire_(&root->next) || buckets <= LEAST_SHRUNK)
+    struct cm_table_ *table = cm_load_acquire_(&map->root);
+    if (!map->shrinks || !table_is_sparse(map, type, table) || !tables_lock(map))
         return;
-    size_t len = cm_map_len_(map);
-    if (len >= cm_table_capacity_(layout, buckets) / 8)
-        return;
-    uint64_t wanted = cm_table_buckets_for_(layout, len * 2);
-    cm_map_shrink_(map, type, wanted > LEAST_SHRUNK ? wanted : LEAST_SHRUNK);
+    uint64_t wanted = cm_table_buckets_for_(cm_layout_of_(type), cm_map_len_(map) * 2);
+    if (table_is_sparse(map, type, table)) /* still */
+        table_shrink(map, type, table, larger(wanted, least_shrunk(map)));
+    tables_unlock(map);
 }
 
 /* ---- reclamation ---- */
@@ -386,6 +418,7 @@ static bool map_finish_moving(struct cm_map_ *map, const struct cm_type *type)
 
 cm_status cm_map_shrink_to_fit_(struct cm_map_ *map, const struct cm_type *type)
 {
+    cm_store_relaxed_(&map->least_buckets, 0);
     for (unsigned tries = 0; tries < SETTLE_TRIES; tries++) {
         if (!map_finish_moving(map, type))
             return CM_BUSY;

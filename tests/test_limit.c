@@ -95,6 +95,37 @@ static void room_that_is_not_used_is_given_back(void **state)
     end(&map);
 }
 
+static cm_status count_present(uint64_t **values, size_t n, void *context)
+{
+    for (size_t i = 0; i < n; i++)
+        *(size_t *)context += values[i] != NULL;
+    return CM_OK;
+}
+
+static void absent_keys_that_are_only_looked_at_take_no_room(void **state)
+{
+    (void)state;
+    nums map;
+    uint64_t keys[] = {5, 500, 6, 501};
+    size_t present = 0;
+    begin(&map, LIMIT);
+    assert_int_equal(nums_with_keys(&map, keys, 4, count_present, &present), CM_OK);
+    assert_int_equal(present, 2);
+    end(&map);
+}
+
+static void a_copy_has_the_limit(void **state)
+{
+    (void)state;
+    nums map, copy, moved;
+    begin(&map, LIMIT - 1);
+    assert_int_equal(nums_clone(&copy, &map), CM_OK);
+    assert_int_equal(nums_move(&moved, &map), CM_OK);
+    end(&copy);
+    end(&moved);
+    end(&map); /* empty now */
+}
+
 static void *die_in_a_vacant_entry(void *map)
 {
     static __thread nums_write_guard entry, removed;
@@ -200,6 +231,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_full_map_changes_but_does_not_grow),
         cmocka_unit_test(room_that_is_not_used_is_given_back),
+        cmocka_unit_test(absent_keys_that_are_only_looked_at_take_no_room),
+        cmocka_unit_test(a_copy_has_the_limit),
         cmocka_unit_test(the_dead_take_no_room),
         cmocka_unit_test(failed_allocations_take_no_room),
         cmocka_unit_test(exactly_as_many_come_in_as_there_is_room_for),

@@ -193,6 +193,36 @@ static void E1_of_many_who_add_a_key_one_does(void **state)
     nums_destroy(&race.set);
 }
 
+struct pair {
+    nums a, b;
+};
+
+/* The same seed: both lock buckets in the same order, and each asks for the other's. */
+static size_t intersect_the_other(void *context, unsigned i)
+{
+    struct pair *pair = context;
+    cm_status status = i ? nums_intersect(&pair->b, &pair->a) : nums_intersect(&pair->a, &pair->b);
+    return status != CM_OK && status != CM_DEADLOCK;
+}
+
+static void sets_that_intersect_each_other_keep_what_both_have(void **state)
+{
+    (void)state;
+    for (size_t round = 0; round < crew_scale(1000); round++) {
+        struct pair pair;
+        cm_config config = {.seed = 7};
+        assert_int_equal(nums_init(&pair.a, &config), CM_OK);
+        assert_int_equal(nums_init(&pair.b, &config), CM_OK);
+        for (uint64_t key = 0; key < 6; key++)
+            assert_true(nums_add(&pair.a, key) == CM_OK && nums_add(&pair.b, key) == CM_OK);
+        assert_int_equal(crew_run(2, intersect_the_other, &pair), 0);
+        well(&pair.a, 6);
+        well(&pair.b, 6);
+        nums_destroy(&pair.a);
+        nums_destroy(&pair.b);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -203,6 +233,7 @@ int main(void)
         cmocka_unit_test(sets_are_united_intersected_and_subtracted),
         cmocka_unit_test(texts_are_owned),
         cmocka_unit_test(E1_of_many_who_add_a_key_one_does),
+        cmocka_unit_test(sets_that_intersect_each_other_keep_what_both_have),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

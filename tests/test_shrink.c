@@ -138,6 +138,53 @@ static void a_map_that_was_asked_to_shrinks_by_itself(void **state)
     nums_destroy(&map);
 }
 
+static void room_that_was_asked_for_stays(void **state)
+{
+    (void)state;
+    nums map;
+    fill(&map, &(cm_config){.shrink = true, .capacity = 100000}, 2000);
+    assert_int_equal(nums_clear(&map), CM_OK);
+    assert_int_equal(nums_settle(&map), CM_OK);
+    size_t asked = nums_memory(&map).table;
+    nums_destroy(&map);
+    fill(&map, &(cm_config){.shrink = true}, 2000);
+    assert_int_equal(nums_reserve(&map, 100000), CM_OK);
+    for (uint64_t key = 0; key < 2000; key++)
+        assert_int_equal(nums_remove(&map, key, NULL), CM_OK);
+    assert_int_equal(nums_settle(&map), CM_OK);
+    assert_true(nums_memory(&map).table >= asked);     /* or more, with overflow buckets */
+    assert_int_equal(nums_shrink_to_fit(&map), CM_OK); /* until that is asked for */
+    assert_true(nums_memory(&map).table < asked / 100);
+    nums_destroy(&map);
+}
+
+/* The version of a bucket's word tells whether it was locked. */
+static void a_held_bucket_does_not_make_others_lock_its_siblings(void **state)
+{
+    (void)state;
+    nums map;
+    nums_read_guard guard;
+    fill(&map, &(cm_config){.capacity = 20000}, 1);
+    struct cm_table_ *table = map.core.root;
+    uint64_t units = (table->mask + 1) / 16, held = map.core.root->mask;
+    uint64_t key = 1;
+    while ((nums_hash_of_(&map, &key) & table->mask) < held - units / 2) /* the last of its siblings */
+        key++;
+    held = nums_hash_of_(&map, &key) & table->mask;
+    assert_int_equal(nums_put(&map, key, 1, NULL), CM_OK);
+    assert_int_equal(nums_read(&map, key, &guard), CM_OK);
+    assert_int_equal(nums_shrink_to_fit(&map), CM_BUSY);
+    uint64_t *sibling = cm_bucket_state_(cm_table_bucket_(table, cm_layout_of_(&nums_type_), held % units));
+    uint64_t before = *sibling;
+    for (uint64_t n = 0; n < 1000; n++)
+        assert_int_equal(nums_put(&map, 0, n, NULL), CM_REPLACED);
+    assert_int_equal(*sibling, before);
+    assert_int_equal(nums_read_unlock(&guard), CM_OK);
+    assert_int_equal(nums_shrink_to_fit(&map), CM_OK);
+    well(&map, 2);
+    nums_destroy(&map);
+}
+
 static void a_table_that_cannot_be_had_changes_nothing(void **state)
 {
     (void)state;
@@ -323,6 +370,8 @@ int main(void)
         cmocka_unit_test(G3_what_is_empty_or_nearly_full_stays),
         cmocka_unit_test(other_kinds_of_entries_move_together),
         cmocka_unit_test(a_map_that_was_asked_to_shrinks_by_itself),
+        cmocka_unit_test(room_that_was_asked_for_stays),
+        cmocka_unit_test(a_held_bucket_does_not_make_others_lock_its_siblings),
         cmocka_unit_test(a_table_that_cannot_be_had_changes_nothing),
         cmocka_unit_test(a_held_bucket_delays_only_its_own_group),
         cmocka_unit_test(G3_nobody_misses_a_key_that_stays),

@@ -136,6 +136,23 @@ static void a_scan_survives_growth_and_shrinking(void **state)
     }
 }
 
+static void a_scan_of_what_became_empty_ends(void **state)
+{
+    (void)state;
+    nums map, empty;
+    struct seen seen = {.total = 0};
+    uint64_t cursor = 0;
+    fill(&map, KEYS);
+    assert_int_equal(nums_init(&empty, NULL), CM_OK);
+    assert_int_equal(nums_scan(&map, &cursor, 10, see, &seen), CM_OK);
+    assert_true(cursor != 0);
+    nums_swap(&map, &empty);
+    assert_int_equal(nums_scan(&map, &cursor, 10, see, &seen), CM_OK);
+    assert_int_equal(cursor, 0);
+    nums_destroy(&map);
+    nums_destroy(&empty);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -144,6 +161,7 @@ int main(void)
         cmocka_unit_test(a_scan_goes_on_where_its_number_says),
         cmocka_unit_test(a_scan_whose_function_fails_misses_nothing),
         cmocka_unit_test(a_scan_survives_growth_and_shrinking),
+        cmocka_unit_test(a_scan_of_what_became_empty_ends),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -8,9 +8,11 @@
 
 CM_BEGIN_DECLS
 
-/* An empty map with the options of another. */
+/* An empty map with the options of another, but for the limit. */
 CM_API cm_status cm_map_init_like_(struct cm_map_ *map, const struct cm_type *type, const struct cm_map_ *like,
                                    size_t capacity);
+/* Limits a map that has none, and that nobody else is in, as another one. */
+CM_API void cm_map_limit_like_(struct cm_map_ *map, const struct cm_map_ *like);
 CM_API void cm_map_swap_(struct cm_map_ *a, struct cm_map_ *b);
 
 CM_END_DECLS
@@ -131,7 +133,8 @@ CM_END_DECLS
               (name * into, const name *from, cm_status (*resolve)(Value *, const Value *, void *), void *context),    \
               (into, from, resolve, context))                                                                          \
     /* Makes `to`, which is not initialised, a copy of `from`, with its options. Others may use `from`: keys present   \
-     * throughout are copied. On a failure (CM_NOMEM) there is no `to`. O(buckets). */                                 \
+     * throughout are copied, and there may be more than the limit if others write. On a failure (CM_NOMEM) there is   \
+     * no `to`. O(buckets). */                                                                                         \
     CM_TYPED cm_status name##_clone(name *to, const name *from)                                                        \
     {                                                                                                                  \
         CM_CALLED_();                                                                                                  \
@@ -141,6 +144,8 @@ CM_END_DECLS
         status = name##_merge_in_(to, from, NULL, NULL, CM_FOREVER);                                                   \
         if (status < 0)                                                                                                \
             name##_destroy(to);                                                                                        \
+        else                                                                                                           \
+            cm_map_limit_like_(&to->core, &from->core);                                                                \
         return status < 0 ? status : CM_OK;                                                                            \
     }                                                                                                                  \
     /* Whether both maps have the same keys, with values that are equal: CM_OK; CM_ABSENT: they have not. Exact while  \
@@ -189,8 +194,10 @@ CM_END_DECLS
     CM_TYPED cm_status name##_move(name *to, name *from)                                                               \
     {                                                                                                                  \
         cm_status status = cm_map_init_like_(&to->core, &name##_type_, &from->core, 0);                                \
-        if (status == CM_OK)                                                                                           \
+        if (status == CM_OK) {                                                                                         \
+            cm_map_limit_like_(&to->core, &from->core);                                                                \
             cm_map_swap_(&to->core, &from->core);                                                                      \
+        }                                                                                                              \
         return status;                                                                                                 \
     }
 

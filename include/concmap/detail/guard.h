@@ -54,9 +54,17 @@ CM_API CM_COLD cm_status cm_guard_attach_(struct cm_guard_ *guard, bool exclusiv
 CM_API CM_COLD cm_status cm_guard_downgrade_(const struct cm_type *type, struct cm_entry_ *entry);
 CM_API CM_COLD cm_status cm_guard_upgrade_(const struct cm_guard_ *guard, struct cm_entry_ *entry, uint64_t hash);
 
+/* What a write guard is locked for. */
+enum cm_purpose_ {
+    CM_FOR_VALUE_, /* CM_ABSENT where there is none */
+    CM_FOR_ENTRY_, /* it may be vacant */
+    CM_FOR_KEYS_   /* an entry among others: that its owner died is for somebody else to deal with; it is not filled */
+};
+
 /* Makes a held, absent key a vacant entry. CM_FULL; CM_NOMEM: `supply` says what is lacking. */
 CM_API CM_COLD cm_status cm_entry_reserve_(const struct cm_type *type, struct cm_map_ *map, struct cm_entry_ *entry,
-                                           struct cm_held_ *held, const void *key, struct cm_supply_ *supply);
+                                           struct cm_held_ *held, const void *key, enum cm_purpose_ purpose,
+                                           struct cm_supply_ *supply);
 CM_API CM_COLD bool cm_entry_insert_(const struct cm_type *type, struct cm_entry_ *entry, const void *key,
                                      const void *value);
 CM_API CM_COLD void cm_entry_remove_(const struct cm_type *type, struct cm_entry_ *entry, void *old);
@@ -219,13 +227,6 @@ CM_INLINE void cm_entry_init_(struct cm_entry_ *entry, uint64_t hash)
     entry->present = entry->admitted = false;
 }
 
-/* What a write guard is locked for. */
-enum cm_purpose_ {
-    CM_FOR_VALUE_, /* CM_ABSENT where there is none */
-    CM_FOR_ENTRY_, /* it may be vacant */
-    CM_FOR_KEYS_   /* an entry among others: that its owner died is for somebody else to deal with */
-};
-
 /* Locks the key's bucket for a guard: CM_OK, CM_OWNER_DIED (it is held, too, but for CM_FOR_KEYS_), CM_ABSENT,
  * CM_NOMEM, or why the wait was given up. */
 CM_INLINE cm_status cm_entry_write_pinned_(const struct cm_type *type, struct cm_map_ *map, struct cm_thread_ *thread,
@@ -239,7 +240,8 @@ CM_INLINE cm_status cm_entry_write_pinned_(const struct cm_type *type, struct cm
             return status;
         entry->present = held.place.bucket != NULL;
         if (!entry->present)
-            status = purpose == CM_FOR_VALUE_ ? CM_ABSENT : cm_entry_reserve_(type, map, entry, &held, key, supply);
+            status =
+                purpose == CM_FOR_VALUE_ ? CM_ABSENT : cm_entry_reserve_(type, map, entry, &held, key, purpose, supply);
         else if (CM_UNLIKELY(purpose == CM_FOR_KEYS_ && held.unusual && held.died))
             status = CM_OWNER_DIED;
         if (CM_LIKELY(status == CM_OK)) {

@@ -16,15 +16,22 @@ CM_BEGIN_DECLS
  * version. */
 #define CM_LAYOUT_VERSION_ 1
 
+/* What a thread has done to a map's length. */
+struct cm_count_ {
+    int64_t added;   /* less those removed */
+    int64_t removed; /* since it last asked whether the table is sparse */
+};
+
 struct cm_map_ {
     struct cm_table_ *root; /* never NULL once initialised */
     uint64_t seed;
     cm_waiters_ waiters;          /* threads that wait for a cell of this map */
     uint32_t work;                /* not 0: growth or reclamation is pending, and writers should lend a hand */
     bool shrinks;                 /* by itself */
+    uint64_t least_buckets;       /* below which it does not, because so much room was asked for */
     size_t limit;                 /* of entries; 0: none */
     size_t admitted;              /* where there is a limit: entries, and those that are being added */
-    struct cm_per_thread_ counts; /* int64_t: entries added less entries removed by the thread of that index */
+    struct cm_per_thread_ counts; /* struct cm_count_ */
     int64_t other_count;          /* of threads without a count of their own */
     cm_allocator allocator;
     struct cm_table_ *retired; /* wait for readers; owned by who holds `reclaiming` but for pushes */
@@ -99,13 +106,14 @@ CM_API cm_status cm_map_check_(struct cm_map_ *map, const struct cm_type *type, 
 #define CM_SHRINK_LOOK_ 256 /* removals of a thread from one look at the table to the next */
 
 /* Adds to the thread's own count. */
-CM_INLINE void cm_count_add_(struct cm_map_ *map, int64_t *count, int64_t difference)
+CM_INLINE void cm_count_add_(struct cm_map_ *map, struct cm_count_ *count, int64_t difference)
 {
-    int64_t sum = cm_load_relaxed_(count) + difference;
     /* Relaxed: the thread's own, read by sums that promise no order with what is counted. */
-    cm_store_relaxed_(count, sum);
-    if (difference < 0 && CM_UNLIKELY(map->shrinks) && sum % CM_SHRINK_LOOK_ == 0)
+    cm_store_relaxed_(&count->added, cm_load_relaxed_(&count->added) + difference);
+    if (difference < 0 && CM_UNLIKELY(map->shrinks) && (count->removed -= difference) >= CM_SHRINK_LOOK_) {
+        count->removed = 0;
         cm_store_relaxed_(&map->work, 1); /* the table may be sparse; relaxed: a hint */
+    }
 }
 
 CM_INLINE void cm_map_count_(struct cm_map_ *map, struct cm_thread_ *thread, int64_t difference)
@@ -113,7 +121,7 @@ CM_INLINE void cm_map_count_(struct cm_map_ *map, struct cm_thread_ *thread, int
     if (CM_LIKELY(thread->index < CM_PER_THREAD_FIRST_)) {
         char *segment = cm_load_acquire_(&map->counts.segments[0]);
         if (CM_LIKELY(segment != NULL)) {
-            cm_count_add_(map, (int64_t *)(void *)(segment + thread->index * CM_APART), difference);
+            cm_count_add_(map, (struct cm_count_ *)(void *)(segment + thread->index * CM_APART), difference);
             return;
         }
     }

@@ -111,17 +111,35 @@ CM_INLINE void cm_sources_unlock_(const struct cm_layout_ layout, struct cm_map_
     }
 }
 
+/* Whether a source may be locked: (T3). */
+CM_INLINE bool cm_source_is_filled_(const struct cm_layout_ layout, const struct cm_table_ *before, uint64_t index)
+{
+    /* Acquire: what the move before wrote into this bucket. */
+    return !before || (cm_load_acquire_(cm_bucket_state_(cm_table_bucket_(before, layout, index))) & CM_MOVED_);
+}
+
+/* Whether a source of the unit cannot be had now: so that nobody locks the others in vain, again and again. */
+CM_INLINE bool cm_sources_are_held_(const struct cm_layout_ layout, const struct cm_table_ *from,
+                                    const struct cm_table_ *before, uint64_t unit, uint64_t units)
+{
+    for (uint64_t index = unit; index <= from->mask; index += units)
+        if (!cm_source_is_filled_(layout, before, index) ||
+            (cm_load_relaxed_(cm_bucket_state_(cm_table_bucket_(from, layout, index))) & (CM_BARRED_ | CM_DIED_)))
+            return true;
+    return false;
+}
+
 /* Locks the sources of a unit by trying. */
 CM_INLINE bool cm_sources_lock_(const struct cm_type *type, struct cm_map_ *map, struct cm_table_ *from,
                                 const struct cm_table_ *before, uint64_t unit, uint64_t units)
 {
     const struct cm_layout_ layout = cm_layout_of_(type);
+    if (units <= from->mask && cm_sources_are_held_(layout, from, before, unit, units))
+        return false;
     for (uint64_t index = unit; index <= from->mask; index += units) {
         char *head = cm_table_bucket_(from, layout, index);
-        /* (T3); acquire: what the move before wrote into this bucket. */
-        bool filled =
-            !before || (cm_load_acquire_(cm_bucket_state_(cm_table_bucket_(before, layout, index))) & CM_MOVED_);
-        if (!filled || !cm_cell_try_lock_(cm_bucket_state_(head), CM_BARRED_ | CM_DIED_)) {
+        if (!cm_source_is_filled_(layout, before, index) ||
+            !cm_cell_try_lock_(cm_bucket_state_(head), CM_BARRED_ | CM_DIED_)) {
             cm_sources_unlock_(layout, map, from, unit, units, index, 0);
             return false;
         }
