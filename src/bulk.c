@@ -4,8 +4,11 @@
 cm_status cm_map_init_like_(struct cm_map_ *map, const struct cm_type *type, const struct cm_map_ *like,
                             size_t capacity)
 {
-    cm_config config = {
-        .capacity = capacity, .seed = like->seed, .allocator = &like->allocator, .shrink = like->shrinks};
+    cm_config config = {.capacity = capacity,
+                        .seed = like->seed,
+                        .allocator = like->allocator.allocate ? &like->allocator : NULL,
+                        .shrink = like->shrinks,
+                        .context = like->context};
     return cm_map_init_(map, type, &config, CM_LAYOUT_VERSION_, sizeof *map);
 }
 

@@ -26,28 +26,22 @@ static bool bucket_is_held(const struct cm_guard_ *guard, char *head, bool exclu
 
 /* ---- vacant entries ---- */
 
-static struct cm_node_ *spare_take(const struct cm_type *type, struct cm_map_ *map, const void *key,
+static struct cm_node_ *spare_take(const struct cm_type *type, struct cm_map_ *map, const void *key, uint64_t hash,
                                    struct cm_supply_ *supply)
 {
-    size_t size = cm_key_text_size_(type, key);
     if (!supply->cache)
         supply->cache = cm_pool_cache_of_(&map->pool, &map->allocator, cm_thread_get_()->index);
-    if (!supply->cache || (cm_text_is_long_(size) && !supply->text))
-        return NULL;
-    return cm_pool_take_(&map->pool, supply->cache, cm_text_class_(size));
+    return supply->cache ? (struct cm_node_ *)(void *)cm_supply_node_(type, map, key, hash, supply) : NULL;
 }
 
 static void key_place(const struct cm_type *type, const struct cm_entry_ *entry, struct cm_place_ place,
-                      const void *key, char **text)
+                      const void *key)
 {
-    struct cm_layout_ layout = cm_layout_of_(type);
-    if (!entry->spare) { /* inline form */
-        cm_bucket_set_key_(type, layout, place.bucket, place.slot, key);
-        return;
-    }
-    cm_node_fill_(type, layout, (char *)entry->spare, key, entry->hash, text);
-    cm_bucket_set_slot_(place.bucket, place.slot,
-                        cm_hash_tag_(entry->hash) << CM_TAG_SHIFT_ | (uint64_t)(uintptr_t)entry->spare);
+    if (!entry->spare) /* inline form */
+        cm_bucket_set_key_(type, cm_layout_of_(type), place.bucket, place.slot, key);
+    else
+        cm_bucket_set_slot_(place.bucket, place.slot,
+                            cm_hash_tag_(entry->hash) << CM_TAG_SHIFT_ | (uint64_t)(uintptr_t)entry->spare);
 }
 
 static cm_status place_reserve(const struct cm_type *type, struct cm_map_ *map, struct cm_entry_ *entry,
@@ -55,7 +49,7 @@ static cm_status place_reserve(const struct cm_type *type, struct cm_map_ *map, 
 {
     struct cm_layout_ layout = cm_layout_of_(type);
     if (layout.nodes) {
-        entry->spare = spare_take(type, map, key, supply);
+        entry->spare = spare_take(type, map, key, entry->hash, supply);
         supply->lacking = !entry->spare && supply->cache;
         if (!entry->spare)
             return CM_NOMEM;
@@ -65,12 +59,11 @@ static cm_status place_reserve(const struct cm_type *type, struct cm_map_ *map, 
         held->unusual || used == layout.slots ? cm_kept_extend_(type, held) : (struct cm_place_){held->tail, used};
     supply->lacking = !held->place.bucket;
     if (supply->lacking) {
-        if (entry->spare)
-            cm_pool_give_back_(&map->pool, supply->cache, entry->spare);
+        cm_held_insert_undo_(type, map, held, (char *)entry->spare, held->place, supply);
         entry->spare = NULL;
         return CM_NOMEM;
     }
-    key_place(type, entry, held->place, key, &supply->text);
+    key_place(type, entry, held->place, key);
     return CM_OK;
 }
 
@@ -95,16 +88,15 @@ static void count(struct cm_entry_ *entry, int64_t difference)
 /* A removed entry in node form is put again: its node is still being read. */
 static bool spare_renew(const struct cm_type *type, struct cm_entry_ *entry, const void *key)
 {
-    struct cm_supply_ supply = {NULL, NULL, NULL, false};
+    struct cm_supply_ supply = {NULL, NULL, NULL, false, false};
     struct cm_map_ *map = cm_guard_map_(&entry->guard);
-    size_t size = cm_key_text_size_(type, key);
-    while (!(entry->spare = spare_take(type, map, key, &supply)))
-        if (!supply.cache || !cm_map_supply_(map, type, entry->guard.table, supply.cache, size, &supply.text))
+    while (!(entry->spare = spare_take(type, map, key, entry->hash, &supply)))
+        if (!supply.cache || !cm_map_supply_(map, type, entry->guard.table, key, entry->hash, &supply))
             break;
     if (entry->spare)
-        key_place(type, entry, place_of(&entry->guard), key, &supply.text);
-    if (supply.text)
-        cm_pool_return_text_(&map->pool, &map->allocator, supply.text, size);
+        key_place(type, entry, place_of(&entry->guard), key);
+    if (supply.prepared)
+        cm_supply_end_(map, entry->guard.thread, &supply);
     return entry->spare != NULL;
 }
 
@@ -112,6 +104,8 @@ bool cm_entry_insert_(const struct cm_type *type, struct cm_entry_ *entry, const
 {
     if (!entry->present && cm_layout_has_nodes_(type) && !entry->spare && !spare_renew(type, entry, key))
         return false;
+    if (entry->present)
+        cm_value_destroy_(type, cm_guard_map_(&entry->guard), cm_guard_value_(type, &entry->guard));
     memcpy(cm_guard_value_(type, &entry->guard), value, type->value_size);
     if (entry->present)
         return true;
@@ -130,6 +124,8 @@ void cm_entry_remove_(const struct cm_type *type, struct cm_entry_ *entry, void 
 {
     if (old)
         memcpy(old, cm_guard_value_(type, &entry->guard), type->value_size);
+    else
+        cm_value_destroy_(type, cm_guard_map_(&entry->guard), cm_guard_value_(type, &entry->guard));
     if (cm_layout_has_nodes_(type)) {
         struct cm_node_ *node = node_at(place_of(&entry->guard));
         node->header = (node->header & ~CM_ADDRESS_MASK_) | (uint64_t)(uintptr_t)entry->removed;

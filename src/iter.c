@@ -28,11 +28,11 @@ static struct extent chain_extent(const struct cm_type *type, struct cm_layout_ 
     }
 }
 
-static void entry_copy(const struct cm_type *type, struct cm_layout_ layout, char *to, char **text, char *bucket,
-                       unsigned slot)
+static cm_status key_copy(const struct cm_iter_ *iter, const struct cm_type *type, char *to, char **text,
+                          const char *key)
 {
-    const char *key = layout.nodes ? cm_slot_node_(*cm_bucket_slot_(bucket, slot)) + layout.node_key
-                                   : cm_bucket_key_(type, layout, bucket, slot);
+    if (type->key_clone)
+        return type->key_clone(to, key, iter->map->context);
     memcpy(to, key, type->key_size);
     if (type->key_text) {
         cm_str *copy = (cm_str *)(void *)to;
@@ -41,7 +41,40 @@ static void entry_copy(const struct cm_type *type, struct cm_layout_ layout, cha
         copy->data = *text;
         *text += copy->len;
     }
-    memcpy(to + cm_iter_value_offset_(type), cm_bucket_value_(type, layout, bucket, slot), type->value_size);
+    return CM_OK;
+}
+
+static void key_destroy(const struct cm_iter_ *iter, const struct cm_type *type, char *key)
+{
+    if (type->key_destroy)
+        type->key_destroy(key, iter->map->context);
+}
+
+static cm_status entry_copy(const struct cm_iter_ *iter, const struct cm_type *type, char *to, char **text,
+                            char *bucket, unsigned slot)
+{
+    struct cm_layout_ layout = cm_layout_of_(type);
+    const char *key = layout.nodes ? cm_slot_node_(*cm_bucket_slot_(bucket, slot)) + layout.node_key
+                                   : cm_bucket_key_(type, layout, bucket, slot);
+    cm_status status = key_copy(iter, type, to, text, key);
+    if (status < 0)
+        return status;
+    status =
+        cm_value_copy_(type, iter->map, to + cm_iter_value_offset_(type), cm_bucket_value_(type, layout, bucket, slot));
+    if (status < 0)
+        key_destroy(iter, type, to);
+    return status;
+}
+
+/* Destroys the copies. */
+static void copies_drop(struct cm_iter_ *iter, const struct cm_type *type)
+{
+    for (size_t i = 0; i < iter->count && (type->key_destroy || type->value_destroy); i++) {
+        char *entry = iter->entries + i * cm_iter_stride_(type);
+        key_destroy(iter, type, entry);
+        cm_value_destroy_(type, iter->map, entry + cm_iter_value_offset_(type));
+    }
+    iter->count = iter->index = 0;
 }
 
 /* The part of the cursor's space that lies behind the cursor in its bucket, less one. */
@@ -59,27 +92,29 @@ static bool cursor_wants(const struct cm_iter_ *iter, uint64_t hash)
 
 /* Copies the entries from the cursor to the last one wanted. Others are in the bucket where the table has shrunk since,
  * or has fewer buckets than the iteration has parts. */
-static void chain_copy(const struct cm_type *type, const struct cm_table_ *table, struct cm_iter_ *iter, char *bucket,
-                       size_t count)
+static cm_status chain_copy(const struct cm_type *type, const struct cm_table_ *table, struct cm_iter_ *iter,
+                            char *bucket, size_t count)
 {
     struct cm_layout_ layout = cm_layout_of_(type);
     char *text = iter->entries + count * cm_iter_stride_(type);
-    size_t entry = 0;
     uint64_t rest = cursor_rest(table);
     bool amid = (iter->cursor & rest) != 0 || (iter->cursor | rest) > iter->last;
     for (;;) {
         uint64_t state = cm_load_relaxed_(cm_bucket_state_(bucket));
         for (unsigned mask = cm_state_occupied_(state); mask; mask &= mask - 1) {
             unsigned slot = (unsigned)__builtin_ctz(mask);
-            if (!amid || cursor_wants(iter, cm_place_hash_(type, layout, iter->map, bucket, slot)))
-                entry_copy(type, layout, iter->entries + entry++ * cm_iter_stride_(type), &text, bucket, slot);
+            if (amid && !cursor_wants(iter, cm_place_hash_(type, layout, iter->map, bucket, slot)))
+                continue;
+            char *copy = iter->entries + iter->count * cm_iter_stride_(type);
+            cm_status status = entry_copy(iter, type, copy, &text, bucket, slot);
+            if (status < 0)
+                return status;
+            iter->count++;
         }
         if (!(state & CM_CHAINED_))
-            break;
+            return CM_OK;
         bucket = *cm_bucket_link_(bucket, layout);
     }
-    iter->count = entry;
-    iter->index = 0;
 }
 
 /* The first table in which the cursor's bucket has not MOVED, held shared, unless *got is a failure; NULL: the map is
@@ -140,9 +175,9 @@ static size_t iter_copy_bucket(struct cm_iter_ *iter, const struct cm_type *type
         if (bytes > iter->bytes) {
             lacking = bytes;
         } else {
-            if (extent.count)
-                chain_copy(type, table, iter, head, extent.count);
-            cursor_advance(iter, table);
+            iter->status = extent.count ? chain_copy(type, table, iter, head, extent.count) : CM_OK;
+            if (iter->status >= 0)
+                cursor_advance(iter, table);
         }
         if (got != CM_GOT_NESTED_)
             cm_cell_unshare_hidden_(cm_bucket_state_(head), &iter->map->waiters);
@@ -168,7 +203,7 @@ void cm_iter_begin_(struct cm_iter_ *iter, const struct cm_map_ *map, unsigned p
 
 bool cm_iter_fetch_(struct cm_iter_ *iter, const struct cm_type *type, cm_deadline deadline)
 {
-    iter->count = iter->index = 0;
+    copies_drop(iter, type);
     if (!iter->ended)
         iter->status = CM_OK;
     while (!iter->ended && iter->status == CM_OK && iter->count == 0) {
@@ -178,14 +213,17 @@ bool cm_iter_fetch_(struct cm_iter_ *iter, const struct cm_type *type, cm_deadli
             iter->ended = true;
         }
     }
+    if (iter->status < 0) /* a copy failed: the bucket comes again */
+        copies_drop(iter, type);
     return iter->count > 0;
 }
 
-void cm_iter_end_(struct cm_iter_ *iter)
+void cm_iter_end_(struct cm_iter_ *iter, const struct cm_type *type)
 {
+    copies_drop(iter, type);
     if (iter->entries)
         iter->map->allocator.deallocate(iter->map->allocator.context, iter->entries, iter->bytes, 8);
     iter->entries = NULL;
-    iter->bytes = iter->count = iter->index = 0;
+    iter->bytes = 0;
     iter->ended = true;
 }

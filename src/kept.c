@@ -255,6 +255,8 @@ void cm_held_insert_undo_(const struct cm_type *type, struct cm_map_ *map, const
     struct cm_node_ *own = (struct cm_node_ *)(void *)node;
     if (own && place.bucket) /* a reader with an older state may have followed the slot */
         supply->discarded = own;
+    else if (own && (own->header & CM_NODE_LONG_)) /* it is tried again */
+        supply->prepared = own;
     else if (own)
         cm_pool_give_back_(&map->pool, supply->cache, own);
 }

@@ -30,8 +30,11 @@ cm_status cm_map_init_(struct cm_map_ *map, const struct cm_type *type, const cm
     map->allocator = config->allocator ? *config->allocator : *cm_allocator_default();
     map->shrinks = config->shrink;
     map->limit = config->limit;
+    map->context = map->pool.context = config->context;
     map->pool.node_size = layout.nodes ? layout.node_text : 0;
     map->pool.alignment = layout.node_alignment;
+    map->pool.key = layout.node_key;
+    map->pool.key_destroy = type->key_destroy;
     cm_platform_lockfree_memory_(map, sizeof *map);
     if (config->capacity == 0)
         return CM_OK;
@@ -63,17 +66,21 @@ static struct cm_node_ *node_at(char *bucket, unsigned slot)
     return (struct cm_node_ *)(void *)cm_slot_node_(*cm_bucket_slot_(bucket, slot));
 }
 
-/* Long texts of the living nodes of a table; the map is not in use. */
-static void table_free_texts(struct cm_map_ *map, struct cm_layout_ layout, struct cm_table_ *table)
+/* What the entries of a table own; the map is not in use. */
+static void table_drop_entries(struct cm_map_ *map, const struct cm_type *type, struct cm_table_ *table)
 {
+    struct cm_layout_ layout = cm_layout_of_(type);
     for (uint64_t index = 0; index <= table->mask; index++) {
         char *bucket = cm_table_bucket_(table, layout, index);
         uint64_t state = *cm_bucket_state_(bucket);
         if (state & CM_MOVED_)
             continue;
         for (;;) {
-            for (unsigned mask = cm_state_occupied_(state); mask; mask &= mask - 1)
-                cm_pool_free_text_(&map->pool, &map->allocator, node_at(bucket, (unsigned)__builtin_ctz(mask)));
+            for (unsigned mask = cm_state_occupied_(state); mask; mask &= mask - 1) {
+                struct cm_node_ *node = node_at(bucket, (unsigned)__builtin_ctz(mask));
+                cm_value_destroy_(type, map, (char *)node + layout.node_value);
+                cm_pool_free_key_(&map->pool, &map->allocator, node);
+            }
             if (!(state & CM_CHAINED_))
                 break;
             bucket = *cm_bucket_link_(bucket, layout);
@@ -137,13 +144,12 @@ static cm_status map_visit(struct cm_map_ *map, const struct cm_type *type, visi
 
 void cm_map_destroy_(struct cm_map_ *map, const struct cm_type *type)
 {
-    struct cm_layout_ layout = cm_layout_of_(type);
     struct cm_table_ *table = map->root;
     if (cm_table_is_empty_(table))
         table = NULL;
-    if (type->key_text)
+    if (type->key_text || type->key_destroy || type->value_destroy)
         for (struct cm_table_ *t = table; t; t = t->next)
-            table_free_texts(map, layout, t);
+            table_drop_entries(map, type, t);
     while (table) {
         struct cm_table_ *next = table->next;
         cm_table_free_(map, table);
@@ -164,17 +170,56 @@ void cm_map_destroy_(struct cm_map_ *map, const struct cm_type *type)
 
 /* ---- slow paths ---- */
 
-bool cm_map_supply_(struct cm_map_ *map, const struct cm_type *type, struct cm_table_ *table,
-                    struct cm_pool_cache_ *cache, size_t text_size, char **text)
+/* Makes the map's own copy of a key that owns memory. */
+static bool key_copy(struct cm_map_ *map, const struct cm_type *type, void *to, const void *key)
+{
+    if (type->key_clone)
+        return type->key_clone(to, key, map->context) >= 0;
+    cm_str *text = to;
+    size_t size = ((const cm_str *)key)->len;
+    char *copy = cm_pool_text_(&map->pool, &map->allocator, size);
+    if (!copy)
+        return false;
+    memcpy(copy, ((const cm_str *)key)->data, size);
+    *text = cm_str_from(copy, size);
+    return true;
+}
+
+/* Makes a node with a key that owns memory. */
+static bool node_prepare(struct cm_map_ *map, const struct cm_type *type, const void *key, uint64_t hash,
+                         struct cm_supply_ *supply)
+{
+    struct cm_node_ *node = cm_pool_take_(&map->pool, supply->cache, 0);
+    if (!key_copy(map, type, (char *)node + cm_layout_of_(type).node_key, key)) {
+        cm_pool_give_back_(&map->pool, supply->cache, node);
+        return false;
+    }
+    node->header = (hash & CM_ADDRESS_MASK_) | CM_NODE_LONG_;
+    supply->prepared = node;
+    return true;
+}
+
+bool cm_map_supply_(struct cm_map_ *map, const struct cm_type *type, struct cm_table_ *table, const void *key,
+                    uint64_t hash, struct cm_supply_ *supply)
 {
     struct cm_layout_ layout = cm_layout_of_(type);
-    if (layout.nodes) {
-        if (cm_text_is_long_(text_size) && !*text && !(*text = cm_pool_text_(&map->pool, &map->allocator, text_size)))
-            return false;
-        if (!cm_pool_supply_(&map->pool, &map->allocator, &map->waiters, cache, cm_text_class_(text_size)))
+    if (layout.nodes && !supply->prepared) {
+        size_t node_class = cm_text_class_(cm_key_text_size_(type, key));
+        if (!cm_pool_supply_(&map->pool, &map->allocator, &map->waiters, supply->cache, node_class) ||
+            (cm_key_owns_(type, key) && !node_prepare(map, type, key, hash, supply)))
             return false;
     }
     return cm_overflow_has_(table, 1) || cm_overflow_supply_(map, table, layout, 1);
+}
+
+void cm_supply_end_(struct cm_map_ *map, struct cm_thread_ *thread, struct cm_supply_ *supply)
+{
+    if (supply->prepared) {
+        cm_pool_free_key_(&map->pool, &map->allocator, supply->prepared);
+        cm_pool_give_back_(&map->pool, supply->cache, supply->prepared);
+    }
+    if (supply->discarded)
+        cm_pool_retire_(&map->pool, &map->allocator, &map->waiters, thread->index, supply->discarded);
 }
 
 /* A thread reads through its own locks. */
@@ -193,11 +238,12 @@ cm_status cm_map_get_slow_(struct cm_map_ *map, const struct cm_type *type, stru
             return (cm_status)got;
         char *tail;
         struct cm_place_ place = cm_chain_find_(type, layout, head, key, hash, &tail);
+        cm_status status = place.bucket ? CM_OK : CM_ABSENT;
         if (place.bucket && value)
-            memcpy(value, cm_bucket_value_(type, layout, place.bucket, place.slot), type->value_size);
+            status = cm_value_copy_(type, map, value, cm_bucket_value_(type, layout, place.bucket, place.slot));
         if (got != CM_GOT_NESTED_)
             cm_cell_unshare_hidden_(cell, &map->waiters);
-        return place.bucket ? CM_OK : CM_ABSENT;
+        return status;
     }
     return CM_ABSENT;
 }
@@ -293,6 +339,7 @@ cm_status cm_map_clear_(struct cm_map_ *map, const struct cm_type *type, cm_dead
     while (cleared.nodes) {
         struct cm_node_ *node = cleared.nodes;
         cleared.nodes = (struct cm_node_ *)(uintptr_t)(node->header & CM_ADDRESS_MASK_);
+        cm_value_destroy_(type, map, (char *)node + cm_layout_of_(type).node_value);
         cm_pool_retire_(&map->pool, &map->allocator, &map->waiters, pin.thread->index, node);
     }
     return status;

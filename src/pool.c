@@ -74,7 +74,8 @@ static cm_str *node_text(struct cm_node_ *node)
 /* Bytes that a node keeps from use, with a long text of its own. */
 static size_t node_bytes(const struct cm_pool_ *pool, struct cm_node_ *node)
 {
-    return class_size(pool, cm_node_class_(node)) + (node->header & CM_NODE_LONG_ ? node_text(node)->len : 0);
+    bool long_text = node->header & CM_NODE_LONG_ && !pool->key_destroy;
+    return class_size(pool, cm_node_class_(node)) + (long_text ? node_text(node)->len : 0);
 }
 
 struct cm_pool_cache_ *cm_pool_cache_of_(struct cm_pool_ *pool, const cm_allocator *allocator, uint32_t index)
@@ -206,9 +207,13 @@ static void cache_spill(struct cm_pool_ *pool, cm_waiters_ *waiters, struct cm_p
     depot_unlock(pool, waiters);
 }
 
-void cm_pool_free_text_(struct cm_pool_ *pool, const cm_allocator *allocator, struct cm_node_ *node)
+void cm_pool_free_key_(struct cm_pool_ *pool, const cm_allocator *allocator, struct cm_node_ *node)
 {
-    if (node->header & CM_NODE_LONG_)
+    if (!(node->header & CM_NODE_LONG_))
+        return;
+    if (pool->key_destroy)
+        pool->key_destroy((char *)node + pool->key, pool->context);
+    else
         cm_pool_return_text_(pool, allocator, (char *)(uintptr_t)node_text(node)->data, node_text(node)->len);
 }
 
@@ -221,7 +226,7 @@ static void limbo_release(struct cm_pool_ *pool, const cm_allocator *allocator, 
     while (node) {
         struct cm_node_ *next = node_next(node);
         size_t node_class = cm_node_class_(node);
-        cm_pool_free_text_(pool, allocator, node);
+        cm_pool_free_key_(pool, allocator, node);
         cache_push(cache, node);
         if (cache->count[node_class] >= 2 * BATCH)
             cache_spill(pool, waiters, cache, node_class);
@@ -322,10 +327,10 @@ size_t cm_pool_waiting_(const struct cm_pool_ *pool)
     return bytes;
 }
 
-static void texts_free(struct cm_pool_ *pool, const cm_allocator *allocator, struct cm_node_ *node)
+static void keys_free(struct cm_pool_ *pool, const cm_allocator *allocator, struct cm_node_ *node)
 {
     for (; node; node = node_next(node))
-        cm_pool_free_text_(pool, allocator, node);
+        cm_pool_free_key_(pool, allocator, node);
 }
 
 void cm_pool_destroy_(struct cm_pool_ *pool, const cm_allocator *allocator)
@@ -333,11 +338,11 @@ void cm_pool_destroy_(struct cm_pool_ *pool, const cm_allocator *allocator)
     size_t k = 0;
     struct cm_pool_cache_ *cache;
     while ((cache = cm_per_thread_next_(&pool->caches, sizeof *cache, &k)) != NULL) {
-        texts_free(pool, allocator, cache->fresh.head);
+        keys_free(pool, allocator, cache->fresh.head);
         for (size_t i = 0; i < LIMBO_LISTS; i++)
-            texts_free(pool, allocator, cache->limbo[i].head);
+            keys_free(pool, allocator, cache->limbo[i].head);
     }
-    texts_free(pool, allocator, pool->orphans);
+    keys_free(pool, allocator, pool->orphans);
     for (struct cm_chunk_ *chunk = pool->chunks; chunk;) {
         struct cm_chunk_ *next = chunk->next;
         struct cm_block_ block = chunk->block;
@@ -345,7 +350,11 @@ void cm_pool_destroy_(struct cm_pool_ *pool, const cm_allocator *allocator)
         chunk = next;
     }
     cm_per_thread_destroy_(&pool->caches, allocator, sizeof *cache);
-    *pool = (struct cm_pool_){.node_size = pool->node_size, .alignment = pool->alignment};
+    *pool = (struct cm_pool_){.node_size = pool->node_size,
+                              .alignment = pool->alignment,
+                              .key = pool->key,
+                              .key_destroy = pool->key_destroy,
+                              .context = pool->context};
 }
 
 char *cm_pool_text_(struct cm_pool_ *pool, const cm_allocator *allocator, size_t size)

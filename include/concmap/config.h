@@ -15,6 +15,7 @@ typedef struct cm_config {
                    * through one counter of all threads */
     bool shrink;  /* true: the table becomes smaller when less than an eighth of its room is used, a bit at each removal
                    */
+    void *context; /* of the functions that clone and destroy keys and values */
 } cm_config;
 
 #endif

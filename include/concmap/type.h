@@ -2,6 +2,7 @@
 #ifndef CONCMAP_TYPE_H
 #define CONCMAP_TYPE_H
 
+#include <concmap/status.h>
 #include <concmap/str.h>
 
 struct cm_map_;
@@ -17,6 +18,8 @@ struct cm_type {
     size_t value_alignment;
     bool key_bitwise; /* `equal` says no more than equality of all bytes of the key */
     bool key_text;    /* the key is a cm_str, and the map owns a copy of its text */
+    bool foreign;     /* what is looked up is of another type than the keys; nothing can be added */
+    bool in_nodes;    /* entries lie in nodes, however small */
     /* Maps equal keys to equal numbers, for one seed. All 64 bits should be well mixed: the low ones choose the bucket,
      * the high ones tag entries. Must not use a map. */
     uint64_t (*hash)(const void *key, uint64_t seed);
@@ -25,7 +28,37 @@ struct cm_type {
     /* Moves buckets to the next table (detail/move.h), compiled for this type; NULL: the library's own for any type. */
     uint64_t (*move_)(struct cm_map_ *map, struct cm_table_ *from, const struct cm_table_ *before, uint64_t begin,
                       uint64_t end);
+    /* NULL: plain data. Each key and each value in a map is its own, made by `clone` (or given to it, if it is a
+     * value), and destroyed once. `clone` may fail, with any status less than 0. */
+    cm_status (*key_clone)(void *to, const void *from, void *context);
+    void (*key_destroy)(void *key, void *context);
+    cm_status (*value_clone)(void *to, const void *from, void *context);
+    void (*value_destroy)(void *value, void *context);
 };
+
+/* How a map owns its keys, or its values: CM_PLAIN copies bytes; CM_OWNED(clone, destroy) calls
+ *
+ *     cm_status clone(Type *to, const Type *from, void *context);
+ *     void destroy(Type *what, void *context);
+ *
+ * with the context of the map's cm_config. `clone` runs under a lock and must not use the map. */
+#define CM_PLAIN (cm_plain_clone_, cm_plain_destroy_, 0)
+#define CM_OWNED(clone, destroy) (clone, destroy, 1)
+#define CM_OWNER_CLONE_(clone, destroy, owned) clone
+#define CM_OWNER_DESTROY_(clone, destroy, owned) destroy
+#define CM_OWNER_IS_(clone, destroy, owned) owned
+
+/* Never called. */
+CM_INLINE cm_status cm_plain_clone_(void *to, const void *from, void *context)
+{
+    (void)to, (void)from, (void)context;
+    return CM_OK;
+}
+
+CM_INLINE void cm_plain_destroy_(void *what, void *context)
+{
+    (void)what, (void)context;
+}
 
 /* What the macros learn from the name of an equality: a macro CM_BITWISE_<equal> that expands to `~, 1` says that
  * <equal> compares all bytes of a key of 4 or 8 bytes. Absent names give 0. */

@@ -3,8 +3,8 @@
 #ifndef CONCMAP_DETAIL_BULK_H
 #define CONCMAP_DETAIL_BULK_H
 
-#include <concmap/detail/guarded.h>
-#include <concmap/detail/iter.h>
+#include <concmap/detail/walks.h>
+#include <concmap/detail/writes.h>
 
 CM_BEGIN_DECLS
 
@@ -17,126 +17,136 @@ CM_API void cm_map_swap_(struct cm_map_ *a, struct cm_map_ *b);
 
 CM_END_DECLS
 
-#define CM_BULK_(name, Key, Value)                                                                                     \
-    struct name##_each_ {                                                                                              \
-        const Key *key;                                                                                                \
-        cm_status (*change)(const Key *, Value *, void *);                                                             \
-        cm_status (*judge)(const Key *, const Value *, void *);                                                        \
-        cm_status verdict; /* of those that are removed */                                                             \
-        void *context;                                                                                                 \
-    };                                                                                                                 \
-    CM_INLINE cm_status name##_each_change_(Value *value, void *context)                                               \
-    {                                                                                                                  \
+#define CM_BULK_(how, name, Key, Value)                                                                                \
+    CM_HIDDEN_(                                                                                                        \
+        how, struct name##_each_ {                                                                                     \
+            const Key *key;                                                                                            \
+            cm_status (*change)(const Key *, Value *, void *);                                                         \
+            cm_status (*judge)(const Key *, const Value *, void *);                                                    \
+            cm_status verdict; /* of those that are removed */                                                         \
+            void *context;                                                                                             \
+        };)                                                                                                            \
+    CM_INNER_(how, cm_status, name##_each_change_, (Value * value, void *context), {                                   \
         struct name##_each_ *each = (struct name##_each_ *)context;                                                    \
         return each->change(each->key, value, each->context);                                                          \
-    }                                                                                                                  \
-    CM_INLINE cm_status name##_each_judge_(Value *value, void *context)                                                \
-    {                                                                                                                  \
+    })                                                                                                                 \
+    CM_INNER_(how, cm_status, name##_each_judge_, (Value * value, void *context), {                                    \
         struct name##_each_ *each = (struct name##_each_ *)context;                                                    \
         cm_status status = each->judge(each->key, value, each->context);                                               \
         return status < 0 ? status : status == each->verdict ? CM_OK : CM_EXISTS;                                      \
-    }                                                                                                                  \
-    CM_INLINE cm_status name##_alter_all_in_(name *map, cm_status (*function)(const Key *, Value *, void *),           \
-                                             void *context, cm_deadline deadline)                                      \
-    {                                                                                                                  \
-        struct name##_each_ each = {NULL, function, NULL, CM_OK, context};                                             \
-        name##_iter iter = name##_iter_begin(map);                                                                     \
-        cm_status status = CM_OK;                                                                                      \
-        each.key = &iter.key;                                                                                          \
-        while (status >= 0 && name##_iter_next_in_(&iter, deadline))                                                   \
-            status = name##_update_in_(map, iter.key, name##_each_change_, &each, deadline);                           \
-        name##_iter_end(&iter);                                                                                        \
-        return status < 0 ? status : iter.status;                                                                      \
-    }                                                                                                                  \
+    })                                                                                                                 \
+    CM_INNER_(how, cm_status, name##_alter_all_in_,                                                                    \
+              (name * map, cm_status(*function)(const Key *, Value *, void *), void *context, cm_deadline deadline), { \
+                  struct name##_each_ each = {NULL, function, NULL, CM_OK, context};                                   \
+                  name##_iter iter = name##_iter_begin(map);                                                           \
+                  cm_status status = CM_OK;                                                                            \
+                  each.key = &iter.key;                                                                                \
+                  while (status >= 0 && name##_iter_next_in_(&iter, deadline))                                         \
+                      status = name##_update_in_(map, name##_hash_of_(map, &iter.key), iter.key, name##_each_change_,  \
+                                                 &each, deadline);                                                     \
+                  name##_iter_end(&iter);                                                                              \
+                  return status < 0 ? status : iter.status;                                                            \
+              })                                                                                                       \
     /* Changes each value, under its lock, as update does; ends where the function returns less than 0. A key present  \
      * throughout is visited once. CM_OK, what the function returned, CM_NOMEM, CM_OWNER_DIED. O(buckets). */          \
-    CM_TWINS_(name, alter_all, (name * map, cm_status(*function)(const Key *, Value *, void *), void *context),        \
+    CM_TWINS_(how, name, alter_all, (name * map, cm_status(*function)(const Key *, Value *, void *), void *context),   \
               (map, function, context))                                                                                \
-    CM_INLINE cm_status name##_sift_(name *map, struct name##_each_ *each,                                             \
-                                     cm_status (*take)(const Key *, Value *, void *), cm_deadline deadline)            \
-    {                                                                                                                  \
-        name##_iter iter = name##_iter_begin(map);                                                                     \
-        cm_status status = CM_OK;                                                                                      \
-        each->key = &iter.key;                                                                                         \
-        while (status >= 0 && name##_iter_next_in_(&iter, deadline)) {                                                 \
-            Value old;                                                                                                 \
-            memset((void *)&old, 0, sizeof old); /* compilers do not see that a removal fills it */                    \
-            status = each->judge ? name##_remove_if_in_(map, iter.key, name##_each_judge_, each, &old, deadline)       \
-                                 : name##_remove_in_(map, iter.key, &old, deadline);                                   \
-            if (status == CM_OK && take)                                                                               \
-                status = take(&iter.key, &old, each->context);                                                         \
-        }                                                                                                              \
-        name##_iter_end(&iter);                                                                                        \
-        return status < 0 ? status : iter.status;                                                                      \
-    }                                                                                                                  \
-    CM_INLINE cm_status name##_retain_in_(name *map, cm_status (*keep)(const Key *, const Value *, void *),            \
-                                          void *context, cm_deadline deadline)                                         \
-    {                                                                                                                  \
-        struct name##_each_ each = {NULL, NULL, keep, CM_ABSENT, context};                                             \
-        return name##_sift_(map, &each, NULL, deadline);                                                               \
-    }                                                                                                                  \
+    CM_INNER_(how, cm_status, name##_sift_,                                                                            \
+              (name * map, struct name##_each_ * each, cm_status(*take)(const Key *, Value *, void *),                 \
+               cm_deadline deadline),                                                                                  \
+              {                                                                                                        \
+                  name##_iter iter = name##_iter_begin(map);                                                           \
+                  cm_status status = CM_OK;                                                                            \
+                  each->key = &iter.key;                                                                               \
+                  while (status >= 0 && name##_iter_next_in_(&iter, deadline)) {                                       \
+                      Value old;                                                                                       \
+                      memset((void *)&old, 0, sizeof old); /* compilers do not see that a removal fills it */          \
+                      uint64_t hash = name##_hash_of_(map, &iter.key);                                                 \
+                      Value *taken = take ? &old : NULL;                                                               \
+                      status = each->judge ? name##_remove_if_in_(map, hash, iter.key, name##_each_judge_, each,       \
+                                                                  taken, deadline)                                     \
+                                           : name##_remove_in_(map, hash, iter.key, taken, deadline);                  \
+                      if (status == CM_OK && take)                                                                     \
+                          status = take(&iter.key, &old, each->context);                                               \
+                  }                                                                                                    \
+                  name##_iter_end(&iter);                                                                              \
+                  return status < 0 ? status : iter.status;                                                            \
+              })                                                                                                       \
+    CM_INNER_(how, cm_status, name##_retain_in_,                                                                       \
+              (name * map, cm_status(*keep)(const Key *, const Value *, void *), void *context, cm_deadline deadline), \
+              {                                                                                                        \
+                  struct name##_each_ each = {NULL, NULL, keep, CM_ABSENT, context};                                   \
+                  return name##_sift_(map, &each, NULL, deadline);                                                     \
+              })                                                                                                       \
     /* Removes the entries for which `keep`, run under the lock, returns CM_ABSENT, and keeps those for which it       \
      * returns CM_OK; less than 0 ends it, and that entry stays. As alter_all. */                                      \
-    CM_TWINS_(name, retain, (name * map, cm_status(*keep)(const Key *, const Value *, void *), void *context),         \
+    CM_TWINS_(how, name, retain, (name * map, cm_status(*keep)(const Key *, const Value *, void *), void *context),    \
               (map, keep, context))                                                                                    \
-    CM_INLINE cm_status name##_extract_if_in_(name *map, cm_status (*wanted)(const Key *, const Value *, void *),      \
-                                              cm_status (*take)(const Key *, Value *, void *), void *context,          \
-                                              cm_deadline deadline)                                                    \
-    {                                                                                                                  \
-        struct name##_each_ each = {NULL, NULL, wanted, CM_OK, context};                                               \
-        return name##_sift_(map, &each, take, deadline);                                                               \
-    }                                                                                                                  \
+    CM_INNER_(how, cm_status, name##_extract_if_in_,                                                                   \
+              (name * map, cm_status(*wanted)(const Key *, const Value *, void *),                                     \
+               cm_status(*take)(const Key *, Value *, void *), void *context, cm_deadline deadline),                   \
+              {                                                                                                        \
+                  struct name##_each_ each = {NULL, NULL, wanted, CM_OK, context};                                     \
+                  return name##_sift_(map, &each, take, deadline);                                                     \
+              })                                                                                                       \
     /* Removes the entries for which `wanted`, run under the lock, returns CM_OK (CM_ABSENT: it stays), and gives each \
      * to `take`, with no lock held. What one of them returns that is less than 0 ends it. As alter_all. */            \
-    CM_TWINS_(name, extract_if,                                                                                        \
+    CM_TWINS_(how, name, extract_if,                                                                                   \
               (name * map, cm_status(*wanted)(const Key *, const Value *, void *),                                     \
                cm_status(*take)(const Key *, Value *, void *), void *context),                                         \
               (map, wanted, take, context))                                                                            \
-    CM_INLINE cm_status name##_drain_in_(name *map, cm_status (*take)(const Key *, Value *, void *), void *context,    \
-                                         cm_deadline deadline)                                                         \
-    {                                                                                                                  \
-        struct name##_each_ each = {NULL, NULL, NULL, CM_OK, context};                                                 \
-        return name##_sift_(map, &each, take, deadline);                                                               \
-    }                                                                                                                  \
+    CM_INNER_(how, cm_status, name##_drain_in_,                                                                        \
+              (name * map, cm_status(*take)(const Key *, Value *, void *), void *context, cm_deadline deadline), {     \
+                  struct name##_each_ each = {NULL, NULL, NULL, CM_OK, context};                                       \
+                  return name##_sift_(map, &each, take, deadline);                                                     \
+              })                                                                                                       \
     /* Removes every entry that is there from beginning to end, and gives each to `take`. As extract_if. */            \
-    CM_TWINS_(name, drain, (name * map, cm_status(*take)(const Key *, Value *, void *), void *context),                \
+    CM_TWINS_(how, name, drain, (name * map, cm_status(*take)(const Key *, Value *, void *), void *context),           \
               (map, take, context))                                                                                    \
-    struct name##_merge_ {                                                                                             \
-        cm_status (*resolve)(Value *, const Value *, void *);                                                          \
-        const Value *theirs;                                                                                           \
-        void *context;                                                                                                 \
-    };                                                                                                                 \
-    CM_INLINE cm_status name##_resolve_(Value *mine, void *context)                                                    \
-    {                                                                                                                  \
+    CM_HIDDEN_(                                                                                                        \
+        how, struct name##_merge_ {                                                                                    \
+            cm_status (*resolve)(Value *, const Value *, void *);                                                      \
+            const Value *theirs;                                                                                       \
+            void *context;                                                                                             \
+        };)                                                                                                            \
+    CM_INNER_(how, cm_status, name##_resolve_, (Value * mine, void *context), {                                        \
         struct name##_merge_ *merge = (struct name##_merge_ *)context;                                                 \
         return merge->resolve(mine, merge->theirs, merge->context);                                                    \
-    }                                                                                                                  \
-    CM_INLINE cm_status name##_merge_in_(name *into, const name *from,                                                 \
-                                         cm_status (*resolve)(Value *, const Value *, void *), void *context,          \
-                                         cm_deadline deadline)                                                         \
-    {                                                                                                                  \
-        if (into == from)                                                                                              \
-            return CM_INVALID;                                                                                         \
-        name##_iter iter = name##_iter_begin(from);                                                                    \
-        struct name##_merge_ merge = {resolve, &iter.value, context};                                                  \
-        cm_status status = CM_OK;                                                                                      \
-        while (status >= 0 && name##_iter_next_in_(&iter, deadline))                                                   \
-            status = resolve ? name##_upsert_in_(into, iter.key, iter.value, name##_resolve_, &merge, deadline)        \
-                             : name##_put_in_(into, iter.key, iter.value, NULL, deadline);                             \
-        name##_iter_end(&iter);                                                                                        \
-        return status < 0 ? status : iter.status;                                                                      \
-    }                                                                                                                  \
+    })                                                                                                                 \
+    CM_INNER_(how, cm_status, name##_merge_in_,                                                                        \
+              (name * into, const name *from, cm_status (*resolve)(Value *, const Value *, void *), void *context,     \
+               cm_deadline deadline),                                                                                  \
+              {                                                                                                        \
+                  if (into == from)                                                                                    \
+                      return CM_INVALID;                                                                               \
+                  name##_iter iter = name##_iter_begin(from);                                                          \
+                  struct name##_merge_ merge = {resolve, &iter.value, context};                                        \
+                  cm_status status = CM_OK;                                                                            \
+                  while (status >= 0 && name##_iter_next_in_(&iter, deadline)) {                                       \
+                      uint64_t hash = name##_hash_of_(into, &iter.key);                                                \
+                      Value copy;                                                                                      \
+                      status = cm_value_copy_(&name##_type_, &into->core, &copy, &iter.value);                         \
+                      if (name##_type_.value_clone && status < 0)                                                      \
+                          break;                                                                                       \
+                      status = resolve                                                                                 \
+                                   ? name##_upsert_in_(into, hash, iter.key, copy, name##_resolve_, &merge, deadline)  \
+                                   : name##_put_in_(into, hash, iter.key, copy, NULL, deadline);                       \
+                      if (status < 0)                                                                                  \
+                          cm_value_destroy_(&name##_type_, &into->core, &copy);                                        \
+                  }                                                                                                    \
+                  name##_iter_end(&iter);                                                                              \
+                  return status < 0 ? status : iter.status;                                                            \
+              })                                                                                                       \
     /* Adds copies of the entries of `from`. Where both have a key, resolve(&mine, &theirs, context) changes the value \
      * of `into`, under its lock; NULL: theirs is taken. Ends at the first failure, with what was added until then.    \
      * CM_INVALID: a map into itself. O(buckets of `from`). */                                                         \
-    CM_TWINS_(name, merge,                                                                                             \
+    CM_TWINS_(how, name, merge,                                                                                        \
               (name * into, const name *from, cm_status (*resolve)(Value *, const Value *, void *), void *context),    \
               (into, from, resolve, context))                                                                          \
     /* Makes `to`, which is not initialised, a copy of `from`, with its options. Others may use `from`: keys present   \
      * throughout are copied, and there may be more than the limit if others write. On a failure (CM_NOMEM) there is   \
      * no `to`. O(buckets). */                                                                                         \
-    CM_TYPED cm_status name##_clone(name *to, const name *from)                                                        \
-    {                                                                                                                  \
+    CM_FUNCTION_(how, cm_status, name##_clone, (name * to, const name *from), {                                        \
         CM_CALLED_();                                                                                                  \
         cm_status status = cm_map_init_like_(&to->core, &name##_type_, &from->core, name##_len(from));                 \
         if (status != CM_OK)                                                                                           \
@@ -147,58 +157,58 @@ CM_END_DECLS
         else                                                                                                           \
             cm_map_limit_like_(&to->core, &from->core);                                                                \
         return status < 0 ? status : CM_OK;                                                                            \
-    }                                                                                                                  \
+    })                                                                                                                 \
     /* Whether both maps have the same keys, with values that are equal: CM_OK; CM_ABSENT: they have not. Exact while  \
      * nobody writes. CM_NOMEM. O(buckets). */                                                                         \
-    CM_TYPED cm_status name##_equals(const name *a, const name *b, bool (*equal)(const Value *, const Value *))        \
-    {                                                                                                                  \
-        CM_CALLED_();                                                                                                  \
-        if (name##_len(a) != name##_len(b))                                                                            \
-            return CM_ABSENT;                                                                                          \
-        name##_iter iter = name##_iter_begin(a);                                                                       \
-        bool same = true;                                                                                              \
-        while (same && name##_iter_next(&iter)) {                                                                      \
-            Value other;                                                                                               \
-            same = name##_get(b, iter.key, &other) && equal(&iter.value, &other);                                      \
-        }                                                                                                              \
-        name##_iter_end(&iter);                                                                                        \
-        return iter.status < 0 ? iter.status : same ? CM_OK : CM_ABSENT;                                               \
-    }                                                                                                                  \
+    CM_FUNCTION_(how, cm_status, name##_equals,                                                                        \
+                 (const name *a, const name *b, bool (*equal)(const Value *, const Value *)), {                        \
+                     CM_CALLED_();                                                                                     \
+                     if (name##_len(a) != name##_len(b))                                                               \
+                         return CM_ABSENT;                                                                             \
+                     name##_iter iter = name##_iter_begin(a);                                                          \
+                     bool same = true;                                                                                 \
+                     while (same && name##_iter_next(&iter)) {                                                         \
+                         Value other;                                                                                  \
+                         same = name##_get(b, iter.key, &other);                                                       \
+                         if (!same)                                                                                    \
+                             break;                                                                                    \
+                         same = equal(&iter.value, &other);                                                            \
+                         cm_value_destroy_(&name##_type_, &b->core, &other);                                           \
+                     }                                                                                                 \
+                     name##_iter_end(&iter);                                                                           \
+                     return iter.status < 0 ? iter.status : same ? CM_OK : CM_ABSENT;                                  \
+                 })                                                                                                    \
     /* Copies keys and values (either may be NULL) of up to n entries; *count takes how many there were. CM_FULL: more \
-     * than n. CM_INVALID: keys of text, which belong to the map. CM_NOMEM. O(buckets). */                             \
-    CM_TYPED cm_status name##_to_arrays(const name *map, Key *keys, Value *values, size_t n, size_t *count)            \
-    {                                                                                                                  \
-        CM_CALLED_();                                                                                                  \
-        *count = 0;                                                                                                    \
-        if (name##_type_.key_text && keys)                                                                             \
-            return CM_INVALID;                                                                                         \
-        name##_iter iter = name##_iter_begin(map);                                                                     \
-        for (; name##_iter_next(&iter); ++*count) {                                                                    \
-            if (*count >= n)                                                                                           \
-                continue;                                                                                              \
-            if (keys)                                                                                                  \
-                memcpy((void *)&keys[*count], &iter.key, sizeof(Key));                                                 \
-            if (values)                                                                                                \
-                memcpy((void *)&values[*count], &iter.value, sizeof(Value));                                           \
-        }                                                                                                              \
-        name##_iter_end(&iter);                                                                                        \
-        return iter.status < 0 ? iter.status : *count > n ? CM_FULL : CM_OK;                                           \
-    }                                                                                                                  \
+     * than n. CM_INVALID: keys of text, and what is owned, belong to the map. CM_NOMEM. O(buckets). */                \
+    CM_FUNCTION_(                                                                                                      \
+        how, cm_status, name##_to_arrays, (const name *map, Key *keys, Value *values, size_t n, size_t *count), {      \
+            CM_CALLED_();                                                                                              \
+            *count = 0;                                                                                                \
+            if (((name##_type_.key_text || name##_type_.key_clone) && keys) || (name##_type_.value_clone && values))   \
+                return CM_INVALID;                                                                                     \
+            name##_iter iter = name##_iter_begin(map);                                                                 \
+            for (; name##_iter_next(&iter); ++*count) {                                                                \
+                if (*count >= n)                                                                                       \
+                    continue;                                                                                          \
+                if (keys)                                                                                              \
+                    memcpy((void *)&keys[*count], &iter.key, sizeof(Key));                                             \
+                if (values)                                                                                            \
+                    memcpy((void *)&values[*count], &iter.value, sizeof(Value));                                       \
+            }                                                                                                          \
+            name##_iter_end(&iter);                                                                                    \
+            return iter.status < 0 ? iter.status : *count > n ? CM_FULL : CM_OK;                                       \
+        })                                                                                                             \
     /* Exchanges what two maps have, options included, also while they grow. Nobody may be in either. O(tables). */    \
-    CM_TYPED void name##_swap(name *a, name *b)                                                                        \
-    {                                                                                                                  \
-        cm_map_swap_(&a->core, &b->core);                                                                              \
-    }                                                                                                                  \
+    CM_FUNCTION_(how, void, name##_swap, (name * a, name * b), { cm_map_swap_(&a->core, &b->core); })                  \
     /* Makes `to`, which is not initialised, what `from` is; `from` is empty then. Nobody may be in `from`. CM_NOMEM:  \
      * nothing has changed. O(tables). */                                                                              \
-    CM_TYPED cm_status name##_move(name *to, name *from)                                                               \
-    {                                                                                                                  \
+    CM_FUNCTION_(how, cm_status, name##_move, (name * to, name * from), {                                              \
         cm_status status = cm_map_init_like_(&to->core, &name##_type_, &from->core, 0);                                \
         if (status == CM_OK) {                                                                                         \
             cm_map_limit_like_(&to->core, &from->core);                                                                \
             cm_map_swap_(&to->core, &from->core);                                                                      \
         }                                                                                                              \
         return status;                                                                                                 \
-    }
+    })
 
 #endif

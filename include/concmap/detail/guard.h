@@ -104,6 +104,16 @@ CM_INLINE char *cm_guard_value_(const struct cm_type *type, const struct cm_guar
     return cm_bucket_value_(type, cm_layout_of_(type), guard->hold->bucket, guard->hold->slot);
 }
 
+/* The map's key of a guard that is not vacant. */
+CM_INLINE const char *cm_guard_key_(const struct cm_type *type, const struct cm_guard_ *guard)
+{
+    const struct cm_layout_ layout = cm_layout_of_(type);
+    if (layout.nodes)
+        return cm_slot_node_(cm_load_acquire_(cm_bucket_slot_(guard->hold->bucket, guard->hold->slot))) +
+               layout.node_key;
+    return cm_bucket_key_(type, layout, guard->hold->bucket, guard->hold->slot);
+}
+
 /* What a reader is given of the guard's value: itself; in a checked build a copy, NULL: no memory. */
 CM_INLINE const char *cm_value_show_(const struct cm_type *type, const struct cm_guard_ *guard, const char *place)
 {
@@ -256,8 +266,7 @@ CM_INLINE cm_status cm_entry_write_pinned_(const struct cm_type *type, struct cm
             return status;
         }
         cm_map_unlock_(map, thread, &held, false);
-        if (CM_LIKELY(!supply->lacking) ||
-            !cm_map_supply_(map, type, held.table, supply->cache, cm_key_text_size_(type, key), &supply->text))
+        if (CM_LIKELY(!supply->lacking) || !cm_map_supply_(map, type, held.table, key, entry->hash, supply))
             return status;
         supply->lacking = false;
     }
@@ -267,7 +276,7 @@ CM_INLINE cm_status cm_entry_write_(const struct cm_type *type, struct cm_map_ *
                                     const void *key, uint64_t hash, enum cm_purpose_ purpose, cm_deadline deadline)
 {
     struct cm_pin_ pin = cm_pin_enter_();
-    struct cm_supply_ supply = {NULL, NULL, NULL, false};
+    struct cm_supply_ supply = {NULL, NULL, NULL, false, false};
     struct cm_hold_ *hold = cm_hold_take_(pin.thread);
     cm_status status = CM_NOMEM;
     cm_entry_init_(entry, hash);
@@ -276,8 +285,8 @@ CM_INLINE cm_status cm_entry_write_(const struct cm_type *type, struct cm_map_ *
     if (CM_LIKELY(hold != NULL))
         status = cm_entry_write_pinned_(type, map, pin.thread, entry, hold, key, purpose, deadline, &supply);
     cm_pin_leave_(pin);
-    if (type->key_text && CM_UNLIKELY(supply.text != NULL))
-        cm_pool_return_text_(&map->pool, &map->allocator, supply.text, cm_key_text_size_(type, key));
+    if (cm_layout_has_nodes_(type) && CM_UNLIKELY(supply.prepared != NULL))
+        cm_supply_end_(map, pin.thread, &supply);
     return status;
 }
 

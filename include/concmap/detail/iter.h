@@ -26,7 +26,7 @@ struct cm_iter_ {
 CM_API void cm_iter_begin_(struct cm_iter_ *iter, const struct cm_map_ *map, unsigned part, unsigned parts);
 /* Copies the next bucket that has entries; false at the end, or where iter->status is a failure. */
 CM_API bool cm_iter_fetch_(struct cm_iter_ *iter, const struct cm_type *type, cm_deadline deadline);
-CM_API void cm_iter_end_(struct cm_iter_ *iter);
+CM_API void cm_iter_end_(struct cm_iter_ *iter, const struct cm_type *type);
 
 CM_INLINE size_t cm_iter_value_offset_(const struct cm_type *type)
 {

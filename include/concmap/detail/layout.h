@@ -50,8 +50,8 @@ CM_INLINE size_t cm_layout_slots_(const struct cm_type *type, size_t bytes)
 
 CM_INLINE bool cm_layout_has_nodes_(const struct cm_type *type)
 {
-    return type->key_text || type->key_size + type->value_size > CM_INLINE_ENTRY_ || type->key_alignment > 8 ||
-           type->value_alignment > 8;
+    return type->in_nodes || type->key_text || type->key_size + type->value_size > CM_INLINE_ENTRY_ ||
+           type->key_alignment > 8 || type->value_alignment > 8;
 }
 
 CM_INLINE struct cm_layout_ cm_layout_of_(const struct cm_type *type)

@@ -34,6 +34,7 @@ struct cm_map_ {
     struct cm_per_thread_ counts; /* struct cm_count_ */
     int64_t other_count;          /* of threads without a count of their own */
     cm_allocator allocator;
+    void *context;             /* of the functions that clone and destroy */
     struct cm_table_ *retired; /* wait for readers; owned by who holds `reclaiming` but for pushes */
     uint32_t reclaiming;
     uint32_t growing;        /* somebody is making the next table */
@@ -59,14 +60,17 @@ CM_API cm_status cm_map_init_(struct cm_map_ *map, const struct cm_type *type, c
 CM_API void cm_map_destroy_(struct cm_map_ *map, const struct cm_type *type);
 /* Makes the first table of an empty map, for so many entries; NULL: no memory. */
 CM_API CM_COLD struct cm_table_ *cm_map_first_table_(struct cm_map_ *map, const struct cm_type *type, size_t entries);
-/* The memory that an insert lacked: an overflow chunk, nodes, a long text (`*text`). False: no memory. */
-CM_API CM_COLD bool cm_map_supply_(struct cm_map_ *map, const struct cm_type *type, struct cm_table_ *table,
-                                   struct cm_pool_cache_ *cache, size_t text_size, char **text);
 /* A read that met writers too often: takes the bucket shared. */
 CM_API CM_COLD cm_status cm_map_get_slow_(struct cm_map_ *map, const struct cm_type *type, struct cm_table_ *table,
                                           const void *key, uint64_t hash, void *value, cm_deadline deadline);
 struct cm_held_;
 struct cm_supply_;
+
+/* The memory that an insert lacked: an overflow chunk, nodes, a node with its own key. False: no memory. */
+CM_API CM_COLD bool cm_map_supply_(struct cm_map_ *map, const struct cm_type *type, struct cm_table_ *table,
+                                   const void *key, uint64_t hash, struct cm_supply_ *supply);
+/* Gives back what was not used of it. */
+CM_API CM_COLD void cm_supply_end_(struct cm_map_ *map, struct cm_thread_ *thread, struct cm_supply_ *supply);
 
 /* Waits for the bucket held->head, and finds the key in it. CM_OK: it is held; CM_GOT_MOVED_: look in the next table;
  * or why the wait was given up. CM_DEADLOCK also where the calling thread has the very key. */
@@ -210,6 +214,28 @@ CM_INLINE cm_status cm_map_look_(const struct cm_type *type, const struct cm_map
     return cm_map_get_slow_((struct cm_map_ *)(uintptr_t)map, type, table, key, hash, value, deadline);
 }
 
+/* Copies an owned value under its bucket's lock, where it cannot be destroyed meanwhile: CM_OK, CM_ABSENT, why the
+ * clone failed, or why the wait was given up. Pinned by the caller. */
+CM_INLINE cm_status cm_map_clone_out_(const struct cm_type *type, const struct cm_map_ *const_map, const void *key,
+                                      uint64_t hash, void *value, cm_deadline deadline)
+{
+    const struct cm_layout_ layout = cm_layout_of_(type);
+    struct cm_map_ *map = (struct cm_map_ *)(uintptr_t)const_map;
+    struct cm_table_ *table = cm_load_acquire_(&map->root); /* as in cm_map_glance_() */
+    char *head = cm_table_bucket_(table, layout, hash);
+    uint64_t *cell = cm_bucket_state_(head);
+    uint64_t state = cm_load_acquire_(cell);
+    if (CM_UNLIKELY(state & (CM_WRITER_ | CM_MOVED_ | CM_PENDING_)) || !cm_cell_try_share_(cell, state))
+        return cm_map_get_slow_(map, type, table, key, hash, value, deadline);
+    char *tail;
+    struct cm_place_ place = cm_chain_find_(type, layout, head, key, hash, &tail);
+    cm_status status = CM_ABSENT;
+    if (place.bucket)
+        status = type->value_clone(value, cm_bucket_value_(type, layout, place.bucket, place.slot), map->context);
+    cm_cell_unshare_(cell, &map->waiters);
+    return status;
+}
+
 /* ---- writing ---- */
 
 /* A bucket that the caller holds, and where in its chain the key is. The pin may be left, for a held bucket keeps its
@@ -329,9 +355,10 @@ CM_INLINE bool cm_write_calls_(const struct cm_write_ *write)
 /* What an insert needs besides the bucket; kept from one try to the next. */
 struct cm_supply_ {
     struct cm_pool_cache_ *cache;
-    char *text;                 /* a long text, not yet used */
+    struct cm_node_ *prepared;  /* with a key that owns memory, not yet used */
     struct cm_node_ *discarded; /* was in a slot, and may be seen by readers: to be retired */
     bool lacking;               /* memory: unlock, cm_map_supply_(), try again */
+    bool dropped;               /* the value in `scratch` is to be destroyed */
 };
 
 CM_INLINE size_t cm_key_text_size_(const struct cm_type *type, const void *key)
@@ -349,28 +376,56 @@ CM_INLINE size_t cm_text_class_(size_t size)
     return cm_text_is_long_(size) ? 0 : (size + CM_NODE_STEP_ - 1) / CM_NODE_STEP_;
 }
 
-/* Fills a fresh node; not the value. */
+/* Whether the map's copy of the key owns memory beside its node: then the node is prepared without a lock. */
+CM_INLINE bool cm_key_owns_(const struct cm_type *type, const void *key)
+{
+    return type->key_clone || cm_text_is_long_(cm_key_text_size_(type, key));
+}
+
+/* Fills a fresh node, of a key that owns nothing; not the value. */
 CM_INLINE void cm_node_fill_(const struct cm_type *type, const struct cm_layout_ layout, char *node, const void *key,
-                             uint64_t hash, char **long_text)
+                             uint64_t hash)
 {
     size_t size = cm_key_text_size_(type, key);
-    uint64_t header = (hash & CM_ADDRESS_MASK_) | (uint64_t)cm_text_class_(size) << CM_NODE_CLASS_SHIFT_;
     if (type->key_text) {
         cm_str owned = {node + layout.node_text, size};
-        char *text = node + layout.node_text;
-        if (CM_UNLIKELY(cm_text_is_long_(size))) {
-            header |= CM_NODE_LONG_;
-            text = *long_text;
-            owned.data = text;
-            *long_text = NULL;
-        }
-        if (size && text) /* it is there: the caller has supplied it */
-            memcpy(text, ((const cm_str *)key)->data, size);
+        if (size)
+            memcpy(node + layout.node_text, ((const cm_str *)key)->data, size);
         memcpy(node + layout.node_key, &owned, sizeof owned);
     } else {
         memcpy(node + layout.node_key, key, type->key_size);
     }
-    ((struct cm_node_ *)(void *)node)->header = header;
+    ((struct cm_node_ *)(void *)node)->header = (hash & CM_ADDRESS_MASK_) | (uint64_t)cm_text_class_(size)
+                                                                                << CM_NODE_CLASS_SHIFT_;
+}
+
+/* A node with its key, or NULL: cm_map_supply_() is called for. */
+CM_INLINE char *cm_supply_node_(const struct cm_type *type, struct cm_map_ *map, const void *key, uint64_t hash,
+                                struct cm_supply_ *supply)
+{
+    char *node = (char *)supply->prepared;
+    supply->prepared = NULL;
+    if (node || cm_key_owns_(type, key))
+        return node;
+    node = (char *)cm_pool_take_(&map->pool, supply->cache, cm_text_class_(cm_key_text_size_(type, key)));
+    if (CM_LIKELY(node != NULL))
+        cm_node_fill_(type, cm_layout_of_(type), node, key, hash);
+    return node;
+}
+
+/* Copies a value out of the map, for somebody else to own. */
+CM_INLINE cm_status cm_value_copy_(const struct cm_type *type, const struct cm_map_ *map, void *to, const void *from)
+{
+    if (type->value_clone)
+        return type->value_clone(to, from, map->context);
+    memcpy(to, from, type->value_size);
+    return CM_OK;
+}
+
+CM_INLINE void cm_value_destroy_(const struct cm_type *type, const struct cm_map_ *map, const void *value)
+{
+    if (type->value_destroy)
+        type->value_destroy((void *)(uintptr_t)value, map->context);
 }
 
 /* Runs a function of the user, while the entry at `place` is listed as kept. */
@@ -394,9 +449,7 @@ CM_INLINE cm_status cm_held_add_(const struct cm_type *type, struct cm_map_ *map
     const struct cm_layout_ layout = cm_layout_of_(type);
     char *node = NULL;
     if (layout.nodes) {
-        size_t size = cm_key_text_size_(type, key);
-        if (CM_LIKELY(!cm_text_is_long_(size) || supply->text))
-            node = (char *)cm_pool_take_(&map->pool, supply->cache, cm_text_class_(size));
+        node = cm_supply_node_(type, map, key, hash, supply);
         supply->lacking = node == NULL;
         if (CM_UNLIKELY(supply->lacking))
             return CM_NOMEM;
@@ -411,7 +464,6 @@ CM_INLINE cm_status cm_held_add_(const struct cm_type *type, struct cm_map_ *map
         return CM_NOMEM;
     }
     if (layout.nodes) {
-        cm_node_fill_(type, layout, node, key, hash, &supply->text);
         cm_bucket_set_slot_(place.bucket, place.slot, cm_hash_tag_(hash) << CM_TAG_SHIFT_ | (uint64_t)(uintptr_t)node);
     } else {
         cm_bucket_set_key_(type, layout, place.bucket, place.slot, key);
@@ -426,10 +478,14 @@ CM_INLINE cm_status cm_held_add_(const struct cm_type *type, struct cm_map_ *map
         }
         value = write->scratch;
     }
+    cm_status copied = write->now ? cm_value_copy_(type, map, write->now, value) : CM_OK;
+    if (type->value_clone && CM_UNLIKELY(copied < 0)) {
+        supply->dropped = value == write->scratch;
+        cm_held_insert_undo_(type, map, held, node, place, supply);
+        return copied;
+    }
     memcpy(cm_bucket_value_(type, layout, place.bucket, place.slot), value, type->value_size);
     cm_bucket_flip_(place.bucket, CM_SLOT_BIT_(place.slot));
-    if (write->now)
-        memcpy(write->now, value, type->value_size);
     return CM_OK;
 }
 
@@ -447,7 +503,8 @@ CM_INLINE cm_status cm_held_insert_(const struct cm_type *type, struct cm_map_ *
 }
 
 CM_INLINE cm_status cm_present_write_(const struct cm_type *type, struct cm_map_ *map, struct cm_thread_ *thread,
-                                      struct cm_hold_ *hold, const struct cm_held_ *held, const struct cm_write_ *write)
+                                      struct cm_hold_ *hold, const struct cm_held_ *held, const struct cm_write_ *write,
+                                      struct cm_supply_ *supply)
 {
     const struct cm_layout_ layout = cm_layout_of_(type);
     char *value = cm_bucket_value_(type, layout, held->place.bucket, held->place.slot);
@@ -457,24 +514,26 @@ CM_INLINE cm_status cm_present_write_(const struct cm_type *type, struct cm_map_
         cm_kept_bury_(held);
     }
     if (write->present == CM_PRESENT_REPLACE_) {
-        if (write->old)
-            memcpy(write->old, value, type->value_size);
+        supply->dropped = type->value_destroy && !write->old;
+        if (write->old || type->value_destroy)
+            memcpy(write->old ? write->old : write->scratch, value, type->value_size);
         memcpy(value, write->value, type->value_size);
         return CM_REPLACED;
     }
     if (write->present == CM_PRESENT_APPLY_) {
         /* A function that fails leaves the entry as it was. It works on the value itself, and the copy is for undoing:
-         * the other way round, what it has just stored in pieces would be loaded at once, for which processors wait. */
-        memcpy(write->scratch, value, type->value_size);
+         * the other way round, what it has just stored in pieces would be loaded at once, for which processors wait.
+         * What a value owns may be gone by then: such a function has to undo for itself. */
+        if (!type->value_destroy)
+            memcpy(write->scratch, value, type->value_size);
         cm_status status =
             cm_kept_call_(map, thread, hold, held->head, held->place, false, write->call, value, write->context);
-        if (CM_UNLIKELY(status < 0))
+        if (!type->value_destroy && CM_UNLIKELY(status < 0))
             memcpy(value, write->scratch, type->value_size);
         return status;
     }
-    if (write->now)
-        memcpy(write->now, value, type->value_size);
-    return CM_EXISTS;
+    cm_status copied = write->now ? cm_value_copy_(type, map, write->now, value) : CM_OK;
+    return type->value_clone && copied < 0 ? copied : CM_EXISTS;
 }
 
 /* What a write came to. */
@@ -501,7 +560,7 @@ CM_INLINE struct cm_written_ cm_map_write_pinned_(const struct cm_type *type, st
             return written;
         }
         if (held.place.bucket) {
-            written.status = cm_present_write_(type, map, thread, hold, &held, write);
+            written.status = cm_present_write_(type, map, thread, hold, &held, write, supply);
         } else if (write->absent != CM_ABSENT_FAIL_) {
             written.status = cm_held_insert_(type, map, thread, hold, &held, key, hash, write, supply);
             written.inserted = written.status == CM_OK;
@@ -509,7 +568,7 @@ CM_INLINE struct cm_written_ cm_map_write_pinned_(const struct cm_type *type, st
         cm_map_unlock_(map, thread, &held, calls);
         if (CM_LIKELY(!supply->lacking))
             return written;
-        if (!cm_map_supply_(map, type, held.table, supply->cache, cm_key_text_size_(type, key), &supply->text))
+        if (!cm_map_supply_(map, type, held.table, key, hash, supply))
             return written; /* CM_NOMEM */
         supply->lacking = false;
     }
@@ -517,15 +576,26 @@ CM_INLINE struct cm_written_ cm_map_write_pinned_(const struct cm_type *type, st
 
 CM_INLINE void cm_map_lend_a_hand_(const struct cm_type *type, struct cm_map_ *map)
 {
-    if (CM_UNLIKELY(cm_load_relaxed_(&map->work) != 0)) /* relaxed: a hint, looked at again by the next write */
+    if (!type->foreign &&
+        CM_UNLIKELY(cm_load_relaxed_(&map->work) != 0)) /* relaxed: a hint, looked at again by the next write */
         cm_map_help_(map, type);
+}
+
+/* Of owned values: one that was replaced, and one that was given and not taken, for the key was there. */
+CM_INLINE void cm_written_values_destroy_(const struct cm_type *type, struct cm_map_ *map,
+                                          const struct cm_write_ *write, struct cm_written_ written, bool dropped)
+{
+    if (dropped)
+        cm_value_destroy_(type, map, write->scratch);
+    if (write->value && write->present != CM_PRESENT_REPLACE_ && written.status >= 0 && !written.inserted)
+        cm_value_destroy_(type, map, write->value);
 }
 
 /* Finds the key and changes its value, or adds it, as `write` says; one atomic step. Locks one bucket. */
 CM_INLINE struct cm_written_ cm_map_write_(const struct cm_type *type, struct cm_map_ *map, const void *key,
                                            uint64_t hash, const struct cm_write_ *write)
 {
-    struct cm_supply_ supply = {NULL, NULL, NULL, false};
+    struct cm_supply_ supply = {NULL, NULL, NULL, false, false};
     struct cm_pin_ pin = cm_pin_enter_();
     struct cm_written_ written = {CM_NOMEM, false};
     if (cm_layout_has_nodes_(type) && write->absent != CM_ABSENT_FAIL_)
@@ -535,10 +605,10 @@ CM_INLINE struct cm_written_ cm_map_write_(const struct cm_type *type, struct cm
     if (CM_LIKELY(written.inserted))
         cm_map_count_(map, pin.thread, 1);
     cm_pin_leave_(pin);
-    if (type->key_text && CM_UNLIKELY(supply.text != NULL))
-        cm_pool_return_text_(&map->pool, &map->allocator, supply.text, cm_key_text_size_(type, key));
-    if (cm_layout_has_nodes_(type) && CM_UNLIKELY(supply.discarded != NULL))
-        cm_pool_retire_(&map->pool, &map->allocator, &map->waiters, pin.thread->index, supply.discarded);
+    if (cm_layout_has_nodes_(type) && CM_UNLIKELY(supply.prepared || supply.discarded))
+        cm_supply_end_(map, pin.thread, &supply);
+    if (type->value_destroy)
+        cm_written_values_destroy_(type, map, write, written, supply.dropped);
     cm_map_lend_a_hand_(type, map);
     return written;
 }
@@ -580,8 +650,11 @@ CM_INLINE cm_status cm_map_remove_(const struct cm_type *type, struct cm_map_ *m
     if (status == CM_OK)
         cm_map_count_(map, pin.thread, -1);
     cm_pin_leave_(pin);
-    if (node)
+    if (node) {
+        if (!old)
+            cm_value_destroy_(type, map, (char *)node + layout.node_value);
         cm_pool_retire_(&map->pool, &map->allocator, &map->waiters, pin.thread->index, node);
+    }
     cm_map_lend_a_hand_(type, map);
     return status;
 }

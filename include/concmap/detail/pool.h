@@ -29,7 +29,7 @@ CM_BEGIN_DECLS
 #define CM_NODE_STEP_ 16
 #define CM_NODE_CLASS_SHIFT_ 48
 #define CM_NODE_CLASS_ (UINT64_C(0xff) << CM_NODE_CLASS_SHIFT_)
-#define CM_NODE_LONG_ (UINT64_C(1) << 56) /* the key's text is a block of its own */
+#define CM_NODE_LONG_ (UINT64_C(1) << 56) /* the key owns memory: a long text, or what its clone function took */
 
 struct cm_node_ {
     uint64_t header;
@@ -47,6 +47,9 @@ struct cm_pool_ {
     struct cm_chunk_ *chunks;
     struct cm_node_ *orphans; /* retired by threads without a cache; wait until the map is destroyed */
     size_t chunk_bytes;       /* of chunks and long texts */
+    size_t key;               /* its offset in a node */
+    void (*key_destroy)(void *key, void *context); /* NULL: they are texts, or plain */
+    void *context;
 };
 
 /* The calling thread's cache, or NULL if there is no memory for one. May allocate. */
@@ -67,14 +70,14 @@ CM_API CM_COLD bool cm_pool_collect_(struct cm_pool_ *pool, const cm_allocator *
                                      uint32_t index);
 /* Bytes that wait for readers, of all threads. */
 CM_API size_t cm_pool_waiting_(const struct cm_pool_ *pool);
-/* Frees the long texts of retired nodes, and all chunks. The texts of living nodes are the caller's to free before. */
+/* Frees the keys of retired nodes, and all chunks. Those of living nodes are the caller's to free before. */
 CM_API void cm_pool_destroy_(struct cm_pool_ *pool, const cm_allocator *allocator);
 
 /* A text of its own for a key longer than the classes hold. */
 CM_API char *cm_pool_text_(struct cm_pool_ *pool, const cm_allocator *allocator, size_t size);
 CM_API void cm_pool_return_text_(struct cm_pool_ *pool, const cm_allocator *allocator, char *text, size_t size);
-/* Frees a node's long text, if it has one. */
-CM_API void cm_pool_free_text_(struct cm_pool_ *pool, const cm_allocator *allocator, struct cm_node_ *node);
+/* Gives back what a node's key owns, if it owns anything. */
+CM_API void cm_pool_free_key_(struct cm_pool_ *pool, const cm_allocator *allocator, struct cm_node_ *node);
 
 CM_INLINE size_t cm_node_class_(const struct cm_node_ *node)
 {

@@ -165,12 +165,12 @@ CM_INLINE unsigned cm_bucket_candidates_(const struct cm_type *type, const struc
 {
     if (layout.nodes)
         return cm_match_tag_(bucket, (uint32_t)cm_hash_tag_(hash));
-    if (type->key_bitwise && type->key_size == 8) {
+    if (type->key_bitwise && !type->foreign && type->key_size == 8) {
         uint64_t bits;
         memcpy(&bits, key, 8);
         return cm_match_u64_(bucket, bits, layout.slots);
     }
-    if (type->key_bitwise && type->key_size == 4) {
+    if (type->key_bitwise && !type->foreign && type->key_size == 4) {
         uint32_t bits;
         memcpy(&bits, key, 4);
         return cm_match_u32_(bucket, bits, layout.slots);
@@ -181,7 +181,7 @@ CM_INLINE unsigned cm_bucket_candidates_(const struct cm_type *type, const struc
 /* Whether a candidate may be taken or left by its bytes alone, without the user's equality. */
 CM_INLINE bool cm_keys_are_words_(const struct cm_type *type, const struct cm_layout_ layout)
 {
-    return !layout.nodes && type->key_bitwise && (type->key_size == 8 || type->key_size == 4);
+    return !layout.nodes && type->key_bitwise && !type->foreign && (type->key_size == 8 || type->key_size == 4);
 }
 
 /* Whether a candidate of word keys holds the key: what a search by halves leaves open. Relaxed: validated like the

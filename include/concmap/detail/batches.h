@@ -1,0 +1,134 @@
+/* The typed functions that work on many keys at a time. */
+#ifndef CONCMAP_DETAIL_BATCHES_H
+#define CONCMAP_DETAIL_BATCHES_H
+
+#include <concmap/detail/reads.h>
+#include <concmap/detail/writes.h>
+
+typedef enum cm_op_kind { CM_OP_GET, CM_OP_INSERT, CM_OP_PUT, CM_OP_UPDATE, CM_OP_UPSERT, CM_OP_REMOVE } cm_op_kind;
+
+#define CM_BATCHES_(how, name, Key, Value)                                                                             \
+    CM_INNER_(how, size_t, name##_get_many_in_,                                                                        \
+              (const name *map, const Key *keys, size_t n, bool *found, Value *values, cm_deadline deadline), {        \
+                  size_t hits = 0;                                                                                     \
+                  CM_BATCH_(&name##_type_, &map->core, i, n, hash, &keys[i], false, {                                  \
+                      Value *value = values ? &values[i] : NULL;                                                       \
+                      bool hit;                                                                                        \
+                      if (name##_type_.value_clone) {                                                                  \
+                          hit = name##_look_(map, &keys[i], hash, value, deadline) == CM_OK;                           \
+                      } else {                                                                                         \
+                          enum cm_read_ result = cm_map_glance_(&name##_type_, &map->core, &keys[i], hash, value);     \
+                          hit = result == CM_READ_HIT_;                                                                \
+                          if (CM_UNLIKELY(result == CM_READ_AGAIN_))                                                   \
+                              hit = name##_look_again_(map, keys[i], hash, value, deadline) == CM_OK;                  \
+                      }                                                                                                \
+                      if (found)                                                                                       \
+                          found[i] = hit;                                                                              \
+                      hits += hit;                                                                                     \
+                  });                                                                                                  \
+                  return hits;                                                                                         \
+              })                                                                                                       \
+    /* Looks n keys up, fetching ahead: found[i] and values[i] belong to keys[i]; both may be NULL, and the value of a \
+     * key that was not found is undefined. Returns the hits. Each look-up is atomic, the batch is not. */             \
+    CM_TWINS_OF_(how, size_t, name, get_many,                                                                          \
+                 (const name *map, const Key *keys, size_t n, bool *found, Value *values),                             \
+                 (map, keys, n, found, values))                                                                        \
+    CM_INNER_(how, size_t, name##_put_many_in_,                                                                        \
+              (name * map, const Key *keys, const Value *values, size_t n, cm_status *results, cm_deadline deadline),  \
+              {                                                                                                        \
+                  size_t done = 0;                                                                                     \
+                  CM_BATCH_(&name##_type_, &map->core, i, n, hash, &keys[i], true, {                                   \
+                      cm_status status = name##_write_(map, &keys[i], hash, CM_ABSENT_INSERT_, CM_PRESENT_REPLACE_,    \
+                                                       &values[i], NULL, NULL, NULL, NULL, deadline);                  \
+                      if (results)                                                                                     \
+                          results[i] = status;                                                                         \
+                      done += status >= 0;                                                                             \
+                  });                                                                                                  \
+                  return done;                                                                                         \
+              })                                                                                                       \
+    /* Puts n keys, in order, fetching ahead. `results` (may be NULL) takes what put would return. Returns how many    \
+     * succeeded. */                                                                                                   \
+    CM_TWINS_OF_(how, size_t, name, put_many,                                                                          \
+                 (name * map, const Key *keys, const Value *values, size_t n, cm_status *results),                     \
+                 (map, keys, values, n, results))                                                                      \
+    CM_INNER_(how, size_t, name##_update_many_in_,                                                                     \
+              (name * map, const Key *keys, size_t n, cm_status (*function)(Value *, void *), void *context,           \
+               cm_status *results, cm_deadline deadline),                                                              \
+              {                                                                                                        \
+                  size_t done = 0;                                                                                     \
+                  CM_BATCH_(&name##_type_, &map->core, i, n, hash, &keys[i], true, {                                   \
+                      cm_status status = name##_write_(map, &keys[i], hash, CM_ABSENT_FAIL_, CM_PRESENT_APPLY_, NULL,  \
+                                                       function, context, NULL, NULL, deadline);                       \
+                      if (results)                                                                                     \
+                          results[i] = status;                                                                         \
+                      done += status >= 0 && status != CM_ABSENT;                                                      \
+                  });                                                                                                  \
+                  return done;                                                                                         \
+              })                                                                                                       \
+    /* Updates n keys, in order, fetching ahead. Returns how many were present and succeeded. */                       \
+    CM_TWINS_OF_(how, size_t, name, update_many,                                                                       \
+                 (name * map, const Key *keys, size_t n, cm_status (*function)(Value *, void *), void *context,        \
+                  cm_status *results),                                                                                 \
+                 (map, keys, n, function, context, results))                                                           \
+    CM_INNER_(how, size_t, name##_remove_many_in_,                                                                     \
+              (name * map, const Key *keys, size_t n, Value *old, cm_status *results, cm_deadline deadline), {         \
+                  size_t done = 0;                                                                                     \
+                  CM_BATCH_(&name##_type_, &map->core, i, n, hash, &keys[i], true, {                                   \
+                      cm_status status = cm_map_remove_(&name##_type_, &map->core, &keys[i], hash, NULL, NULL,         \
+                                                        old ? &old[i] : NULL, deadline);                               \
+                      if (results)                                                                                     \
+                          results[i] = status;                                                                         \
+                      done += status == CM_OK;                                                                         \
+                  });                                                                                                  \
+                  return done;                                                                                         \
+              })                                                                                                       \
+    /* Removes n keys, in order, fetching ahead; old[i] (old may be NULL) takes the value. Returns how many there      \
+     * were. */                                                                                                        \
+    CM_TWINS_OF_(how, size_t, name, remove_many,                                                                       \
+                 (name * map, const Key *keys, size_t n, Value *old, cm_status *results),                              \
+                 (map, keys, n, old, results))                                                                         \
+    /* One operation of a mixed batch. GET, PUT and REMOVE leave the (old) value in `value`; INSERT and UPSERT take it \
+     * as the initial one; UPDATE and UPSERT run the function. */                                                      \
+    CM_SHOWN_(                                                                                                         \
+        how, typedef struct name##_op {                                                                                \
+            cm_op_kind kind;                                                                                           \
+            cm_status status;                                                                                          \
+            Key key;                                                                                                   \
+            Value value;                                                                                               \
+            cm_status (*function)(Value *, void *);                                                                    \
+            void *context;                                                                                             \
+        } name##_op;)                                                                                                  \
+    CM_LOCAL_(how, void, name##_apply_, (name * map, name##_op * op, uint64_t hash, cm_deadline deadline), {           \
+        if (op->kind == CM_OP_GET) {                                                                                   \
+            op->status = name##_look_(map, &op->key, hash, &op->value, deadline);                                      \
+            return;                                                                                                    \
+        }                                                                                                              \
+        if (op->kind == CM_OP_REMOVE) {                                                                                \
+            op->status = cm_map_remove_(&name##_type_, &map->core, &op->key, hash, NULL, NULL, &op->value, deadline);  \
+            return;                                                                                                    \
+        }                                                                                                              \
+        enum cm_absent_ absent = op->kind == CM_OP_UPDATE ? CM_ABSENT_FAIL_ : CM_ABSENT_INSERT_;                       \
+        enum cm_present_ present = op->kind == CM_OP_INSERT ? CM_PRESENT_KEEP_                                         \
+                                   : op->kind == CM_OP_PUT  ? CM_PRESENT_REPLACE_                                      \
+                                                            : CM_PRESENT_APPLY_;                                        \
+        Value value = op->value;                                                                                       \
+        Value scratch;                                                                                                 \
+        struct name##_call_ call = {op->function, op->context};                                                        \
+        struct cm_write_ write = {absent, present, &value, name##_run_, &call, &scratch, &op->value, NULL, deadline};  \
+        struct cm_written_ written = cm_map_write_(&name##_type_, &map->core, &op->key, hash, &write);                 \
+        bool upserted = op->kind == CM_OP_UPSERT && written.status >= 0 && !written.inserted;                          \
+        op->status = upserted ? CM_REPLACED : written.status;                                                          \
+    })                                                                                                                 \
+    CM_INNER_(how, size_t, name##_apply_many_in_, (name * map, name##_op * ops, size_t n, cm_deadline deadline), {     \
+        size_t done = 0;                                                                                               \
+        CM_BATCH_(&name##_type_, &map->core, i, n, hash, &ops[i].key, true, {                                          \
+            name##_apply_(map, &ops[i], hash, deadline);                                                               \
+            done += ops[i].status >= 0;                                                                                \
+        });                                                                                                            \
+        return done;                                                                                                   \
+    })                                                                                                                 \
+    /* Runs n operations of any kinds, in array order, fetching ahead; each gets its status. Returns how many did not  \
+     * fail. */                                                                                                        \
+    CM_TWINS_OF_(how, size_t, name, apply_many, (name * map, name##_op * ops, size_t n), (map, ops, n))
+
+#endif

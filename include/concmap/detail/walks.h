@@ -1,0 +1,93 @@
+/* The typed functions that walk over all entries. */
+#ifndef CONCMAP_DETAIL_WALKS_H
+#define CONCMAP_DETAIL_WALKS_H
+
+#include <concmap/detail/iter.h>
+#include <concmap/detail/typed.h>
+
+/* Runs the statement that follows for each entry, in `it.key` and `it.value`: copies. No lock is held: any call is
+ * allowed. Each key that is in the map throughout is visited once; keys that come or go meanwhile may be visited. */
+#define CM_FOREACH(name, map, it) CM_FOREACH_(name, map, it)
+#define CM_FOREACH_(name, map, it)                                                                                     \
+    for (name##_iter it __attribute__((cleanup(name##_iter_end))) = name##_iter_begin(map); name##_iter_next(&it);)
+
+#define CM_WALKS_(how, name, Key, Value)                                                                               \
+    CM_SHOWN_(                                                                                                         \
+        how, typedef struct name##_iter {                                                                              \
+            struct cm_iter_ core;                                                                                      \
+            Key key;                                                                                                   \
+            Value value;                                                                                               \
+            cm_status status; /* CM_NOMEM after an iteration that ended early */                                       \
+        } name##_iter;)                                                                                                \
+    /* Begins an iteration over one of `parts` disjoint parts of about the same size, for as many threads: 0 to parts  \
+     * - 1. Together they visit what one iteration would. iter_next says CM_INVALID of a part that there is not. */    \
+    CM_FUNCTION_(how, name##_iter, name##_part_begin, (const name *map, unsigned part, unsigned parts), {              \
+        name##_iter iter;                                                                                              \
+        memset((void *)&iter, 0, sizeof iter);                                                                         \
+        cm_iter_begin_(&iter.core, &map->core, part, parts);                                                           \
+        iter.status = iter.core.status;                                                                                \
+        return iter;                                                                                                   \
+    })                                                                                                                 \
+    /* Begins an iteration; see CM_FOREACH. Give it to one thread at a time, and end it. */                            \
+    CM_FUNCTION_(how, name##_iter, name##_iter_begin, (const name *map), { return name##_part_begin(map, 0, 1); })     \
+    CM_INNER_(how, bool, name##_iter_next_in_, (name##_iter * iter, cm_deadline deadline), {                           \
+        const char *entry = cm_iter_next_(&iter->core, &name##_type_, deadline);                                       \
+        iter->status = iter->core.status;                                                                              \
+        if (!entry)                                                                                                    \
+            return false;                                                                                              \
+        memcpy((void *)&iter->key, entry, sizeof(Key));                                                                \
+        memcpy((void *)&iter->value, entry + cm_iter_value_offset_(&name##_type_), name##_type_.value_size);           \
+        return true;                                                                                                   \
+    })                                                                                                                 \
+    /* Goes to the next entry; false at the end, or where `status` is a failure: after CM_BUSY and CM_TIMEOUT it can   \
+     * go on. Text keys are valid until the next step. */                                                              \
+    CM_TWINS_OF_(how, bool, name, iter_next, (name##_iter * iter), (iter))                                             \
+    /* Gives back what the iteration holds: memory, never a lock. */                                                   \
+    CM_FUNCTION_(how, void, name##_iter_end, (name##_iter * iter), { cm_iter_end_(&iter->core, &name##_type_); })      \
+    CM_INNER_(how, cm_status, name##_for_each_in_,                                                                     \
+              (const name *map, cm_status (*function)(const Key *, const Value *, void *), void *context,              \
+               cm_deadline deadline),                                                                                  \
+              {                                                                                                        \
+                  name##_iter iter = name##_iter_begin(map);                                                           \
+                  cm_status status = CM_OK;                                                                            \
+                  while (status >= 0 && name##_iter_next_in_(&iter, deadline))                                         \
+                      status = function(&iter.key, &iter.value, context);                                              \
+                  name##_iter_end(&iter);                                                                              \
+                  return status < 0 ? status : iter.status;                                                            \
+              })                                                                                                       \
+    /* Calls the function for each entry until it returns less than 0; returns that, CM_OK, CM_NOMEM, or why a wait    \
+     * was given up. As CM_FOREACH. */                                                                                 \
+    CM_TWINS_(how, name, for_each,                                                                                     \
+              (const name *map, cm_status (*function)(const Key *, const Value *, void *), void *context),             \
+              (map, function, context))                                                                                \
+    CM_INNER_(how, cm_status, name##_scan_in_,                                                                         \
+              (const name *map, uint64_t *cursor, size_t count,                                                        \
+               cm_status (*function)(const Key *, const Value *, void *), void *context, cm_deadline deadline),        \
+              {                                                                                                        \
+                  name##_iter iter = name##_iter_begin(map);                                                           \
+                  cm_status status = CM_OK;                                                                            \
+                  size_t seen = 0;                                                                                     \
+                  uint64_t from = iter.core.cursor = *cursor;                                                          \
+                  while (status >= 0 && (seen < count || iter.core.index < iter.core.count)) {                         \
+                      if (iter.core.index == iter.core.count)                                                          \
+                          from = iter.core.cursor;                                                                     \
+                      if (!name##_iter_next_in_(&iter, deadline))                                                      \
+                          break;                                                                                       \
+                      status = function(&iter.key, &iter.value, context);                                              \
+                      seen++;                                                                                          \
+                  }                                                                                                    \
+                  bool failed = status < 0 || iter.status < 0;                                                         \
+                  *cursor = failed ? from : iter.core.cursor;                                                          \
+                  name##_iter_end(&iter);                                                                              \
+                  return status < 0 ? status : iter.status;                                                            \
+              })                                                                                                       \
+    /* Calls the function for some `count` entries, those of a last bucket more, from *cursor on, and moves it behind  \
+     * them; 0 is the beginning, and the end. The cursor is only a number: it may be kept as long as the map lives,    \
+     * however the table changes. Each key present from a walk's beginning to its end is visited once; those of one    \
+     * bucket again, where the function returned less than 0, which ends the call. As for_each. */                     \
+    CM_TWINS_(how, name, scan,                                                                                         \
+              (const name *map, uint64_t *cursor, size_t count,                                                        \
+               cm_status (*function)(const Key *, const Value *, void *), void *context),                              \
+              (map, cursor, count, function, context))
+
+#endif

@@ -1,0 +1,45 @@
+/* Looking keys up by something of another type that hashes and compares alike.
+ *
+ *     CM_SHARDED_MAP(users, cm_str, struct user, cm_hash_str, cm_equal_str)
+ *     CM_LOOKUP_BY(users_by_path, users, struct path, path_hash, path_is_name)
+ *
+ * makes functions users_by_path_get(&map, path, &value), ..._contains, ..._update, ..._remove, ..._read, ..._write and
+ * so on: all that need a key to be there. The hash takes the map's seed and must give what the map's own gives for the
+ * key that it means; the equality is called as equal(const Other *, const Key *), with what is looked up first. */
+#ifndef CONCMAP_LOOKUP_H
+#define CONCMAP_LOOKUP_H
+
+#include <concmap/detail/guarded.h>
+#include <concmap/detail/reads.h>
+#include <concmap/detail/writes.h>
+
+/* Makes functions whose names begin with `view`, for maps of the type `name`, in this file. */
+#define CM_LOOKUP_BY(view, name, Other, hash_function, equal_function)                                                 \
+    typedef name##_read_guard view##_read_guard;                                                                       \
+    typedef name##_write_guard view##_write_guard;                                                                     \
+    CM_LOCAL_(cm_inline, uint64_t, view##_hash_, (const void *key, uint64_t seed),                                     \
+              { return hash_function((const Other *)key, seed); })                                                     \
+    CM_LOCAL_(cm_inline, bool, view##_equal_, (const void *sought, const void *key),                                   \
+              { return equal_function((const Other *)sought, (const name##_key_ *)key); })                             \
+    CM_DESCRIPTOR_(view, name, name##_key_, name##_value_, true, true, NULL)                                           \
+    CM_READS_(cm_inline, view, name, Other, name##_value_)                                                             \
+    CM_CHANGES_(cm_inline, view, name, Other, name##_value_)                                                           \
+    CM_READ_LOCKS_(cm_inline, view, name, Other, name##_value_)                                                        \
+    CM_LOCAL_(cm_inline, void, view##_read_end_, (name##_read_guard * guard), { name##_read_unlock(guard); })          \
+    CM_INNER_(                                                                                                         \
+        cm_inline, cm_status, view##_lock_,                                                                            \
+        (name * map, uint64_t hash, Other key, name##_write_guard * guard, enum cm_purpose_ purpose,                   \
+         cm_deadline deadline),                                                                                        \
+        {                                                                                                              \
+            guard->status = cm_entry_write_(&view##_type_, &map->core, &guard->core, &key, hash, purpose, deadline);   \
+            guard->value = NULL;                                                                                       \
+            if (guard->core.guard.thread) {                                                                            \
+                memcpy((void *)&guard->key, cm_guard_key_(&view##_type_, &guard->core.guard), sizeof guard->key);      \
+                guard->value = (name##_value_ *)(void *)cm_guard_value_(&view##_type_, &guard->core.guard);            \
+            }                                                                                                          \
+            return guard->status;                                                                                      \
+        })                                                                                                             \
+    CM_WRITE_LOCKS_(cm_inline, view, name, Other, name##_value_)                                                       \
+    CM_LOCAL_(cm_inline, void, view##_write_end_, (name##_write_guard * guard), { name##_write_unlock(guard); })
+
+#endif

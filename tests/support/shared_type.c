@@ -1,0 +1,5 @@
+/* The functions of the types that several files use. */
+#include "shared_type.h"
+
+CM_SHARDED_MAP_DEFINE(tallies, cm_str, uint64_t, cm_hash_str, cm_equal_str)
+CM_SHARDED_SET_DEFINE(marks, uint64_t, cm_hash_u64, cm_equal_u64)

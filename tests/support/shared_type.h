@@ -1,0 +1,10 @@
+/* A map and a set that several files use, defined in one of them. */
+#ifndef CONCMAP_TESTS_SHARED_TYPE_H
+#define CONCMAP_TESTS_SHARED_TYPE_H
+
+#include <concmap/sharded_set.h>
+
+CM_SHARDED_MAP_DECLARE(tallies, cm_str, uint64_t)
+CM_SHARDED_SET_DECLARE(marks, uint64_t)
+
+#endif
