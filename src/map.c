@@ -2,6 +2,7 @@
 #include <concmap/detail/map.h>
 
 #include <concmap/hash.h>
+#include <pthread.h>
 
 #include "platform.h"
 #include "table.h"
@@ -15,6 +16,72 @@ static struct cm_table_ *empty_table(void)
     return (struct cm_table_ *)(uintptr_t)&cm_empty_table_.header;
 }
 
+/* What a map is but for its table and its seed. */
+static void map_begin(struct cm_map_ *map, const struct cm_type *type, const cm_config *config)
+{
+    struct cm_layout_ layout = cm_layout_of_(type);
+    map->allocator = config->allocator ? *config->allocator : *cm_allocator_default();
+    map->shrinks = config->shrink;
+    map->limit = config->limit;
+    map->context = map->pool.context = config->context;
+    map->pool.node_size = layout.nodes ? layout.node_text : 0;
+    map->pool.alignment = layout.node_alignment;
+    map->pool.key = layout.node_key;
+    map->pool.key_destroy = type->key_destroy;
+    cm_platform_lockfree_memory_(map, sizeof *map);
+}
+
+uint64_t cm_map_start_(struct cm_map_ *map, const struct cm_type *type)
+{
+    static pthread_mutex_t starting = PTHREAD_MUTEX_INITIALIZER;
+    static const cm_config defaults;
+    pthread_mutex_lock(&starting);
+    if (!cm_load_relaxed_(&map->seed)) {
+        map_begin(map, type, &defaults);
+        cm_platform_tsan_release_(&map->seed);
+        cm_store_release_(&map->seed, cm_seed_random()); /* pairs with cm_map_seed_() */
+    }
+    pthread_mutex_unlock(&starting);
+    cm_platform_tsan_acquire_(&map->seed);
+    return map->seed;
+}
+
+struct cm_map_ *cm_map_create_(const struct cm_type *type, const cm_config *config, unsigned layout_version,
+                               size_t map_size, cm_status *status)
+{
+    const cm_allocator *allocator = config && config->allocator ? config->allocator : cm_allocator_default();
+    struct cm_map_ *map = allocator->allocate(allocator->context, sizeof *map, CM_ALIGNOF(struct cm_map_));
+    cm_status made = map ? cm_map_init_(map, type, config, layout_version, map_size) : CM_NOMEM;
+    if (map && made != CM_OK) {
+        allocator->deallocate(allocator->context, map, sizeof *map, CM_ALIGNOF(struct cm_map_));
+        map = NULL;
+    }
+    if (map)
+        map->shares = 1;
+    if (status)
+        *status = made;
+    return map;
+}
+
+void cm_map_share_(struct cm_map_ *map)
+{
+    cm_add_relaxed_(&map->shares, 1); /* relaxed: who shares is a user already */
+}
+
+void cm_map_release_(struct cm_map_ *map, const struct cm_type *type)
+{
+    if (!map)
+        return;
+    cm_platform_tsan_release_(&map->shares);
+    /* Release: what the others did comes before; acquire: for the last one. */
+    if (cm_add_acq_rel_(&map->shares, (uint64_t)-1) != 1)
+        return;
+    cm_platform_tsan_acquire_(&map->shares);
+    cm_allocator allocator = map->allocator;
+    cm_map_destroy_(map, type);
+    allocator.deallocate(allocator.context, map, sizeof *map, CM_ALIGNOF(struct cm_map_));
+}
+
 cm_status cm_map_init_(struct cm_map_ *map, const struct cm_type *type, const cm_config *config,
                        unsigned layout_version, size_t map_size)
 {
@@ -26,16 +93,8 @@ cm_status cm_map_init_(struct cm_map_ *map, const struct cm_type *type, const cm
     struct cm_layout_ layout = cm_layout_of_(type);
     memset(map, 0, sizeof *map);
     map->root = empty_table();
+    map_begin(map, type, config);
     map->seed = config->seed ? config->seed : cm_seed_random();
-    map->allocator = config->allocator ? *config->allocator : *cm_allocator_default();
-    map->shrinks = config->shrink;
-    map->limit = config->limit;
-    map->context = map->pool.context = config->context;
-    map->pool.node_size = layout.nodes ? layout.node_text : 0;
-    map->pool.alignment = layout.node_alignment;
-    map->pool.key = layout.node_key;
-    map->pool.key_destroy = type->key_destroy;
-    cm_platform_lockfree_memory_(map, sizeof *map);
     if (config->capacity == 0)
         return CM_OK;
     map->least_buckets = cm_table_buckets_for_(layout, config->capacity);
@@ -47,6 +106,7 @@ cm_status cm_map_init_(struct cm_map_ *map, const struct cm_type *type, const cm
 struct cm_table_ *cm_map_first_table_(struct cm_map_ *map, const struct cm_type *type, size_t entries)
 {
     struct cm_layout_ layout = cm_layout_of_(type);
+    cm_map_seed_(type, map);
     struct cm_table_ *made =
         cm_table_make_(map, layout, cm_table_buckets_for_(layout, entries ? entries : FIRST_ENTRIES));
     if (!made)
@@ -350,6 +410,7 @@ cm_status cm_map_reserve_(struct cm_map_ *map, const struct cm_type *type, size_
     uint64_t buckets = cm_table_buckets_for_(cm_layout_of_(type), entries);
     if (buckets == 0)
         return CM_NOMEM;
+    cm_map_seed_(type, map);
     if (buckets > cm_load_relaxed_(&map->least_buckets)) /* relaxed: of two that ask at once either will do */
         cm_store_relaxed_(&map->least_buckets, buckets);
     struct cm_pin_ pin = cm_pin_enter_();

@@ -67,7 +67,7 @@ static uint64_t poor_hash(const struct box *box, uint64_t seed)
 CM_SHARDED_MAP_OWNED(boxes, uint64_t, struct box, cm_hash_u64, cm_equal_u64, CM_PLAIN, CM_OWNED(box_clone, box_destroy))
 CM_SHARDED_MAP_OWNED(names, struct box, struct box, box_hash, box_equal, CM_OWNED(box_clone, box_destroy),
                      CM_OWNED(box_clone, box_destroy))
-CM_SHARDED_MAP_OWNED(keys, struct box, uint64_t, poor_hash, box_equal, CM_OWNED(box_clone, box_destroy), CM_PLAIN)
+CM_SHARDED_MAP_OWNED(handles, struct box, uint64_t, poor_hash, box_equal, CM_OWNED(box_clone, box_destroy), CM_PLAIN)
 CM_SHARDED_MAP_OWNED(texts, cm_str, struct box, cm_hash_str, cm_equal_str, CM_PLAIN, CM_OWNED(box_clone, box_destroy))
 
 static uint64_t drop(struct box box)
@@ -348,36 +348,36 @@ static void L9_a_map_destroys_what_it_has(void **state)
 static void keys_that_hold_pointers_are_found_and_given_back(void **state)
 {
     (void)state;
-    keys map;
+    handles map;
     cm_config own = config();
-    uint64_t value, seen = 0;
-    assert_int_equal(keys_init(&map, &own), CM_OK);
+    uint64_t value = 0, seen = 0;
+    assert_int_equal(handles_init(&map, &own), CM_OK);
     for (uint64_t i = 0; i < 60; i++) { /* long chains */
         struct box key = box_of(i);
-        assert_int_equal(keys_put(&map, key, i, NULL), CM_OK);
+        assert_int_equal(handles_put(&map, key, i, NULL), CM_OK);
         drop(key);
     }
     for (uint64_t i = 0; i < 60; i++) {
         struct box key = box_of(i);
-        assert_true(keys_get(&map, key, &value) && value == i);
-        keys_write_guard entry;
+        assert_true(handles_get(&map, key, &value) && value == i);
+        handles_write_guard entry;
         if (i % 2) {
-            assert_int_equal(keys_remove(&map, key, NULL), CM_OK);
-            assert_int_equal(keys_entry(&map, key, &entry), CM_OK);
-            assert_true(i % 4 == 1 || keys_entry_insert(&entry, i));
-            assert_int_equal(keys_entry_unlock(&entry), CM_OK);
+            assert_int_equal(handles_remove(&map, key, NULL), CM_OK);
+            assert_int_equal(handles_entry(&map, key, &entry), CM_OK);
+            assert_true(i % 4 == 1 || handles_entry_insert(&entry, i));
+            assert_int_equal(handles_entry_unlock(&entry), CM_OK);
         }
         drop(key);
     }
-    CM_FOREACH (keys, &map, it) {
+    CM_FOREACH (handles, &map, it) {
         assert_int_equal(*it.key.number, it.value);
         seen++;
     }
     assert_int_equal(seen, 45);
-    assert_int_equal(keys_settle(&map), CM_OK);
+    assert_int_equal(handles_settle(&map), CM_OK);
     assert_int_equal(all.live, 45); /* none waits any more */
-    assert_int_equal(keys_check(&map, NULL), CM_OK);
-    keys_destroy(&map);
+    assert_int_equal(handles_check(&map, NULL), CM_OK);
+    handles_destroy(&map);
     assert_int_equal(all.live, 0);
 }
 

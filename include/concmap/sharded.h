@@ -56,6 +56,12 @@
     CM_SHARDED_TYPE_(cm_define, name, Key, Value, hash_function, equal_function, key_owner, value_owner)               \
     CM_SHARDED_FUNCTIONS_(cm_define, name, Key, Value)
 
+/* A map of static storage needs no init:
+ *
+ *     static sessions map = CM_MAP_INITIALIZER;
+ *
+ * is a map with the default options. */
+
 #define CM_SHARDED_FUNCTIONS_(how, name, Key, Value)                                                                   \
     CM_SHARDED_LIFE_(how, name)                                                                                        \
     CM_READS_(how, name, name, Key, Value)                                                                             \
@@ -84,6 +90,19 @@
         return cm_map_init_((struct cm_map_ *)(void *)map, &name##_type_, config, CM_LAYOUT_VERSION_,                  \
                             sizeof(struct cm_map_));                                                                   \
     })                                                                                                                 \
+    /* The same in memory of its own, with one user: NULL, and `status` (may be NULL) says why. */                     \
+    CM_FUNCTION_(how, name *, name##_create, (const cm_config *config, cm_status *status), {                           \
+        return (name *)(void *)cm_map_create_(&name##_type_, config, CM_LAYOUT_VERSION_, sizeof(struct cm_map_),       \
+                                              status);                                                                 \
+    })                                                                                                                 \
+    /* Counts one more user of a map that was made by create, and is in use by the caller; returns it. */              \
+    CM_FUNCTION_(how, name *, name##_share, (name * map), {                                                            \
+        cm_map_share_(&map->core);                                                                                     \
+        return map;                                                                                                    \
+    })                                                                                                                 \
+    /* One user less: the last one destroys the map. NULL does nothing. */                                             \
+    CM_FUNCTION_(how, void, name##_release, (name * map),                                                              \
+                 { cm_map_release_(map ? &map->core : NULL, &name##_type_); })                                         \
     /* Gives everything back. Nobody may be in the map, nor come later. O(buckets) at most. */                         \
     CM_FUNCTION_(how, void, name##_destroy, (name * map), { cm_map_destroy_(&map->core, &name##_type_); })             \
     /* The number of entries: exact while no writer runs. Wait-free, O(threads). */                                    \

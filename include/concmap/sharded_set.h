@@ -34,6 +34,10 @@
     /* As of the map. */                                                                                               \
     CM_FUNCTION_(how, cm_status, name##_init, (name * set, const cm_config *config),                                   \
                  { return name##_as_init(set, config); })                                                              \
+    CM_FUNCTION_(how, name *, name##_create, (const cm_config *config, cm_status *status),                             \
+                 { return name##_as_create(config, status); })                                                         \
+    CM_FUNCTION_(how, name *, name##_share, (name * set), { return name##_as_share(set); })                            \
+    CM_FUNCTION_(how, void, name##_release, (name * set), { name##_as_release(set); })                                 \
     CM_FUNCTION_(how, void, name##_destroy, (name * set), { name##_as_destroy(set); })                                 \
     CM_FUNCTION_(how, size_t, name##_len, (const name *set), { return name##_as_len(set); })                           \
     CM_INNER_(how, cm_status, name##_clear_in_, (name * set, cm_deadline deadline),                                    \

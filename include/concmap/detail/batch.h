@@ -60,7 +60,7 @@ struct cm_batch_ {
 CM_INLINE void cm_batch_feed_(struct cm_batch_ *batch, const struct cm_type *type, const struct cm_map_ *map, size_t i,
                               const void *key, bool write)
 {
-    uint64_t hash = type->hash(key, map->seed);
+    uint64_t hash = type->hash(key, write ? cm_map_seed_(type, map) : cm_load_relaxed_(&map->seed));
     batch->hashes[i % CM_HASH_RING_] = hash;
     cm_bucket_prefetch_(type, map, hash, write);
 }

@@ -113,6 +113,7 @@ typedef enum cm_op_kind { CM_OP_GET, CM_OP_INSERT, CM_OP_PUT, CM_OP_UPDATE, CM_O
                                                             : CM_PRESENT_APPLY_;                                        \
         Value value = op->value;                                                                                       \
         Value scratch;                                                                                                 \
+        cm_value_clear_(&name##_type_, &scratch);                                                                      \
         struct name##_call_ call = {op->function, op->context};                                                        \
         struct cm_write_ write = {absent, present, &value, name##_run_, &call, &scratch, &op->value, NULL, deadline};  \
         struct cm_written_ written = cm_map_write_(&name##_type_, &map->core, &op->key, hash, &write);                 \

@@ -35,6 +35,7 @@ struct cm_map_ {
     int64_t other_count;          /* of threads without a count of their own */
     cm_allocator allocator;
     void *context;             /* of the functions that clone and destroy */
+    uint64_t shares;           /* of a map made by create: who may release it */
     struct cm_table_ *retired; /* wait for readers; owned by who holds `reclaiming` but for pushes */
     uint32_t reclaiming;
     uint32_t growing;        /* somebody is making the next table */
@@ -58,6 +59,13 @@ extern CM_API const struct cm_empty_table_ {
 CM_API cm_status cm_map_init_(struct cm_map_ *map, const struct cm_type *type, const cm_config *config,
                               unsigned layout_version, size_t map_size);
 CM_API void cm_map_destroy_(struct cm_map_ *map, const struct cm_type *type);
+/* Makes what the static initialiser could not, once; returns the seed. */
+CM_API CM_COLD uint64_t cm_map_start_(struct cm_map_ *map, const struct cm_type *type);
+/* A map in memory of its own, NULL: `*status` says why; one more and one less that use it. */
+CM_API CM_COLD struct cm_map_ *cm_map_create_(const struct cm_type *type, const cm_config *config,
+                                              unsigned layout_version, size_t map_size, cm_status *status);
+CM_API CM_COLD void cm_map_share_(struct cm_map_ *map);
+CM_API CM_COLD void cm_map_release_(struct cm_map_ *map, const struct cm_type *type);
 /* Makes the first table of an empty map, for so many entries; NULL: no memory. */
 CM_API CM_COLD struct cm_table_ *cm_map_first_table_(struct cm_map_ *map, const struct cm_type *type, size_t entries);
 /* A read that met writers too often: takes the bucket shared. */
@@ -104,6 +112,28 @@ CM_API cm_status cm_map_shrink_to_fit_(struct cm_map_ *map, const struct cm_type
 CM_API bool cm_map_step_(struct cm_map_ *map, const struct cm_type *type, size_t buckets);
 CM_API cm_status cm_map_settle_(struct cm_map_ *map, const struct cm_type *type);
 CM_API cm_status cm_map_check_(struct cm_map_ *map, const struct cm_type *type, const char **reason);
+
+/* A map that is not made yet: made by the first call that may add something. It has the default options. */
+#ifdef __cplusplus
+#define CM_MAP_INITIALIZER                                                                                             \
+    {                                                                                                                  \
+        {                                                                                                              \
+            (struct cm_table_ *)&cm_empty_table_.header                                                                \
+        }                                                                                                              \
+    }
+#else
+#define CM_MAP_INITIALIZER                                                                                             \
+    {                                                                                                                  \
+        .core = {.root = (struct cm_table_ *)&cm_empty_table_.header }                                                 \
+    }
+#endif
+
+/* The seed, of a map that is made by now. */
+CM_INLINE uint64_t cm_map_seed_(const struct cm_type *type, const struct cm_map_ *map)
+{
+    uint64_t seed = cm_load_acquire_(&map->seed); /* pairs with cm_map_start_() */
+    return CM_LIKELY(seed != 0) ? seed : cm_map_start_((struct cm_map_ *)(uintptr_t)map, type);
+}
 
 /* ---- counting ---- */
 
@@ -380,6 +410,13 @@ CM_INLINE size_t cm_text_class_(size_t size)
 CM_INLINE bool cm_key_owns_(const struct cm_type *type, const void *key)
 {
     return type->key_clone || cm_text_is_long_(cm_key_text_size_(type, key));
+}
+
+/* Room for a value that may have to be destroyed: compilers do not see that it is filled by then. */
+CM_INLINE void cm_value_clear_(const struct cm_type *type, void *value)
+{
+    if (type->value_destroy)
+        memset(value, 0, type->value_size);
 }
 
 /* Fills a fresh node, of a key that owns nothing; not the value. */

@@ -8,7 +8,10 @@
 /* `name` is the map's, or that of a view of it; Map is the map's type. */
 #define CM_READS_(how, name, Map, Key, Value)                                                                          \
     CM_LOCAL_(how, uint64_t, name##_hash_of_, (const Map *map, const Key *key),                                        \
-              { return name##_type_.hash(key, map->core.seed); })                                                      \
+              { return name##_type_.hash(key, cm_map_seed_(&name##_type_, &map->core)); })                             \
+    /* Of a map that is not made yet any number will do: it is empty. */                                               \
+    CM_LOCAL_(how, uint64_t, name##_hash_to_read_, (const Map *map, const Key *key),                                   \
+              { return name##_type_.hash(key, cm_load_relaxed_(&map->core.seed)); })                                   \
     CM_HIDDEN_(                                                                                                        \
         how, static __attribute__((noinline, unused)) cm_status name##_look_again_(                                    \
                  const Map *map, Key key, uint64_t hash, Value *value, cm_deadline deadline) {                         \
@@ -45,28 +48,28 @@
      * where waiting for a writer would never end, because it waits for a guard of the calling thread: who holds       \
      * guards asks by get_until. */                                                                                    \
     CM_FUNCTION_(how, bool, name##_get, (const Map *map, Key key, Value *value),                                       \
-                 { return name##_find_(map, &key, name##_hash_of_(map, &key), value, CM_FOREVER) == CM_OK; })          \
+                 { return name##_find_(map, &key, name##_hash_to_read_(map, &key), value, CM_FOREVER) == CM_OK; })     \
     CM_FUNCTION_(how, bool, name##_get_hashed, (const Map *map, uint64_t hash, Key key, Value *value),                 \
                  { return name##_find_(map, &key, hash, value, CM_FOREVER) == CM_OK; })                                \
     /* As get: CM_OK, CM_ABSENT, or CM_BUSY: a writer has the bucket. */                                               \
     CM_FUNCTION_(how, cm_status, name##_try_get, (const Map *map, Key key, Value *value), {                            \
         CM_CALLED_();                                                                                                  \
-        return name##_find_(map, &key, name##_hash_of_(map, &key), value, CM_TRY);                                     \
+        return name##_find_(map, &key, name##_hash_to_read_(map, &key), value, CM_TRY);                                \
     })                                                                                                                 \
     /* As get: CM_OK, CM_ABSENT, CM_TIMEOUT or CM_DEADLOCK. */                                                         \
     CM_FUNCTION_(how, cm_status, name##_get_until, (const Map *map, Key key, Value *value, cm_deadline deadline), {    \
         CM_CALLED_();                                                                                                  \
-        return name##_find_(map, &key, name##_hash_of_(map, &key), value, deadline);                                   \
+        return name##_find_(map, &key, name##_hash_to_read_(map, &key), value, deadline);                              \
     })                                                                                                                 \
     /* Whether the map has the key. As get. */                                                                         \
     CM_FUNCTION_(how, bool, name##_contains, (const Map *map, Key key),                                                \
-                 { return name##_find_(map, &key, name##_hash_of_(map, &key), NULL, CM_FOREVER) == CM_OK; })           \
+                 { return name##_find_(map, &key, name##_hash_to_read_(map, &key), NULL, CM_FOREVER) == CM_OK; })      \
     CM_FUNCTION_(how, bool, name##_contains_hashed, (const Map *map, uint64_t hash, Key key),                          \
                  { return name##_find_(map, &key, hash, NULL, CM_FOREVER) == CM_OK; })                                 \
     /* Fetches the key's bucket into the cache, for callers with a pipeline of their own. */                           \
     CM_FUNCTION_(how, void, name##_prefetch, (const Map *map, Key key), {                                              \
         struct cm_pin_ pin = cm_pin_enter_();                                                                          \
-        cm_bucket_prefetch_(&name##_type_, &map->core, name##_hash_of_(map, &key), false);                             \
+        cm_bucket_prefetch_(&name##_type_, &map->core, name##_hash_to_read_(map, &key), false);                        \
         cm_pin_leave_(pin);                                                                                            \
     })
 

@@ -21,6 +21,7 @@
                cm_deadline deadline),                                                                                  \
               {                                                                                                        \
                   Value scratch;                                                                                       \
+                  cm_value_clear_(&name##_type_, &scratch);                                                            \
                   struct name##_call_ call = {function, context};                                                      \
                   struct cm_write_ write = {absent, present, value, name##_run_, &call, &scratch, old, now, deadline}; \
                   struct cm_written_ written = cm_map_write_(&name##_type_, &map->core, key, hash, &write);            \
@@ -100,6 +101,7 @@
                   exchange.equal = equal;                                                                              \
                   exchange.expected = expected;                                                                        \
                   exchange.desired = &desired;                                                                         \
+                  cm_value_clear_(&name##_type_, &exchange.old);                                                       \
                   cm_status status = name##_update_in_(map, hash, key, name##_exchange_equal_, &exchange, deadline);   \
                   if (status >= 0)                                                                                     \
                       cm_value_destroy_(&name##_type_, &map->core, status == CM_REPLACED ? &exchange.old : &desired);  \
@@ -143,6 +145,7 @@
               {                                                                                                        \
                   struct name##_call_ call = {function, context};                                                      \
                   Value scratch;                                                                                       \
+                  cm_value_clear_(&name##_type_, &scratch);                                                            \
                   struct cm_write_ write = {                                                                           \
                       CM_ABSENT_INSERT_, CM_PRESENT_APPLY_, &initial, name##_run_, &call, &scratch, NULL, NULL,        \
                       deadline};                                                                                       \
