@@ -140,9 +140,10 @@ static void wait_pause(unsigned turn)
         cm_spin_hint_();
 }
 
-static struct waiting wait_begin(uint64_t *cell, bool exclusive, bool *nested)
+static struct waiting wait_begin(uint64_t *cell, bool exclusive, cm_waiters_ *waiters, bool *nested)
 {
-    struct waiting waiting = {.cell = cell, .want = {.exclusive = exclusive}, .thread = cm_thread_get_()};
+    struct waiting waiting = {
+        .cell = cell, .want = {.exclusive = exclusive, .waiters = waiters}, .thread = cm_thread_get_()};
     *nested = false;
     waiting.listed = waiting.thread->index != CM_STRANGER_ && cm_hold_any_(waiting.thread);
     if (!waiting.listed)
@@ -155,13 +156,25 @@ static struct waiting wait_begin(uint64_t *cell, bool exclusive, bool *nested)
     return waiting;
 }
 
+/* The hold by which the thread has frozen the map itself that it would change; NULL: it has not. */
+static const struct cm_hold_ *own_freeze(const struct waiting *waiting, const struct cm_wait_ *wait)
+{
+    bool bars = waiting->listed && waiting->want.exclusive && wait->reports;
+    return bars ? cm_hold_find_(waiting->thread, (const uint64_t *)(const void *)wait->waiters) : NULL;
+}
+
 int cm_cell_wait_(uint64_t *cell, bool exclusive, const struct cm_wait_ *wait)
 {
     bool nested;
-    struct waiting waiting = wait_begin(cell, exclusive, &nested);
+    struct waiting waiting = wait_begin(cell, exclusive, wait->waiters, &nested);
     struct cm_parking_ parking = {wait_blocked, &waiting, wait->waiters, wait->deadline, 0};
     if (nested)
         return CM_GOT_NESTED_;
+    const struct cm_hold_ *frozen = own_freeze(&waiting, wait);
+    if (frozen) {
+        cm_hold_tell_(waiting.thread, frozen);
+        return CM_DEADLOCK;
+    }
     if (!exclusive && waiting.want.own_readers == CM_READERS_)
         return CM_BUSY;
     for (unsigned turn = 0;; turn++) {

@@ -165,10 +165,29 @@ void cm_holds_swap_(uint32_t *a, uint32_t *b)
     pthread_mutex_unlock(&waits);
 }
 
+static void (*thaw_map)(uint32_t *waiters, size_t bucket_size);
+
+void cm_holds_thaw_by_(void (*thaw)(uint32_t *waiters, size_t bucket_size))
+{
+    pthread_mutex_lock(&waits);
+    thaw_map = thaw;
+    pthread_mutex_unlock(&waits);
+}
+
+static bool is_of_frozen_map(const struct cm_hold_ *hold)
+{
+    return hold->cell == (const uint64_t *)(const void *)hold->waiters;
+}
+
 /* Gives back one lock of a thread that ends. What it may have left half done is marked. */
 static void hold_end(struct cm_thread_ *thread, struct cm_hold_ *hold)
 {
     uint64_t *cell = (uint64_t *)(uintptr_t)hold->cell;
+    if (is_of_frozen_map(hold)) {
+        hold_clear(hold);
+        thaw_map(hold->waiters, hold->slot);
+        return;
+    }
     if (!hold->exclusive) {
         if (hold->traced)
             cm_value_return_(hold->lent);
@@ -237,9 +256,11 @@ void cm_waits_unlock_(void)
 
 static uint64_t searches;
 
-static bool holds_cell(struct cm_thread_ *thread, const uint64_t *cell)
+/* What the thread holds that the waiter waits for: the cell, or the whole map, frozen. */
+static struct cm_hold_ *hold_of(struct cm_thread_ *thread, const uint64_t *cell, const struct cm_want_ *want)
 {
-    return cm_hold_find_(thread, cell) != NULL;
+    struct cm_hold_ *hold = cm_hold_find_(thread, cell);
+    return hold || !want->exclusive ? hold : cm_hold_find_(thread, (const uint64_t *)(const void *)want->waiters);
 }
 
 /* The holders of a cell that wait themselves join the search. True: the searcher is one of the holders. A waiter that
@@ -251,7 +272,7 @@ static bool search_holders(struct cm_thread_ *self, struct cm_thread_ *waiter, s
     if (cell && !cm_cell_bars_(&waiter->want, cm_load_relaxed_(cell)))
         return false;
     for (struct cm_thread_ *thread = cm_thread_records_(); cell && thread; thread = thread->next) {
-        if (thread == waiter || !holds_cell(thread, cell))
+        if (thread == waiter || !hold_of(thread, cell, &waiter->want))
             continue;
         if (thread == self)
             return true;
@@ -299,7 +320,7 @@ static void circle_describe(struct cm_thread_ *self, struct cm_thread_ *circle, 
         if (thread->from == victim)
             holder = thread;
     }
-    const struct cm_hold_ *hold = cm_hold_find_(holder, victim->waits_for);
+    const struct cm_hold_ *hold = hold_of(holder, victim->waits_for, &victim->want);
     if (hold)
         victim->circle.held = cm_hold_site_(hold);
 }

@@ -77,13 +77,6 @@ static void copies_drop(struct cm_iter_ *iter, const struct cm_type *type)
     iter->count = iter->index = 0;
 }
 
-/* The part of the cursor's space that lies behind the cursor in its bucket, less one. */
-static uint64_t cursor_rest(const struct cm_table_ *table)
-{
-    unsigned bits = (unsigned)__builtin_popcountll(table->mask);
-    return bits ? (UINT64_C(1) << (64 - bits)) - 1 : UINT64_MAX;
-}
-
 static bool cursor_wants(const struct cm_iter_ *iter, uint64_t hash)
 {
     uint64_t point = cm_reverse_bits_(hash);
@@ -97,8 +90,8 @@ static cm_status chain_copy(const struct cm_type *type, const struct cm_table_ *
 {
     struct cm_layout_ layout = cm_layout_of_(type);
     char *text = iter->entries + count * cm_iter_stride_(type);
-    uint64_t rest = cursor_rest(table);
-    bool amid = (iter->cursor & rest) != 0 || (iter->cursor | rest) > iter->last;
+    uint64_t end = cm_cursor_end_(table, iter->cursor), rest = cm_cursor_end_(table, 0);
+    bool amid = (iter->cursor & rest) != 0 || end > iter->last;
     for (;;) {
         uint64_t state = cm_load_relaxed_(cm_bucket_state_(bucket));
         for (unsigned mask = cm_state_occupied_(state); mask; mask &= mask - 1) {
@@ -137,7 +130,7 @@ static struct cm_table_ *cursor_share(const struct cm_iter_ *iter, struct cm_lay
 
 static void cursor_advance(struct cm_iter_ *iter, const struct cm_table_ *table)
 {
-    uint64_t end = iter->cursor | cursor_rest(table);
+    uint64_t end = cm_cursor_end_(table, iter->cursor);
     iter->ended = end >= iter->last;
     iter->cursor = iter->ended ? 0 : end + 1;
 }

@@ -30,6 +30,7 @@
 
 #include <concmap/detail/batches.h>
 #include <concmap/detail/bulk.h>
+#include <concmap/detail/frozen.h>
 #include <concmap/detail/guarded.h>
 #include <concmap/detail/move.h>
 #include <concmap/detail/walks.h>
@@ -69,6 +70,7 @@
     CM_ADDITIONS_(how, name, Key, Value)                                                                               \
     CM_GUARDED_(how, name, Key, Value)                                                                                 \
     CM_WALKS_(how, name, Key, Value)                                                                                   \
+    CM_FREEZE_(how, name, Key, Value)                                                                                  \
     CM_BULK_(how, name, Key, Value)                                                                                    \
     CM_BATCHES_(how, name, Key, Value)
 

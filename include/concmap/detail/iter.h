@@ -28,6 +28,13 @@ CM_API void cm_iter_begin_(struct cm_iter_ *iter, const struct cm_map_ *map, uns
 CM_API bool cm_iter_fetch_(struct cm_iter_ *iter, const struct cm_type *type, cm_deadline deadline);
 CM_API void cm_iter_end_(struct cm_iter_ *iter, const struct cm_type *type);
 
+/* The last point of the cursor's space that is of the same bucket as the cursor. */
+CM_INLINE uint64_t cm_cursor_end_(const struct cm_table_ *table, uint64_t cursor)
+{
+    unsigned bits = (unsigned)__builtin_popcountll(table->mask);
+    return cursor | (bits ? (UINT64_C(1) << (64 - bits)) - 1 : UINT64_MAX);
+}
+
 CM_INLINE size_t cm_iter_value_offset_(const struct cm_type *type)
 {
     return cm_align_up_(type->key_size, type->value_alignment);

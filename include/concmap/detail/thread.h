@@ -43,6 +43,7 @@ struct cm_hold_block_ {
 struct cm_want_ {
     uint64_t own_readers; /* this thread's shares of the cell, as they count in the word */
     uint64_t asked_at;    /* the version when this waiter set PENDING */
+    uint32_t *waiters;    /* of the map */
     bool exclusive;
     bool asked;
 };
