@@ -71,8 +71,10 @@ cm_status cm_entry_reserve_(const struct cm_type *type, struct cm_map_ *map, str
                             struct cm_held_ *held, const void *key, enum cm_purpose_ purpose, struct cm_supply_ *supply)
 {
     bool fills = purpose == CM_FOR_ENTRY_;
-    if (fills && !cm_map_admit_(map))
+    if (fills && !cm_map_admit_(map)) {
+        supply->crowded = type->cached;
         return CM_FULL;
+    }
     cm_status status = place_reserve(type, map, entry, held, key, supply);
     if (fills && status != CM_OK)
         cm_map_dismiss_(map, 1);
@@ -88,7 +90,7 @@ static void count(struct cm_entry_ *entry, int64_t difference)
 /* A removed entry in node form is put again: its node is still being read. */
 static bool spare_renew(const struct cm_type *type, struct cm_entry_ *entry, const void *key)
 {
-    struct cm_supply_ supply = {NULL, NULL, NULL, false, false};
+    struct cm_supply_ supply = {.cache = NULL};
     struct cm_map_ *map = cm_guard_map_(&entry->guard);
     while (!(entry->spare = spare_take(type, map, key, entry->hash, &supply)))
         if (!supply.cache || !cm_map_supply_(map, type, entry->guard.table, key, entry->hash, &supply))
@@ -128,6 +130,7 @@ void cm_entry_remove_(const struct cm_type *type, struct cm_entry_ *entry, void 
         cm_value_destroy_(type, cm_guard_map_(&entry->guard), cm_guard_value_(type, &entry->guard));
     if (cm_layout_has_nodes_(type)) {
         struct cm_node_ *node = node_at(place_of(&entry->guard));
+        cm_cached_removed_(type, cm_guard_map_(&entry->guard), (const char *)node);
         node->header = (node->header & ~CM_ADDRESS_MASK_) | (uint64_t)(uintptr_t)entry->removed;
         entry->removed = node;
     }

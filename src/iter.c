@@ -98,6 +98,8 @@ static cm_status chain_copy(const struct cm_type *type, const struct cm_table_ *
             unsigned slot = (unsigned)__builtin_ctz(mask);
             if (amid && !cursor_wants(iter, cm_place_hash_(type, layout, iter->map, bucket, slot)))
                 continue;
+            if (cm_value_expired_(type, iter->map, cm_bucket_value_(type, layout, bucket, slot)))
+                continue;
             char *copy = iter->entries + iter->count * cm_iter_stride_(type);
             cm_status status = entry_copy(iter, type, copy, &text, bucket, slot);
             if (status < 0)

@@ -23,6 +23,7 @@ static void map_begin(struct cm_map_ *map, const struct cm_type *type, const cm_
     map->allocator = config->allocator ? *config->allocator : *cm_allocator_default();
     map->shrinks = config->shrink;
     map->limit = config->limit;
+    map->budget = config->budget;
     map->context = map->pool.context = config->context;
     map->pool.node_size = layout.nodes ? layout.node_text : 0;
     map->pool.alignment = layout.node_alignment;
@@ -90,6 +91,8 @@ cm_status cm_map_init_(struct cm_map_ *map, const struct cm_type *type, const cm
         return CM_INVALID;
     if (!config)
         config = &defaults;
+    if (config->budget && !type->cached)
+        return CM_INVALID;
     struct cm_layout_ layout = cm_layout_of_(type);
     memset(map, 0, sizeof *map);
     map->root = empty_table();
@@ -255,6 +258,7 @@ static bool node_prepare(struct cm_map_ *map, const struct cm_type *type, const 
         return false;
     }
     node->header = (hash & CM_ADDRESS_MASK_) | CM_NODE_LONG_;
+    cm_cached_begin_(type, (char *)node);
     supply->prepared = node;
     return true;
 }
@@ -298,9 +302,7 @@ cm_status cm_map_get_slow_(struct cm_map_ *map, const struct cm_type *type, stru
             return (cm_status)got;
         char *tail;
         struct cm_place_ place = cm_chain_find_(type, layout, head, key, hash, &tail);
-        cm_status status = place.bucket ? CM_OK : CM_ABSENT;
-        if (place.bucket && value)
-            status = cm_value_copy_(type, map, value, cm_bucket_value_(type, layout, place.bucket, place.slot));
+        cm_status status = cm_place_copy_(type, map, place, value);
         if (got != CM_GOT_NESTED_)
             cm_cell_unshare_hidden_(cell, &map->waiters);
         return status;
@@ -352,10 +354,13 @@ struct cleared {
     int64_t count;
 };
 
-static void cleared_add_bucket(struct cleared *cleared, struct cm_layout_ layout, char *bucket, unsigned occupied)
+static void cleared_add_bucket(struct cm_map_ *map, const struct cm_type *type, struct cleared *cleared, char *bucket,
+                               unsigned occupied)
 {
+    struct cm_layout_ layout = cm_layout_of_(type);
     for (unsigned mask = occupied; layout.nodes && mask; mask &= mask - 1) {
         struct cm_node_ *node = node_at(bucket, (unsigned)__builtin_ctz(mask));
+        cm_cached_removed_(type, map, (const char *)node);
         node->header = (node->header & ~CM_ADDRESS_MASK_) | (uint64_t)(uintptr_t)cleared->nodes;
         cleared->nodes = node;
     }
@@ -372,7 +377,7 @@ static cm_status bucket_clear(struct cm_map_ *map, const struct cm_type *type, s
     uint64_t state = cm_load_relaxed_(cm_bucket_state_(head));
     char *bucket = head;
     for (uint64_t look = state;;) {
-        cleared_add_bucket(cleared, layout, bucket, cm_state_occupied_(look));
+        cleared_add_bucket(map, type, cleared, bucket, cm_state_occupied_(look));
         char *link = look & CM_CHAINED_ ? *cm_bucket_link_(bucket, layout) : NULL;
         if (bucket != head)
             cm_overflow_give_(table, layout.bucket, bucket);

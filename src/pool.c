@@ -66,16 +66,16 @@ static size_t class_size(const struct cm_pool_ *pool, size_t node_class)
     return cm_align_up_(pool->node_size + node_class * CM_NODE_STEP_, pool->alignment);
 }
 
-static cm_str *node_text(struct cm_node_ *node)
+static cm_str *node_text(const struct cm_pool_ *pool, struct cm_node_ *node)
 {
-    return (cm_str *)(void *)(node + 1); /* a text key follows the header: see layout.h */
+    return (cm_str *)(void *)((char *)node + pool->key);
 }
 
 /* Bytes that a node keeps from use, with a long text of its own. */
 static size_t node_bytes(const struct cm_pool_ *pool, struct cm_node_ *node)
 {
     bool long_text = node->header & CM_NODE_LONG_ && !pool->key_destroy;
-    return class_size(pool, cm_node_class_(node)) + (long_text ? node_text(node)->len : 0);
+    return class_size(pool, cm_node_class_(node)) + (long_text ? node_text(pool, node)->len : 0);
 }
 
 struct cm_pool_cache_ *cm_pool_cache_of_(struct cm_pool_ *pool, const cm_allocator *allocator, uint32_t index)
@@ -214,7 +214,8 @@ void cm_pool_free_key_(struct cm_pool_ *pool, const cm_allocator *allocator, str
     if (pool->key_destroy)
         pool->key_destroy((char *)node + pool->key, pool->context);
     else
-        cm_pool_return_text_(pool, allocator, (char *)(uintptr_t)node_text(node)->data, node_text(node)->len);
+        cm_pool_return_text_(pool, allocator, (char *)(uintptr_t)node_text(pool, node)->data,
+                             node_text(pool, node)->len);
 }
 
 static void limbo_release(struct cm_pool_ *pool, const cm_allocator *allocator, cm_waiters_ *waiters,

@@ -15,7 +15,8 @@ typedef struct cm_config {
                    * through one counter of all threads */
     bool shrink;  /* true: the table becomes smaller when less than an eighth of its room is used, a bit at each removal
                    */
-    void *context; /* of the functions that clone and destroy keys and values */
+    size_t budget; /* of a cache (cache.h): what its entries may weigh together; 0: any amount */
+    void *context; /* of the functions that belong to the map's type: clone, destroy, those of a cache */
 } cm_config;
 
 #endif

@@ -15,20 +15,21 @@
 
 /* Makes functions whose names begin with `view`, for maps of the type `name`, in this file. */
 #define CM_LOOKUP_BY(view, name, Other, hash_function, equal_function)                                                 \
+    typedef Other view##_key_;                                                                                         \
     typedef name##_read_guard view##_read_guard;                                                                       \
     typedef name##_write_guard view##_write_guard;                                                                     \
     CM_LOCAL_(cm_inline, uint64_t, view##_hash_, (const void *key, uint64_t seed),                                     \
-              { return hash_function((const Other *)key, seed); })                                                     \
+              { return hash_function((const view##_key_ *)key, seed); })                                               \
     CM_LOCAL_(cm_inline, bool, view##_equal_, (const void *sought, const void *key),                                   \
-              { return equal_function((const Other *)sought, (const name##_key_ *)key); })                             \
+              { return equal_function((const view##_key_ *)sought, (const name##_key_ *)key); })                       \
     CM_DESCRIPTOR_(view, name, name##_key_, name##_value_, true, true, NULL)                                           \
-    CM_READS_(cm_inline, view, name, Other, name##_value_)                                                             \
-    CM_CHANGES_(cm_inline, view, name, Other, name##_value_)                                                           \
-    CM_READ_LOCKS_(cm_inline, view, name, Other, name##_value_)                                                        \
+    CM_READS_(cm_inline, view, name, view##_key_, name##_value_)                                                       \
+    CM_CHANGES_(cm_inline, view, name, view##_key_, name##_value_)                                                     \
+    CM_READ_LOCKS_(cm_inline, view, name, view##_key_, name##_value_)                                                  \
     CM_LOCAL_(cm_inline, void, view##_read_end_, (name##_read_guard * guard), { name##_read_unlock(guard); })          \
     CM_INNER_(                                                                                                         \
         cm_inline, cm_status, view##_lock_,                                                                            \
-        (name * map, uint64_t hash, Other key, name##_write_guard * guard, enum cm_purpose_ purpose,                   \
+        (name * map, uint64_t hash, view##_key_ key, name##_write_guard * guard, enum cm_purpose_ purpose,             \
          cm_deadline deadline),                                                                                        \
         {                                                                                                              \
             guard->status = cm_entry_write_(&view##_type_, &map->core, &guard->core, &key, hash, purpose, deadline);   \
@@ -39,7 +40,7 @@
             }                                                                                                          \
             return guard->status;                                                                                      \
         })                                                                                                             \
-    CM_WRITE_LOCKS_(cm_inline, view, name, Other, name##_value_)                                                       \
+    CM_WRITE_LOCKS_(cm_inline, view, name, view##_key_, name##_value_)                                                 \
     CM_LOCAL_(cm_inline, void, view##_write_end_, (name##_write_guard * guard), { name##_write_unlock(guard); })
 
 #endif

@@ -43,19 +43,19 @@
 /* The same with keys or values that own memory, or count references: each owner is CM_PLAIN or CM_OWNED(clone,
  * destroy), see type.h. */
 #define CM_SHARDED_MAP_OWNED(name, Key, Value, hash_function, equal_function, key_owner, value_owner)                  \
-    CM_SHARDED_TYPE_(cm_inline, name, Key, Value, hash_function, equal_function, key_owner, value_owner)               \
-    CM_SHARDED_FUNCTIONS_(cm_inline, name, Key, Value)
+    CM_SHARDED_TYPE_(cm_inline, name, Key, Value, hash_function, equal_function, key_owner, value_owner, CM_NO_CACHE_) \
+    CM_SHARDED_FUNCTIONS_(cm_inline, name, name##_key_, name##_value_)
 
 /* The same for a type that many files use: DECLARE in a header, and DEFINE in one C file that includes it. The calls
  * are functions of that file then, and not inlined in others. */
 #define CM_SHARDED_MAP_DECLARE(name, Key, Value)                                                                       \
-    CM_SHARDED_TYPE_(cm_declare, name, Key, Value, unused_, unused_, CM_PLAIN, CM_PLAIN)                               \
-    CM_SHARDED_FUNCTIONS_(cm_declare, name, Key, Value)
+    CM_SHARDED_TYPE_(cm_declare, name, Key, Value, unused_, unused_, CM_PLAIN, CM_PLAIN, CM_NO_CACHE_)                 \
+    CM_SHARDED_FUNCTIONS_(cm_declare, name, name##_key_, name##_value_)
 #define CM_SHARDED_MAP_DEFINE(name, Key, Value, hash_function, equal_function)                                         \
     CM_SHARDED_MAP_DEFINE_OWNED(name, Key, Value, hash_function, equal_function, CM_PLAIN, CM_PLAIN)
 #define CM_SHARDED_MAP_DEFINE_OWNED(name, Key, Value, hash_function, equal_function, key_owner, value_owner)           \
-    CM_SHARDED_TYPE_(cm_define, name, Key, Value, hash_function, equal_function, key_owner, value_owner)               \
-    CM_SHARDED_FUNCTIONS_(cm_define, name, Key, Value)
+    CM_SHARDED_TYPE_(cm_define, name, Key, Value, hash_function, equal_function, key_owner, value_owner, CM_NO_CACHE_) \
+    CM_SHARDED_FUNCTIONS_(cm_define, name, name##_key_, name##_value_)
 
 /* A map of static storage needs no init:
  *
@@ -74,13 +74,13 @@
     CM_BULK_(how, name, Key, Value)                                                                                    \
     CM_BATCHES_(how, name, Key, Value)
 
-#define CM_SHARDED_TYPE_(how, name, Key, Value, hash_function, equal_function, key_owner, value_owner)                 \
+#define CM_SHARDED_TYPE_(how, name, Key, Value, hash_function, equal_function, key_owner, value_owner, cache)          \
     CM_SHOWN_(                                                                                                         \
         how, typedef struct name { struct cm_map_ core; } name; typedef Key name##_key_; typedef Value name##_value_;) \
-    CM_ADAPTORS_(how, name, Key, Value, hash_function, equal_function, key_owner, value_owner)                         \
+    CM_ADAPTORS_(how, name, name##_key_, name##_value_, hash_function, equal_function, key_owner, value_owner, cache)  \
     CM_HIDDEN_(how, static uint64_t name##_move_(struct cm_map_ *map, struct cm_table_ *from,                          \
                                                  const struct cm_table_ *before, uint64_t begin, uint64_t end);        \
-               CM_DESCRIPTOR_(name, name, Key, Value, name##_key_bitwise_, false, name##_move_))                       \
+               CM_DESCRIPTOR_(name, name, name##_key_, name##_value_, name##_key_bitwise_, false, name##_move_))       \
     CM_HIDDEN_(                                                                                                        \
         how, static CM_COLD __attribute__((unused)) uint64_t name##_move_(                                             \
                  struct cm_map_ *map, struct cm_table_ *from, const struct cm_table_ *before, uint64_t begin,          \

@@ -11,17 +11,18 @@
 
 #define CM_SHARDED_SET(name, Key, hash_function, equal_function)                                                       \
     CM_SHARDED_MAP(name##_as, Key, cm_nothing, hash_function, equal_function)                                          \
-    CM_SET_FUNCTIONS_(cm_inline, name, Key)
+    CM_SET_FUNCTIONS_(cm_inline, name, name##_as_key_)
 
 /* As of the map (sharded.h): for a type that many files use. */
 #define CM_SHARDED_SET_DECLARE(name, Key)                                                                              \
-    CM_SHARDED_TYPE_(cm_types, name##_as, Key, cm_nothing, unused_, unused_, CM_PLAIN, CM_PLAIN)                       \
-    CM_SHARDED_FUNCTIONS_(cm_types, name##_as, Key, cm_nothing)                                                        \
-    CM_SET_FUNCTIONS_(cm_declare, name, Key)
+    CM_SHARDED_TYPE_(cm_types, name##_as, Key, cm_nothing, unused_, unused_, CM_PLAIN, CM_PLAIN, CM_NO_CACHE_)         \
+    CM_SHARDED_FUNCTIONS_(cm_types, name##_as, name##_as_key_, cm_nothing)                                             \
+    CM_SET_FUNCTIONS_(cm_declare, name, name##_as_key_)
 #define CM_SHARDED_SET_DEFINE(name, Key, hash_function, equal_function)                                                \
-    CM_SHARDED_TYPE_(cm_local, name##_as, Key, cm_nothing, hash_function, equal_function, CM_PLAIN, CM_PLAIN)          \
-    CM_SHARDED_FUNCTIONS_(cm_local, name##_as, Key, cm_nothing)                                                        \
-    CM_SET_FUNCTIONS_(cm_define, name, Key)
+    CM_SHARDED_TYPE_(cm_local, name##_as, Key, cm_nothing, hash_function, equal_function, CM_PLAIN, CM_PLAIN,          \
+                     CM_NO_CACHE_)                                                                                     \
+    CM_SHARDED_FUNCTIONS_(cm_local, name##_as, name##_as_key_, cm_nothing)                                             \
+    CM_SET_FUNCTIONS_(cm_define, name, name##_as_key_)
 
 #define CM_SET_FUNCTIONS_(how, name, Key)                                                                              \
     CM_SHOWN_(how, typedef name##_as name; typedef name##_as_iter name##_iter;)                                        \

@@ -5,6 +5,9 @@
 #include <concmap/status.h>
 #include <concmap/str.h>
 
+/* Why an entry left a cache. */
+typedef enum cm_eviction { CM_EVICTED_FULL, CM_EVICTED_EXPIRED } cm_eviction;
+
 struct cm_map_;
 struct cm_table_;
 
@@ -34,6 +37,11 @@ struct cm_type {
     void (*key_destroy)(void *key, void *context);
     cm_status (*value_clone)(void *to, const void *from, void *context);
     void (*value_destroy)(void *value, void *context);
+    /* Of caches (cache.h). */
+    bool cached;
+    bool (*expired)(const void *value, void *context);
+    size_t (*weigh)(const void *key, const void *value, void *context);
+    void (*evicted)(const void *key, const void *value, cm_eviction why, void *context);
 };
 
 /* How a map owns its keys, or its values: CM_PLAIN copies bytes; CM_OWNED(clone, destroy) calls
@@ -47,6 +55,34 @@ struct cm_type {
 #define CM_OWNER_CLONE_(clone, destroy, owned) clone
 #define CM_OWNER_DESTROY_(clone, destroy, owned) destroy
 #define CM_OWNER_IS_(clone, destroy, owned) owned
+
+/* The functions of a cache; none: the map is not one. */
+#define CM_CACHE_OF_(expired, weigh, evicted) (expired, weigh, evicted, 1)
+#define CM_NO_CACHE_ (cm_no_expiry, cm_no_weight, cm_no_eviction, 0)
+#define CM_CACHE_EXPIRED_(expired, weigh, evicted, is) expired
+#define CM_CACHE_WEIGH_(expired, weigh, evicted, is) weigh
+#define CM_CACHE_EVICTED_(expired, weigh, evicted, is) evicted
+#define CM_CACHE_IS_(expired, weigh, evicted, is) is
+
+/* For caches in which nothing expires, weighs anything, or is to be told. */
+CM_INLINE bool cm_no_expiry(const void *value, void *context)
+{
+    (void)value, (void)context;
+    return false;
+}
+
+/* As cm_no_expiry. */
+CM_INLINE size_t cm_no_weight(const void *key, const void *value, void *context)
+{
+    (void)key, (void)value, (void)context;
+    return 0;
+}
+
+/* As cm_no_expiry. */
+CM_INLINE void cm_no_eviction(const void *key, const void *value, cm_eviction why, void *context)
+{
+    (void)key, (void)value, (void)why, (void)context;
+}
 
 /* Never called. */
 CM_INLINE cm_status cm_plain_clone_(void *to, const void *from, void *context)

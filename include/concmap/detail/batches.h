@@ -14,7 +14,7 @@ typedef enum cm_op_kind { CM_OP_GET, CM_OP_INSERT, CM_OP_PUT, CM_OP_UPDATE, CM_O
                   CM_BATCH_(&name##_type_, &map->core, i, n, hash, &keys[i], false, {                                  \
                       Value *value = values ? &values[i] : NULL;                                                       \
                       bool hit;                                                                                        \
-                      if (name##_type_.value_clone) {                                                                  \
+                      if (name##_type_.value_clone || name##_type_.cached) {                                           \
                           hit = name##_look_(map, &keys[i], hash, value, deadline) == CM_OK;                           \
                       } else {                                                                                         \
                           enum cm_read_ result = cm_map_glance_(&name##_type_, &map->core, &keys[i], hash, value);     \

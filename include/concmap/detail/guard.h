@@ -243,11 +243,15 @@ CM_INLINE cm_status cm_entry_write_pinned_(const struct cm_type *type, struct cm
                                            struct cm_entry_ *entry, struct cm_hold_ *hold, const void *key,
                                            enum cm_purpose_ purpose, cm_deadline deadline, struct cm_supply_ *supply)
 {
+    const struct cm_layout_ layout = cm_layout_of_(type);
     for (;;) {
         struct cm_held_ held;
         cm_status status = (cm_status)cm_map_lock_(type, map, key, entry->hash, deadline, &held);
         if (CM_UNLIKELY(status != CM_OK))
             return status;
+        if (held.place.bucket && !(held.unusual && held.died) &&
+            cm_value_expired_(type, map, cm_bucket_value_(type, layout, held.place.bucket, held.place.slot)))
+            supply->expired = cm_held_expire_(type, map, &held, key, entry->hash);
         entry->present = held.place.bucket != NULL;
         if (!entry->present)
             status =
@@ -266,6 +270,12 @@ CM_INLINE cm_status cm_entry_write_pinned_(const struct cm_type *type, struct cm
             return status;
         }
         cm_map_unlock_(map, thread, &held, false);
+        if (type->cached && supply->crowded) {
+            supply->crowded = false;
+            if (!cm_map_evict_(map, type))
+                return status; /* CM_FULL */
+            continue;
+        }
         if (CM_LIKELY(!supply->lacking) || !cm_map_supply_(map, type, held.table, key, entry->hash, supply))
             return status;
         supply->lacking = false;
@@ -276,7 +286,7 @@ CM_INLINE cm_status cm_entry_write_(const struct cm_type *type, struct cm_map_ *
                                     const void *key, uint64_t hash, enum cm_purpose_ purpose, cm_deadline deadline)
 {
     struct cm_pin_ pin = cm_pin_enter_();
-    struct cm_supply_ supply = {NULL, NULL, NULL, false, false};
+    struct cm_supply_ supply = {NULL, NULL, NULL, false, false, false, NULL};
     struct cm_hold_ *hold = cm_hold_take_(pin.thread);
     cm_status status = CM_NOMEM;
     cm_entry_init_(entry, hash);
@@ -287,6 +297,8 @@ CM_INLINE cm_status cm_entry_write_(const struct cm_type *type, struct cm_map_ *
     cm_pin_leave_(pin);
     if (cm_layout_has_nodes_(type) && CM_UNLIKELY(supply.prepared != NULL))
         cm_supply_end_(map, pin.thread, &supply);
+    if (type->cached && supply.expired)
+        cm_map_evicted_(map, type, supply.expired, CM_EVICTED_EXPIRED);
     return status;
 }
 
@@ -297,6 +309,10 @@ CM_INLINE void cm_entry_leave_(const struct cm_type *type, struct cm_entry_ *ent
     char *head = cm_guard_head_(guard);
     uint64_t *cell = cm_bucket_state_(head);
     struct cm_map_ *map = cm_guard_map_(guard);
+    if (entry->present) {
+        struct cm_place_ place = {guard->hold->bucket, guard->hold->slot};
+        cm_cached_changed_(type, map, place);
+    }
     cm_hold_drop_(guard->thread, guard->hold); /* (H1) */
     if (CM_UNLIKELY(entry->spare || entry->removed || entry->admitted || cm_hold_any_(guard->thread) ||
                     (cm_load_relaxed_(cell) & CM_UNUSUAL_)))
@@ -304,6 +320,8 @@ CM_INLINE void cm_entry_leave_(const struct cm_type *type, struct cm_entry_ *ent
     else
         cm_cell_unlock_(cell, cm_load_relaxed_(cell), &map->waiters);
     guard->thread = NULL;
+    if (CM_UNLIKELY(cm_map_is_heavy_(type, map)))
+        cm_map_trim_(map, type);
     cm_map_lend_a_hand_(type, map);
 }
 

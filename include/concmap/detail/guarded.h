@@ -33,6 +33,14 @@
             return cm_guard_read_(&name##_type_, (struct cm_map_ *)(uintptr_t)&map->core, guard, &key, hash,           \
                                   deadline);                                                                           \
         })                                                                                                             \
+    CM_LOCAL_(how, void, name##_guard_expire_,                                                                         \
+              (const Map *map, const Key *key, uint64_t hash, name##_read_guard *guard), {                             \
+                  cm_value_hide_(guard->value);                                                                        \
+                  cm_guard_unshare_(&guard->core);                                                                     \
+                  cm_map_expire_((struct cm_map_ *)(uintptr_t)&map->core, &name##_type_, key, hash);                   \
+                  guard->value = NULL;                                                                                 \
+                  guard->status = CM_ABSENT;                                                                           \
+              })                                                                                                       \
     CM_INNER_(how, cm_status, name##_read_in_,                                                                         \
               (const Map *map, uint64_t hash, Key key, name##_read_guard *guard, cm_deadline deadline), {              \
                   char *value = NULL;                                                                                  \
@@ -49,6 +57,12 @@
                   if (CM_CHECKED && guard->core.thread && !guard->value) {                                             \
                       cm_guard_unshare_(&guard->core);                                                                 \
                       guard->status = CM_NOMEM;                                                                        \
+                  }                                                                                                    \
+                  if (guard->status == CM_OK && cm_value_expired_(&name##_type_, &map->core, guard->value)) {          \
+                      name##_guard_expire_(map, &key, hash, guard);                                                    \
+                  } else if (guard->status == CM_OK) {                                                                 \
+                      cm_cached_touch_(&name##_type_, cm_layout_of_(&name##_type_),                                    \
+                                       cm_guard_value_(&name##_type_, &guard->core));                                  \
                   }                                                                                                    \
                   return guard->status;                                                                                \
               })                                                                                                       \

@@ -3,7 +3,7 @@
  *   inline form   [ state | key | key | key ]        state and keys lie at the front of the first line, for one vector
  * compare; [ value | value | value | link ]   the bucket has 64, 128 or 256 bytes, at least 3 slots, and a link at its
  * end node form     [ state | slot x 6 | link ]        one line; a slot is a 16-bit tag above the 48-bit address of a
- * node node          [ header | key | value | text ]
+ * node node          [ header | (a cache's: weight, used) | key | value | text ]
  *
  * The layout depends on nothing but the type: not on the compiler's options, sanitizers or checked builds. */
 #ifndef CONCMAP_DETAIL_LAYOUT_H
@@ -66,7 +66,7 @@ CM_INLINE struct cm_layout_ cm_layout_of_(const struct cm_type *type)
     layout.keys = cm_align_up_(8, type->key_alignment);
     layout.values = cm_align_up_(layout.keys + layout.slots * type->key_size, type->value_alignment);
     layout.link = layout.bucket - 8;
-    layout.node_key = cm_align_up_(8, type->key_alignment);
+    layout.node_key = cm_align_up_(type->cached ? 24 : 8, type->key_alignment);
     layout.node_value = cm_align_up_(layout.node_key + type->key_size, type->value_alignment);
     layout.node_text = layout.node_value + type->value_size;
     layout.node_alignment = type->key_alignment > type->value_alignment ? type->key_alignment : type->value_alignment;

@@ -31,6 +31,9 @@ struct cm_map_ {
     uint64_t least_buckets;       /* below which it does not, because so much room was asked for */
     size_t limit;                 /* of entries; 0: none */
     size_t admitted;              /* where there is a limit: entries, and those that are being added */
+    size_t budget;                /* of a cache; 0: none */
+    uint64_t weight;              /* of its entries */
+    uint64_t hand;                /* of its clock */
     struct cm_per_thread_ counts; /* struct cm_count_ */
     int64_t other_count;          /* of threads without a count of their own */
     cm_allocator allocator;
@@ -99,6 +102,17 @@ struct cm_place_;
 CM_API CM_COLD struct cm_hold_ *cm_kept_died_at_(const uint64_t *cell, struct cm_place_ place);
 /* Forgets that the entry's holder has died. */
 CM_API CM_COLD void cm_kept_bury_(const struct cm_held_ *held);
+/* Removes an entry of a cache, one that expired if there is one under the hand. False: there is none that may go. */
+CM_API CM_COLD bool cm_map_evict_(struct cm_map_ *map, const struct cm_type *type);
+/* Evicts until the entries weigh no more than they may. */
+CM_API CM_COLD void cm_map_trim_(struct cm_map_ *map, const struct cm_type *type);
+/* Takes an expired entry out of a held bucket; cm_map_evicted_() follows without the lock. */
+CM_API CM_COLD struct cm_node_ *cm_held_expire_(const struct cm_type *type, struct cm_map_ *map, struct cm_held_ *held,
+                                                const void *key, uint64_t hash);
+CM_API CM_COLD void cm_map_evicted_(struct cm_map_ *map, const struct cm_type *type, struct cm_node_ *node,
+                                    cm_eviction why);
+/* Removes the key if its entry has expired. */
+CM_API CM_COLD void cm_map_expire_(struct cm_map_ *map, const struct cm_type *type, const void *key, uint64_t hash);
 /* Does a bounded part of what is pending: moves some buckets, or gives back some memory. */
 CM_API CM_COLD void cm_map_help_(struct cm_map_ *map, const struct cm_type *type);
 /* Counts for threads past the first segment, or without a count of their own. */
@@ -188,9 +202,55 @@ CM_INLINE void cm_map_dismiss_(struct cm_map_ *map, size_t entries)
         cm_sub_relaxed_(&map->admitted, entries);
 }
 
+/* ---- caches ---- */
+
+CM_INLINE bool cm_value_expired_(const struct cm_type *type, const struct cm_map_ *map, const void *value)
+{
+    return type->cached && type->expired(value, map->context);
+}
+
+/* Counts an entry's weight anew, under its bucket's lock; 0: it is about to be removed. */
+CM_INLINE void cm_cached_weigh_(struct cm_map_ *map, const char *node, uint64_t weight)
+{
+    struct cm_cached_ *cached = cm_cached_of_(node);
+    uint64_t difference = weight - cached->weight;
+    if (difference)
+        cm_add_relaxed_(&map->weight, difference); /* relaxed: only the number counts */
+    cached->weight = weight;
+}
+
+/* What an entry weighs with this value. */
+CM_INLINE uint64_t cm_cached_weight_(const struct cm_type *type, const struct cm_map_ *map, const char *node,
+                                     const void *value)
+{
+    return type->weigh(node + cm_layout_of_(type).node_key, value, map->context);
+}
+
+/* An entry was added or changed. */
+CM_INLINE void cm_cached_changed_(const struct cm_type *type, struct cm_map_ *map, struct cm_place_ place)
+{
+    if (!type->cached || map->budget == 0)
+        return;
+    const char *node = cm_slot_node_(*cm_bucket_slot_(place.bucket, place.slot));
+    cm_cached_weigh_(map, node, cm_cached_weight_(type, map, node, node + cm_layout_of_(type).node_value));
+}
+
+/* An entry is being removed. */
+CM_INLINE void cm_cached_removed_(const struct cm_type *type, struct cm_map_ *map, const char *node)
+{
+    if (type->cached && cm_cached_of_(node)->weight)
+        cm_cached_weigh_(map, node, 0);
+}
+
+CM_INLINE bool cm_map_is_heavy_(const struct cm_type *type, const struct cm_map_ *map)
+{
+    return type->cached && map->budget && cm_load_relaxed_(&map->weight) > map->budget;
+}
+
 /* ---- reading ---- */
 
 #define CM_READ_TRIES_ 3
+#define CM_EXPIRED_ 1000 /* a status of lookups in caches: the entry is there, and has to go */
 
 /* Copies the key's value without a lock, where it takes one look at one bucket; otherwise CM_READ_AGAIN_: the key may
  * lie in a chain or in the next table, or a writer came by. In a straight line, without a variable that has an address:
@@ -214,6 +274,7 @@ CM_INLINE enum cm_read_ cm_map_glance_(const struct cm_type *type, const struct 
             return CM_READ_AGAIN_;
         if (value && type->value_size)
             cm_copy_racing_(value, cm_bucket_value_(type, layout, head, slot), type->value_size);
+        cm_cached_touch_(type, layout, cm_bucket_value_(type, layout, head, slot));
         result = CM_READ_HIT_;
     }
     return CM_LIKELY(cm_cell_unchanged_(cm_bucket_state_(head), state)) ? result : CM_READ_AGAIN_;
@@ -244,6 +305,35 @@ CM_INLINE cm_status cm_map_look_(const struct cm_type *type, const struct cm_map
     return cm_map_get_slow_((struct cm_map_ *)(uintptr_t)map, type, table, key, hash, value, deadline);
 }
 
+/* Copies a value out of the map, for somebody else to own. */
+CM_INLINE cm_status cm_value_copy_(const struct cm_type *type, const struct cm_map_ *map, void *to, const void *from)
+{
+    if (type->value_clone)
+        return type->value_clone(to, from, map->context);
+    memcpy(to, from, type->value_size);
+    return CM_OK;
+}
+
+CM_INLINE void cm_value_destroy_(const struct cm_type *type, const struct cm_map_ *map, const void *value)
+{
+    if (type->value_destroy)
+        type->value_destroy((void *)(uintptr_t)value, map->context);
+}
+
+/* The same from a place under a lock, to `to` (may be NULL): CM_ABSENT if there is none; of a cache CM_EXPIRED_. */
+CM_INLINE cm_status cm_place_copy_(const struct cm_type *type, const struct cm_map_ *map, struct cm_place_ place,
+                                   void *to)
+{
+    const struct cm_layout_ layout = cm_layout_of_(type);
+    if (!place.bucket)
+        return CM_ABSENT;
+    const char *value = cm_bucket_value_(type, layout, place.bucket, place.slot);
+    if (cm_value_expired_(type, map, value))
+        return (cm_status)CM_EXPIRED_;
+    cm_cached_touch_(type, layout, value);
+    return to ? cm_value_copy_(type, map, to, value) : CM_OK;
+}
+
 /* Copies an owned value under its bucket's lock, where it cannot be destroyed meanwhile: CM_OK, CM_ABSENT, why the
  * clone failed, or why the wait was given up. Pinned by the caller. */
 CM_INLINE cm_status cm_map_clone_out_(const struct cm_type *type, const struct cm_map_ *const_map, const void *key,
@@ -258,10 +348,7 @@ CM_INLINE cm_status cm_map_clone_out_(const struct cm_type *type, const struct c
     if (CM_UNLIKELY(state & (CM_WRITER_ | CM_MOVED_ | CM_PENDING_)) || !cm_cell_try_share_(cell, state))
         return cm_map_get_slow_(map, type, table, key, hash, value, deadline);
     char *tail;
-    struct cm_place_ place = cm_chain_find_(type, layout, head, key, hash, &tail);
-    cm_status status = CM_ABSENT;
-    if (place.bucket)
-        status = type->value_clone(value, cm_bucket_value_(type, layout, place.bucket, place.slot), map->context);
+    cm_status status = cm_place_copy_(type, map, cm_chain_find_(type, layout, head, key, hash, &tail), value);
     cm_cell_unshare_(cell, &map->waiters);
     return status;
 }
@@ -389,6 +476,8 @@ struct cm_supply_ {
     struct cm_node_ *discarded; /* was in a slot, and may be seen by readers: to be retired */
     bool lacking;               /* memory: unlock, cm_map_supply_(), try again */
     bool dropped;               /* the value in `scratch` is to be destroyed */
+    bool crowded;               /* a cache is full: unlock, cm_map_evict_(), try again */
+    struct cm_node_ *expired;   /* was in the key's place */
 };
 
 CM_INLINE size_t cm_key_text_size_(const struct cm_type *type, const void *key)
@@ -445,24 +534,11 @@ CM_INLINE char *cm_supply_node_(const struct cm_type *type, struct cm_map_ *map,
     if (node || cm_key_owns_(type, key))
         return node;
     node = (char *)cm_pool_take_(&map->pool, supply->cache, cm_text_class_(cm_key_text_size_(type, key)));
-    if (CM_LIKELY(node != NULL))
+    if (CM_LIKELY(node != NULL)) {
         cm_node_fill_(type, cm_layout_of_(type), node, key, hash);
+        cm_cached_begin_(type, node);
+    }
     return node;
-}
-
-/* Copies a value out of the map, for somebody else to own. */
-CM_INLINE cm_status cm_value_copy_(const struct cm_type *type, const struct cm_map_ *map, void *to, const void *from)
-{
-    if (type->value_clone)
-        return type->value_clone(to, from, map->context);
-    memcpy(to, from, type->value_size);
-    return CM_OK;
-}
-
-CM_INLINE void cm_value_destroy_(const struct cm_type *type, const struct cm_map_ *map, const void *value)
-{
-    if (type->value_destroy)
-        type->value_destroy((void *)(uintptr_t)value, map->context);
 }
 
 /* Runs a function of the user, while the entry at `place` is listed as kept. */
@@ -475,6 +551,14 @@ CM_INLINE cm_status cm_kept_call_(struct cm_map_ *map, struct cm_thread_ *thread
     cm_status status = function(value, context);
     cm_hold_drop_(thread, hold);
     return status;
+}
+
+/* A value that weighs more than its cache may hold: what was handed out of it is taken back. */
+CM_INLINE cm_status cm_too_heavy_(const struct cm_type *type, struct cm_map_ *map, const struct cm_write_ *write)
+{
+    if (write->now)
+        cm_value_destroy_(type, map, write->now);
+    return CM_FULL;
 }
 
 /* Adds the key to a held chain that lacks it. The initialiser runs when nothing else can fail. */
@@ -516,13 +600,16 @@ CM_INLINE cm_status cm_held_add_(const struct cm_type *type, struct cm_map_ *map
         value = write->scratch;
     }
     cm_status copied = write->now ? cm_value_copy_(type, map, write->now, value) : CM_OK;
-    if (type->value_clone && CM_UNLIKELY(copied < 0)) {
+    if (type->cached && map->budget && cm_cached_weight_(type, map, node, value) > map->budget)
+        copied = copied < 0 ? copied : cm_too_heavy_(type, map, write);
+    if ((type->value_clone || type->cached) && CM_UNLIKELY(copied < 0)) {
         supply->dropped = value == write->scratch;
         cm_held_insert_undo_(type, map, held, node, place, supply);
         return copied;
     }
     memcpy(cm_bucket_value_(type, layout, place.bucket, place.slot), value, type->value_size);
     cm_bucket_flip_(place.bucket, CM_SLOT_BIT_(place.slot));
+    cm_cached_changed_(type, map, place);
     return CM_OK;
 }
 
@@ -531,8 +618,10 @@ CM_INLINE cm_status cm_held_insert_(const struct cm_type *type, struct cm_map_ *
                                     struct cm_hold_ *hold, const struct cm_held_ *held, const void *key, uint64_t hash,
                                     const struct cm_write_ *write, struct cm_supply_ *supply)
 {
-    if (CM_UNLIKELY(!cm_map_admit_(map)))
+    if (CM_UNLIKELY(!cm_map_admit_(map))) {
+        supply->crowded = supply->lacking = type->cached;
         return CM_FULL;
+    }
     cm_status status = cm_held_add_(type, map, thread, hold, held, key, hash, write, supply);
     if (CM_UNLIKELY(status < 0))
         cm_map_dismiss_(map, 1);
@@ -583,6 +672,7 @@ CM_INLINE struct cm_written_ cm_map_write_pinned_(const struct cm_type *type, st
                                                   uint64_t hash, const struct cm_write_ *write,
                                                   struct cm_thread_ *thread, struct cm_supply_ *supply)
 {
+    const struct cm_layout_ layout = cm_layout_of_(type);
     const bool calls = cm_write_calls_(write);
     struct cm_hold_ *hold = calls ? cm_hold_take_(thread) : NULL; /* now: nothing is allocated under the lock */
     struct cm_written_ nothing = {CM_NOMEM, false};
@@ -596,18 +686,32 @@ CM_INLINE struct cm_written_ cm_map_write_pinned_(const struct cm_type *type, st
             written.status = (cm_status)got;
             return written;
         }
+        if (held.place.bucket && !(held.unusual && held.died) &&
+            cm_value_expired_(type, map, cm_bucket_value_(type, layout, held.place.bucket, held.place.slot)))
+            supply->expired = cm_held_expire_(type, map, &held, key, hash);
         if (held.place.bucket) {
             written.status = cm_present_write_(type, map, thread, hold, &held, write, supply);
         } else if (write->absent != CM_ABSENT_FAIL_) {
             written.status = cm_held_insert_(type, map, thread, hold, &held, key, hash, write, supply);
             written.inserted = written.status == CM_OK;
         }
+        if (held.place.bucket && written.status >= 0)
+            cm_cached_changed_(type, map, held.place);
         cm_map_unlock_(map, thread, &held, calls);
+        if (type->cached && supply->expired)
+            cm_map_evicted_(map, type, supply->expired, CM_EVICTED_EXPIRED);
+        supply->expired = NULL;
         if (CM_LIKELY(!supply->lacking))
             return written;
+        supply->lacking = false;
+        if (type->cached && supply->crowded) {
+            supply->crowded = false;
+            if (!cm_map_evict_(map, type))
+                return written; /* CM_FULL */
+            continue;
+        }
         if (!cm_map_supply_(map, type, held.table, key, hash, supply))
             return written; /* CM_NOMEM */
-        supply->lacking = false;
     }
 }
 
@@ -632,7 +736,7 @@ CM_INLINE void cm_written_values_destroy_(const struct cm_type *type, struct cm_
 CM_INLINE struct cm_written_ cm_map_write_(const struct cm_type *type, struct cm_map_ *map, const void *key,
                                            uint64_t hash, const struct cm_write_ *write)
 {
-    struct cm_supply_ supply = {NULL, NULL, NULL, false, false};
+    struct cm_supply_ supply = {NULL, NULL, NULL, false, false, false, NULL};
     struct cm_pin_ pin = cm_pin_enter_();
     struct cm_written_ written = {CM_NOMEM, false};
     if (cm_layout_has_nodes_(type) && write->absent != CM_ABSENT_FAIL_)
@@ -646,6 +750,8 @@ CM_INLINE struct cm_written_ cm_map_write_(const struct cm_type *type, struct cm
         cm_supply_end_(map, pin.thread, &supply);
     if (type->value_destroy)
         cm_written_values_destroy_(type, map, write, written, supply.dropped);
+    if (CM_UNLIKELY(cm_map_is_heavy_(type, map)))
+        cm_map_trim_(map, type);
     cm_map_lend_a_hand_(type, map);
     return written;
 }
@@ -665,6 +771,10 @@ CM_INLINE cm_status cm_map_remove_(const struct cm_type *type, struct cm_map_ *m
     if (!condition || CM_LIKELY(hold != NULL))
         status = (cm_status)cm_map_lock_(type, map, key, hash, deadline, &held);
     if (CM_LIKELY(status == CM_OK)) {
+        struct cm_node_ *expired = NULL;
+        if (held.place.bucket && !(held.unusual && held.died) &&
+            cm_value_expired_(type, map, cm_bucket_value_(type, layout, held.place.bucket, held.place.slot)))
+            expired = cm_held_expire_(type, map, &held, key, hash);
         struct cm_place_ place = held.place;
         status = place.bucket ? CM_OK : CM_ABSENT;
         if (condition && place.bucket)
@@ -673,8 +783,10 @@ CM_INLINE cm_status cm_map_remove_(const struct cm_type *type, struct cm_map_ *m
         if (status == CM_OK) {
             if (old)
                 memcpy(old, cm_bucket_value_(type, layout, place.bucket, place.slot), type->value_size);
-            if (layout.nodes)
+            if (layout.nodes) {
                 node = (struct cm_node_ *)(void *)cm_slot_node_(*cm_bucket_slot_(place.bucket, place.slot));
+                cm_cached_removed_(type, map, (const char *)node);
+            }
             bool gaps = held.unusual || (condition && cm_kept_any_(&held));
             if (CM_UNLIKELY(gaps))
                 cm_kept_remove_(type, &held);
@@ -683,6 +795,8 @@ CM_INLINE cm_status cm_map_remove_(const struct cm_type *type, struct cm_map_ *m
             cm_map_dismiss_(map, 1);
         }
         cm_map_unlock_(map, pin.thread, &held, condition != NULL);
+        if (type->cached && expired)
+            cm_map_evicted_(map, type, expired, CM_EVICTED_EXPIRED);
     }
     if (status == CM_OK)
         cm_map_count_(map, pin.thread, -1);

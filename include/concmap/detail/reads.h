@@ -18,22 +18,36 @@
             return cm_map_look_(&name##_type_, &map->core, &key, hash, value, deadline);                               \
         })                                                                                                             \
     /* Pinned by the caller. What a try leaves that a writer disturbed is not the caller's to see. */                  \
-    CM_INNER_(how, cm_status, name##_look_,                                                                            \
+    CM_INNER_(how, cm_status, name##_look_at_,                                                                         \
               (const Map *map, const Key *key, uint64_t hash, Value *value, cm_deadline deadline), {                   \
-                  if (name##_type_.value_clone && value)                                                               \
+                  if (name##_type_.value_clone && (value || name##_type_.cached))                                      \
                       return cm_map_clone_out_(&name##_type_, &map->core, key, hash, value, deadline);                 \
+                  bool copies = value || name##_type_.cached;                                                          \
                   Value copy;                                                                                          \
-                  enum cm_read_ result = cm_map_glance_(&name##_type_, &map->core, key, hash, value ? &copy : NULL);   \
+                  enum cm_read_ result = cm_map_glance_(&name##_type_, &map->core, key, hash, copies ? &copy : NULL);  \
                   if (CM_UNLIKELY(result == CM_READ_AGAIN_)) {                                                         \
                       Value late;                                                                                      \
-                      cm_status status = name##_look_again_(map, *key, hash, value ? &late : NULL, deadline);          \
+                      cm_status status = name##_look_again_(map, *key, hash, copies ? &late : NULL, deadline);         \
+                      if (status == CM_OK && cm_value_expired_(&name##_type_, &map->core, &late))                      \
+                          return (cm_status)CM_EXPIRED_;                                                               \
                       if (status == CM_OK && value)                                                                    \
                           memcpy((void *)value, &late, sizeof(Value));                                                 \
                       return status;                                                                                   \
                   }                                                                                                    \
+                  if (result == CM_READ_HIT_ && cm_value_expired_(&name##_type_, &map->core, &copy))                   \
+                      return (cm_status)CM_EXPIRED_;                                                                   \
                   if (result == CM_READ_HIT_ && value)                                                                 \
                       memcpy((void *)value, &copy, sizeof(Value));                                                     \
                   return result == CM_READ_HIT_ ? CM_OK : CM_ABSENT;                                                   \
+              })                                                                                                       \
+    CM_INNER_(how, cm_status, name##_look_,                                                                            \
+              (const Map *map, const Key *key, uint64_t hash, Value *value, cm_deadline deadline), {                   \
+                  cm_status status = name##_look_at_(map, key, hash, value, deadline);                                 \
+                  if (name##_type_.cached && (int)status == CM_EXPIRED_) {                                             \
+                      cm_map_expire_((struct cm_map_ *)(uintptr_t)&map->core, &name##_type_, key, hash);               \
+                      status = CM_ABSENT;                                                                              \
+                  }                                                                                                    \
+                  return status;                                                                                       \
               })                                                                                                       \
     CM_INNER_(how, cm_status, name##_find_,                                                                            \
               (const Map *map, const Key *key, uint64_t hash, Value *value, cm_deadline deadline), {                   \

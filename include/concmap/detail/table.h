@@ -31,6 +31,7 @@
 #ifndef CONCMAP_DETAIL_TABLE_H
 #define CONCMAP_DETAIL_TABLE_H
 
+#include <concmap/detail/cached.h>
 #include <concmap/detail/cell.h>
 #include <concmap/detail/domain.h>
 #include <concmap/detail/layout.h>
@@ -231,6 +232,7 @@ CM_INLINE enum cm_read_ cm_chain_read_(const struct cm_type *type, char *head, u
             if (CM_LIKELY(found == CM_READ_HIT_)) {
                 if (value && type->value_size)
                     cm_copy_racing_(value, cm_bucket_value_(type, layout, bucket, slot), type->value_size);
+                cm_cached_touch_(type, layout, cm_bucket_value_(type, layout, bucket, slot));
                 return cm_cell_unchanged_(cm_bucket_state_(head), state) ? CM_READ_HIT_ : CM_READ_AGAIN_;
             }
             if (found == CM_READ_AGAIN_)

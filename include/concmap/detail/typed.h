@@ -45,7 +45,7 @@
 #define CM_SHOWN_cm_local(...)
 
 /* The adaptors that give functions of the type the shape that the generic algorithms call. */
-#define CM_ADAPTORS_(how, name, Key, Value, hash_function, equal_function, key_owner, value_owner)                     \
+#define CM_ADAPTORS_(how, name, Key, Value, hash_function, equal_function, key_owner, value_owner, cache)              \
     CM_LOCAL_(how, uint64_t, name##_hash_, (const void *key, uint64_t seed),                                           \
               { return hash_function((const Key *)key, seed); })                                                       \
     CM_LOCAL_(how, bool, name##_equal_, (const void *a, const void *b),                                                \
@@ -58,9 +58,15 @@
               { return CM_OWNER_CLONE_ value_owner((Value *)to, (const Value *)from, context); })                      \
     CM_LOCAL_(how, void, name##_value_destroy_, (void *value, void *context),                                          \
               { CM_OWNER_DESTROY_ value_owner((Value *)value, context); })                                             \
+    CM_LOCAL_(how, bool, name##_expired_, (const void *value, void *context),                                          \
+              { return CM_CACHE_EXPIRED_ cache((const Value *)value, context); })                                      \
+    CM_LOCAL_(how, size_t, name##_weigh_, (const void *key, const void *value, void *context),                         \
+              { return CM_CACHE_WEIGH_ cache((const Key *)key, (const Value *)value, context); })                      \
+    CM_LOCAL_(how, void, name##_evicted_, (const void *key, const void *value, cm_eviction why, void *context),        \
+              { CM_CACHE_EVICTED_ cache((const Key *)key, (const Value *)value, why, context); })                      \
     CM_HIDDEN_(how,                                                                                                    \
                enum {name##_key_bitwise_ = CM_IS_BITWISE_(equal_function), name##_key_owned_ = CM_OWNER_IS_ key_owner, \
-                     name##_value_owned_ = CM_OWNER_IS_ value_owner};)
+                     name##_value_owned_ = CM_OWNER_IS_ value_owner, name##_cached_ = CM_CACHE_IS_ cache};)
 
 /* The descriptor of a map's type, or of a view of it that looks keys up otherwise. */
 #define CM_DESCRIPTOR_(name, Map, Key, Value, bitwise, foreign, move)                                                  \
@@ -71,14 +77,18 @@
                                                 bitwise,                                                               \
                                                 CM_IS_TEXT_(Key),                                                      \
                                                 foreign,                                                               \
-                                                Map##_key_owned_ || Map##_value_owned_,                                \
+                                                Map##_key_owned_ || Map##_value_owned_ || Map##_cached_,               \
                                                 name##_hash_,                                                          \
                                                 name##_equal_,                                                         \
                                                 move,                                                                  \
                                                 Map##_key_owned_ ? Map##_key_clone_ : NULL,                            \
                                                 Map##_key_owned_ ? Map##_key_destroy_ : NULL,                          \
                                                 Map##_value_owned_ ? Map##_value_clone_ : NULL,                        \
-                                                Map##_value_owned_ ? Map##_value_destroy_ : NULL};
+                                                Map##_value_owned_ ? Map##_value_destroy_ : NULL,                      \
+                                                Map##_cached_,                                                         \
+                                                Map##_cached_ ? Map##_expired_ : NULL,                                 \
+                                                Map##_cached_ ? Map##_weigh_ : NULL,                                   \
+                                                Map##_cached_ ? Map##_evicted_ : NULL};
 
 /* A call that may wait, and its twins: try_VERB returns CM_BUSY instead of waiting, VERB_until CM_TIMEOUT past its
  * deadline. Any of them returns CM_DEADLOCK where waiting would never end. They are made of name_VERB_in_(...,
