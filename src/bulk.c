@@ -4,7 +4,8 @@
 cm_status cm_map_init_like_(struct cm_map_ *map, const struct cm_type *type, const struct cm_map_ *like,
                             size_t capacity)
 {
-    cm_config config = {.capacity = capacity,
+    cm_config config = {.capacity = like->fixed ? like->fixed : capacity,
+                        .fixed = like->fixed != 0,
                         .seed = like->seed,
                         .allocator = like->allocator.allocate ? &like->allocator : NULL,
                         .shrink = like->shrinks,

@@ -7,6 +7,7 @@
 #include "platform.h"
 #include "table.h"
 
+#define KEPT_APART 64   /* overflow buckets of a fixed map beyond what its entries may need */
 #define FIRST_ENTRIES 8 /* room in the first table of a map made without a capacity */
 
 /* ---- making and unmaking ---- */
@@ -23,6 +24,9 @@ static void map_begin(struct cm_map_ *map, const struct cm_type *type, const cm_
     map->allocator = config->allocator ? *config->allocator : *cm_allocator_default();
     map->shrinks = config->shrink;
     map->limit = config->limit;
+    if (config->fixed && (map->limit == 0 || map->limit > config->capacity))
+        map->limit = config->capacity;
+    map->fixed = config->fixed ? config->capacity : 0;
     map->budget = config->budget;
     map->context = map->pool.context = config->context;
     map->pool.node_size = layout.nodes ? layout.node_text : 0;
@@ -30,6 +34,14 @@ static void map_begin(struct cm_map_ *map, const struct cm_type *type, const cm_
     map->pool.key = layout.node_key;
     map->pool.key_destroy = type->key_destroy;
     cm_platform_lockfree_memory_(map, sizeof *map);
+}
+
+/* Overflow buckets for the worst hash: all entries in one chain. Guards may keep some places from use. */
+static bool overflow_fix(struct cm_map_ *map, const struct cm_type *type, struct cm_table_ *table)
+{
+    struct cm_layout_ layout = cm_layout_of_(type);
+    table->overflow_limit = UINT64_MAX; /* it never asks for growth */
+    return cm_overflow_supply_(map, table, layout, map->fixed / layout.slots + KEPT_APART);
 }
 
 uint64_t cm_map_start_(struct cm_map_ *map, const struct cm_type *type)
@@ -91,7 +103,7 @@ cm_status cm_map_init_(struct cm_map_ *map, const struct cm_type *type, const cm
         return CM_INVALID;
     if (!config)
         config = &defaults;
-    if (config->budget && !type->cached)
+    if ((config->budget && !type->cached) || (config->fixed && (config->capacity == 0 || cm_layout_has_nodes_(type))))
         return CM_INVALID;
     struct cm_layout_ layout = cm_layout_of_(type);
     memset(map, 0, sizeof *map);
@@ -103,7 +115,12 @@ cm_status cm_map_init_(struct cm_map_ *map, const struct cm_type *type, const cm
     map->least_buckets = cm_table_buckets_for_(layout, config->capacity);
     if (map->least_buckets == 0)
         return CM_NOMEM;
-    return cm_map_first_table_(map, type, config->capacity) ? CM_OK : CM_NOMEM;
+    struct cm_table_ *table = cm_map_first_table_(map, type, config->capacity);
+    if (!table || (config->fixed && !overflow_fix(map, type, table))) {
+        cm_map_destroy_(map, type);
+        return CM_NOMEM;
+    }
+    return CM_OK;
 }
 
 struct cm_table_ *cm_map_first_table_(struct cm_map_ *map, const struct cm_type *type, size_t entries)
@@ -273,7 +290,7 @@ bool cm_map_supply_(struct cm_map_ *map, const struct cm_type *type, struct cm_t
             (cm_key_owns_(type, key) && !node_prepare(map, type, key, hash, supply)))
             return false;
     }
-    return cm_overflow_has_(table, 1) || cm_overflow_supply_(map, table, layout, 1);
+    return cm_overflow_has_(table, 1) || (!map->fixed && cm_overflow_supply_(map, table, layout, 1));
 }
 
 void cm_supply_end_(struct cm_map_ *map, struct cm_thread_ *thread, struct cm_supply_ *supply)
@@ -314,7 +331,8 @@ cm_status cm_map_get_slow_(struct cm_map_ *map, const struct cm_type *type, stru
 
 void cm_map_count_slow_(struct cm_map_ *map, struct cm_thread_ *thread, int64_t difference)
 {
-    struct cm_count_ *count = cm_per_thread_make_(&map->counts, &map->allocator, thread->index, CM_APART);
+    struct cm_count_ *count =
+        map->fixed ? NULL : cm_per_thread_make_(&map->counts, &map->allocator, thread->index, CM_APART);
     if (count) {
         cm_count_add_(map, count, difference);
     } else {
@@ -416,6 +434,8 @@ cm_status cm_map_reserve_(struct cm_map_ *map, const struct cm_type *type, size_
     if (buckets == 0)
         return CM_NOMEM;
     cm_map_seed_(type, map);
+    if (map->fixed)
+        return entries > map->fixed ? CM_FULL : CM_OK;
     if (buckets > cm_load_relaxed_(&map->least_buckets)) /* relaxed: of two that ask at once either will do */
         cm_store_relaxed_(&map->least_buckets, buckets);
     struct cm_pin_ pin = cm_pin_enter_();

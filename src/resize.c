@@ -231,6 +231,8 @@ static uint64_t larger(uint64_t a, uint64_t b)
 
 cm_status cm_map_grow_(struct cm_map_ *map, const struct cm_type *type, uint64_t least)
 {
+    if (map->fixed)
+        return CM_OK;
     if (!tables_lock(map))
         return CM_BUSY;
     struct cm_table_ *table = newest_table(map);
@@ -282,7 +284,7 @@ static bool table_is_sparse(struct cm_map_ *map, const struct cm_type *type, con
 static void shrink_if_sparse(struct cm_map_ *map, const struct cm_type *type)
 {
     struct cm_table_ *table = cm_load_acquire_(&map->root);
-    if (!map->shrinks || !table_is_sparse(map, type, table) || !tables_lock(map))
+    if (!map->shrinks || map->fixed || !table_is_sparse(map, type, table) || !tables_lock(map))
         return;
     uint64_t wanted = cm_table_buckets_for_(cm_layout_of_(type), cm_map_len_(map) * 2);
     if (table_is_sparse(map, type, table)) /* still */
@@ -418,6 +420,8 @@ static bool map_finish_moving(struct cm_map_ *map, const struct cm_type *type)
 
 cm_status cm_map_shrink_to_fit_(struct cm_map_ *map, const struct cm_type *type)
 {
+    if (map->fixed)
+        return CM_OK;
     cm_store_relaxed_(&map->least_buckets, 0);
     for (unsigned tries = 0; tries < SETTLE_TRIES; tries++) {
         if (!map_finish_moving(map, type))

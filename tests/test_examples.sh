@@ -33,6 +33,9 @@ grep -q '"adds_up": true' <<<"$account" || fails "the account of sessions, as JS
 sums=$("$examples/parallel") || fails "parallel: status $?: $sums"
 grep -q '499999500000 by pthreads, 499999500000 by OpenMP' <<<"$sums" || fails "parallel: $sums"
 
+counted=$("$examples/connections") || fails "connections: status $?: $counted"
+grep -q ', 64 connections open at the end, 0 never freed' <<<"$counted" || fails "connections: $counted"
+
 refuses() {
     local status=0 message
     message=$("$@" 2>&1 >/dev/null) || status=$?

@@ -11,6 +11,13 @@ struct page {
 };
 
 CM_SHARDED_MAP(nums, uint64_t, uint64_t, cm_hash_u64, cm_equal_u64)
+static uint64_t same_hash(const uint64_t *key, uint64_t seed)
+{
+    (void)key, (void)seed;
+    return 0;
+}
+
+CM_SHARDED_MAP(twins, uint64_t, uint64_t, same_hash, cm_equal_u64)
 CM_SHARDED_MAP(pages, uint64_t, struct page, cm_hash_u64, cm_equal_u64)
 
 #define LIMIT 100
@@ -226,6 +233,93 @@ static void there_are_never_more(void **state)
     end(&crowd.map);
 }
 
+/* ---- fixed maps ---- */
+
+static void a_fixed_map_takes_any_keys_and_no_memory(void **state)
+{
+    (void)state;
+    struct failing_allocator memory;
+    twins_write_guard entry;
+    failing_allocator_init(&memory);
+    for (size_t room = 1; room < 200; room = room * 2 + 1) {
+        twins map;
+        memory.fail_all = false;
+        assert_int_equal(
+            twins_init(&map, &(cm_config){.capacity = room, .fixed = true, .allocator = &memory.allocator}), CM_OK);
+        size_t requests = memory.requests;
+        memory.fail_all = true;
+        for (size_t round = 0; round < 5; round++) {
+            for (uint64_t key = 0; key < room; key++)
+                assert_int_equal(twins_insert(&map, key + round * 7, key), CM_OK);
+            assert_int_equal(twins_insert(&map, 90000, 0), CM_FULL);
+            assert_int_equal(twins_entry(&map, 90000, &entry), CM_FULL);
+            assert_int_equal(twins_reserve(&map, room), CM_OK);
+            assert_int_equal(twins_reserve(&map, room + 1), CM_FULL);
+            assert_int_equal(twins_check(&map, NULL), CM_OK);
+            assert_int_equal(twins_len(&map), room);
+            for (uint64_t key = 0; key < room; key++)
+                assert_int_equal(twins_remove(&map, key + round * 7, NULL), CM_OK);
+            assert_int_equal(twins_entry(&map, 5, &entry), CM_OK);
+            assert_non_null(twins_entry_insert(&entry, 5));
+            assert_int_equal(twins_entry_unlock(&entry), CM_OK);
+            assert_int_equal(twins_clear(&map), CM_OK);
+            assert_int_equal(twins_shrink_to_fit(&map), CM_OK);
+        }
+        assert_int_equal(memory.requests, requests);
+        twins_destroy(&map);
+        assert_int_equal(memory.live_blocks, 0);
+    }
+}
+
+static void what_cannot_be_fixed_is_refused(void **state)
+{
+    (void)state;
+    struct failing_allocator memory;
+    pages large;
+    nums map;
+    assert_int_equal(pages_init(&large, &(cm_config){.capacity = 10, .fixed = true}), CM_INVALID);
+    assert_int_equal(nums_init(&map, &(cm_config){.fixed = true}), CM_INVALID);
+    failing_allocator_init(&memory);
+    for (size_t n = 1; n < 3; n++) {
+        failing_allocator_fail_at(&memory, n);
+        assert_int_equal(nums_init(&map, &(cm_config){.capacity = 1000, .fixed = true, .allocator = &memory.allocator}),
+                         CM_NOMEM);
+        assert_int_equal(memory.live_blocks, 0);
+    }
+}
+
+#define ROOM 500
+
+static size_t come_and_go_in_a_fixed_map(void *context, unsigned i)
+{
+    nums *map = context;
+    uint64_t random = 31 + i;
+    size_t wrong = 0;
+    for (size_t n = crew_scale(50000); n > 0; n--) {
+        uint64_t key = crew_random(&random) % (2 * ROOM);
+        cm_status status = n % 2 ? nums_put(map, key, n, NULL) : nums_remove(map, key, NULL);
+        wrong += status < 0 && status != CM_FULL;
+    }
+    return wrong;
+}
+
+static void many_threads_share_a_fixed_map(void **state)
+{
+    (void)state;
+    struct failing_allocator memory;
+    nums map;
+    failing_allocator_init(&memory);
+    assert_int_equal(nums_init(&map, &(cm_config){.capacity = ROOM, .fixed = true, .allocator = &memory.allocator}),
+                     CM_OK);
+    memory.fail_all = true;
+    size_t requests = memory.requests;
+    assert_int_equal(crew_run(4, come_and_go_in_a_fixed_map, &map), 0);
+    assert_int_equal(memory.requests, requests);
+    assert_int_equal(nums_check(&map, NULL), CM_OK);
+    assert_true(nums_len(&map) <= ROOM);
+    nums_destroy(&map);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -237,6 +331,9 @@ int main(void)
         cmocka_unit_test(failed_allocations_take_no_room),
         cmocka_unit_test(exactly_as_many_come_in_as_there_is_room_for),
         cmocka_unit_test(there_are_never_more),
+        cmocka_unit_test(a_fixed_map_takes_any_keys_and_no_memory),
+        cmocka_unit_test(what_cannot_be_fixed_is_refused),
+        cmocka_unit_test(many_threads_share_a_fixed_map),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

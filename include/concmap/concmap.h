@@ -2,6 +2,8 @@
 #ifndef CONCMAP_CONCMAP_H
 #define CONCMAP_CONCMAP_H
 
+#include <concmap/cache.h>
+#include <concmap/lookup.h>
 #include <concmap/sharded_set.h>
 
 #endif

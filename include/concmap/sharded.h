@@ -114,7 +114,7 @@
     /* Removes every entry that is there from beginning to end, a bucket at a time; keeps the table. What was removed  \
      * before a failure stays removed. O(buckets). */                                                                  \
     CM_TWINS_(how, name, clear, (name * map), (map))                                                                   \
-    /* Makes room for so many entries now, instead of bit by bit. CM_NOMEM. O(buckets). */                             \
+    /* Makes room for so many entries now, instead of bit by bit. CM_NOMEM, CM_FULL. O(buckets). */                    \
     CM_FUNCTION_(how, cm_status, name##_reserve, (name * map, size_t entries),                                         \
                  { return cm_map_reserve_(&map->core, &name##_type_, entries); })                                      \
     /* Makes the table as small as its entries allow, now; readers and writers go on. CM_NOMEM; CM_BUSY: a bucket that \

@@ -28,6 +28,7 @@ struct cm_map_ {
     cm_waiters_ waiters;          /* threads that wait for a cell of this map */
     uint32_t work;                /* not 0: growth or reclamation is pending, and writers should lend a hand */
     bool shrinks;                 /* by itself */
+    size_t fixed;                 /* entries that there is room for, for ever; 0: it grows */
     uint64_t least_buckets;       /* below which it does not, because so much room was asked for */
     size_t limit;                 /* of entries; 0: none */
     size_t admitted;              /* where there is a limit: entries, and those that are being added */
