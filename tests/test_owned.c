@@ -436,6 +436,44 @@ static void M1_nothing_is_lost_when_something_fails(void **state)
     }
 }
 
+static void L1_what_was_got_is_not_what_took_its_place(void **state)
+{
+    (void)state;
+    boxes map;
+    struct box got;
+    begin(&map, 10);
+    assert_true(boxes_get(&map, 5, &got));
+    assert_int_equal(boxes_remove(&map, 5, NULL), CM_OK);
+    for (uint64_t round = 0; round < 3000; round++) { /* until its node was used again */
+        assert_int_equal(boxes_put(&map, 100 + round % 3, box_of(round), NULL) >= 0, true);
+        assert_int_equal(boxes_remove(&map, 100 + round % 3, NULL), CM_OK);
+    }
+    assert_int_equal(*got.number, 5);
+    assert_int_equal(all.live, 10); /* nine in the map, and this one */
+    drop(got);
+    end(&map);
+}
+
+static void L2_other_maps_come_and_go_without_touching_what_is_held(void **state)
+{
+    (void)state;
+    boxes a;
+    boxes_read_guard held;
+    begin(&a, 10);
+    assert_int_equal(boxes_read(&a, 5, &held), CM_OK);
+    for (size_t round = 0; round < 20; round++) {
+        boxes b;
+        assert_int_equal(boxes_init(&b, &(cm_config){.context = &all}), CM_OK);
+        for (uint64_t key = 0; key < 3000; key++) /* tables and nodes are retired and given back meanwhile */
+            assert_true(boxes_put(&b, key, box_of(key), NULL) == CM_OK && (key % 2 || !boxes_remove(&b, key, NULL)));
+        boxes_settle(&b);
+        boxes_destroy(&b);
+        assert_int_equal(*held.value->number, 5);
+    }
+    assert_int_equal(boxes_read_unlock(&held), CM_OK);
+    end(&a);
+}
+
 /* ---- many threads ---- */
 
 #define KEYS 64
@@ -584,6 +622,8 @@ int main(void)
         cmocka_unit_test(L9_a_map_destroys_what_it_has),
         cmocka_unit_test(keys_that_hold_pointers_are_found_and_given_back),
         cmocka_unit_test(M1_nothing_is_lost_when_something_fails),
+        cmocka_unit_test(L1_what_was_got_is_not_what_took_its_place),
+        cmocka_unit_test(L2_other_maps_come_and_go_without_touching_what_is_held),
         cmocka_unit_test(a_value_lives_while_somebody_copies_it),
         cmocka_unit_test(a_key_lives_while_somebody_compares_it),
         cmocka_unit_test(texts_may_have_owned_values),

@@ -136,6 +136,35 @@ static void a_scan_survives_growth_and_shrinking(void **state)
     }
 }
 
+static size_t try_every_key(void *context, unsigned i)
+{
+    nums *map = context;
+    size_t wrong = 0;
+    (void)i;
+    for (uint64_t key = 0; key < KEYS; key++)
+        wrong += nums_try_put(map, key, key, NULL) != CM_REPLACED;
+    return wrong;
+}
+
+static void K3_a_walk_holds_no_lock_when_it_ends_or_is_broken_off(void **state)
+{
+    (void)state;
+    nums map;
+    size_t steps = 0;
+    fill(&map, KEYS);
+    nums_iter iter = nums_iter_begin(&map);
+    while (nums_iter_next(&iter))
+        if (++steps % 100 == 0)
+            assert_int_equal(crew_run(1, try_every_key, &map), 0); /* nor on its way */
+    assert_int_equal(crew_run(1, try_every_key, &map), 0);
+    nums_iter_end(&iter);
+    CM_FOREACH (nums, &map, it)
+        if (++steps % 10 == 0)
+            break;
+    assert_int_equal(crew_run(1, try_every_key, &map), 0);
+    nums_destroy(&map);
+}
+
 static void a_scan_of_what_became_empty_ends(void **state)
 {
     (void)state;
@@ -161,6 +190,7 @@ int main(void)
         cmocka_unit_test(a_scan_goes_on_where_its_number_says),
         cmocka_unit_test(a_scan_whose_function_fails_misses_nothing),
         cmocka_unit_test(a_scan_survives_growth_and_shrinking),
+        cmocka_unit_test(K3_a_walk_holds_no_lock_when_it_ends_or_is_broken_off),
         cmocka_unit_test(a_scan_of_what_became_empty_ends),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
