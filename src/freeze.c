@@ -123,6 +123,9 @@ static bool iter_next_bucket(struct cm_frozen_iter_ *iter, struct cm_layout_ lay
         const struct cm_table_ *table;
         iter->bucket = cursor_bucket(iter->frozen->table, layout, iter->cursor, &table);
         iter->cursor = cm_cursor_end_(table, iter->cursor) + 1;
+        uint64_t ahead = iter->cursor + (cm_cursor_end_(table, 0) + 1) * CM_GLANCE_AHEAD_;
+        for (size_t line = 0; line < layout.bucket; line += CM_LINE)
+            __builtin_prefetch(cm_table_bucket_(table, layout, cm_reverse_bits_(ahead)) + line);
         iter->ended = iter->cursor == 0;
     } else {
         return false;

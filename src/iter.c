@@ -183,7 +183,7 @@ static size_t iter_copy_bucket(struct cm_iter_ *iter, const struct cm_type *type
 
 void cm_iter_begin_(struct cm_iter_ *iter, const struct cm_map_ *map, unsigned part, unsigned parts)
 {
-    memset(iter, 0, sizeof *iter);
+    memset(iter, 0, offsetof(struct cm_iter_, buckets));
     iter->map = (struct cm_map_ *)(uintptr_t)map;
     iter->last = UINT64_MAX;
     iter->ended = part >= parts;
@@ -220,5 +220,6 @@ void cm_iter_end_(struct cm_iter_ *iter, const struct cm_type *type)
         iter->map->allocator.deallocate(iter->map->allocator.context, iter->entries, iter->bytes, 8);
     iter->entries = NULL;
     iter->bytes = 0;
+    iter->left = 0;
     iter->ended = true;
 }

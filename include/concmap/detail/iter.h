@@ -10,21 +10,32 @@
 
 CM_BEGIN_DECLS
 
+#define CM_GLANCE_BUCKETS_ 2 /* of a chain that are copied without a lock */
+#define CM_GLANCE_AHEAD_ 8   /* buckets that are fetched ahead */
+
 struct cm_iter_ {
     struct cm_map_ *map;
     uint64_t cursor;
     uint64_t last; /* of the cursor's space */
     bool ended;
     cm_status status; /* CM_NOMEM: stopped early, for a bucket could not be copied */
-    size_t index;     /* the next entry of the copy */
+    unsigned left;    /* slots of `buckets` that were not visited, CM_MAX_SLOTS_ for each */
+    size_t index;     /* the next entry of `entries` */
     size_t count;
-    char *entries; /* the copy: keys and values as in a node, then texts */
+    char *entries; /* copies made under a lock: keys and values as in a node, then texts */
     size_t bytes;  /* of its memory */
+    uint64_t buckets[CM_GLANCE_BUCKETS_ * CM_BUCKET_MOST_ / 8]; /* or copies of whole buckets, made without */
+};
+
+/* An entry's place in a copy. */
+struct cm_copied_ {
+    const char *key; /* NULL: there is none */
+    const char *value;
 };
 
 /* An iteration over part `part` of `parts` equal ones; CM_INVALID: there is no such part, and it ends at once. */
 CM_API void cm_iter_begin_(struct cm_iter_ *iter, const struct cm_map_ *map, unsigned part, unsigned parts);
-/* Copies the next bucket that has entries; false at the end, or where iter->status is a failure. */
+/* Copies the next bucket that has entries, under its lock; false at the end, or where iter->status is a failure. */
 CM_API bool cm_iter_fetch_(struct cm_iter_ *iter, const struct cm_type *type, cm_deadline deadline);
 CM_API void cm_iter_end_(struct cm_iter_ *iter, const struct cm_type *type);
 
@@ -45,12 +56,78 @@ CM_INLINE size_t cm_iter_stride_(const struct cm_type *type)
     return cm_align_up_(cm_iter_value_offset_(type) + type->value_size, 16);
 }
 
-/* The next entry's place in the copy, or NULL at the end. */
-CM_INLINE char *cm_iter_next_(struct cm_iter_ *iter, const struct cm_type *type, cm_deadline deadline)
+/* Copies the next bucket, and one of its chain, as they lie, without a lock. False: where that takes more. */
+CM_INLINE bool cm_iter_glance_(struct cm_iter_ *iter, const struct cm_type *type)
 {
-    if (iter->index == iter->count && !cm_iter_fetch_(iter, type, deadline))
-        return NULL;
-    return iter->entries + iter->index++ * cm_iter_stride_(type);
+    const struct cm_layout_ layout = cm_layout_of_(type);
+    if (layout.nodes)
+        return false;
+    struct cm_thread_ *self = cm_leaf_enter_();
+    const struct cm_table_ *table = cm_load_acquire_(&iter->map->root); /* as in cm_map_glance_() */
+    uint64_t rest = cm_cursor_end_(table, 0), end = iter->cursor | rest;
+    char *head = cm_table_bucket_(table, layout, cm_reverse_bits_(iter->cursor));
+    uint64_t *cell = cm_bucket_state_(head);
+    uint64_t state = cm_load_acquire_(cell);
+    bool done = !(state & (CM_WRITER_ | CM_MOVED_)) && !(iter->cursor & rest) && end <= iter->last;
+    unsigned left = cm_state_occupied_(state);
+    if (CM_LIKELY(done)) {
+        const char *ahead =
+            cm_table_bucket_(table, layout, cm_reverse_bits_(iter->cursor + (rest + 1) * CM_GLANCE_AHEAD_));
+        for (size_t line = 0; line < layout.bucket; line += CM_LINE)
+            __builtin_prefetch(ahead + line);
+        cm_copy_racing_(iter->buckets, head, layout.bucket);
+    }
+    if (done && (state & CM_CHAINED_)) {
+        /* Acquire: as in cm_chain_read_(). */
+        char *bucket = cm_load_acquire_(cm_bucket_link_(head, layout));
+        done = cm_cell_unchanged_(cell, state);
+        uint64_t look = done ? cm_load_acquire_(cm_bucket_state_(bucket)) : 0;
+        done &= !(look & CM_CHAINED_);
+        left |= cm_state_occupied_(look) << CM_MAX_SLOTS_;
+        if (done)
+            cm_copy_racing_(iter->buckets + layout.bucket / 8, bucket, layout.bucket);
+    }
+    done = done && cm_cell_unchanged_(cell, state);
+    cm_leaf_leave_(self);
+    if (CM_LIKELY(done)) {
+        iter->left = left;
+        iter->ended = end >= iter->last;
+        iter->cursor = iter->ended ? 0 : end + 1;
+    }
+    return done;
+}
+
+/* Copies the next bucket that has entries, in any way. */
+CM_INLINE bool cm_iter_refill_(struct cm_iter_ *iter, const struct cm_type *type, cm_deadline deadline)
+{
+    while (!iter->ended && iter->status >= 0 && cm_iter_glance_(iter, type))
+        if (iter->left)
+            return true;
+    return cm_iter_fetch_(iter, type, deadline);
+}
+
+/* Whether entries of the last bucket remain to be visited. */
+CM_INLINE bool cm_iter_is_amid_(const struct cm_iter_ *iter)
+{
+    return iter->left || iter->index < iter->count;
+}
+
+/* The next entry of the last bucket, which has some. */
+CM_INLINE struct cm_copied_ cm_iter_take_(struct cm_iter_ *iter, const struct cm_type *type)
+{
+    const struct cm_layout_ layout = cm_layout_of_(type);
+    struct cm_copied_ copied;
+    if (!layout.nodes && CM_LIKELY(iter->left != 0)) {
+        unsigned slot = (unsigned)__builtin_ctz(iter->left);
+        char *bucket = (char *)iter->buckets + slot / CM_MAX_SLOTS_ * layout.bucket;
+        iter->left &= iter->left - 1;
+        copied.key = cm_bucket_key_(type, layout, bucket, slot % CM_MAX_SLOTS_);
+        copied.value = cm_bucket_value_(type, layout, bucket, slot % CM_MAX_SLOTS_);
+    } else {
+        copied.key = iter->entries + iter->index++ * cm_iter_stride_(type);
+        copied.value = copied.key + cm_iter_value_offset_(type);
+    }
+    return copied;
 }
 
 CM_END_DECLS

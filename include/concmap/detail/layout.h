@@ -15,6 +15,7 @@
 #define CM_NODE_SLOTS_ 6
 #define CM_NODE_ALIGNMENT_ 16 /* of nodes at least; more where the key or the value asks for it */
 #define CM_MAX_SLOTS_ 8
+#define CM_BUCKET_MOST_ 256 /* bytes */
 
 struct cm_layout_ {
     bool nodes;

@@ -24,6 +24,8 @@
                       return cm_map_clone_out_(&name##_type_, &map->core, key, hash, value, deadline);                 \
                   bool copies = value || name##_type_.cached;                                                          \
                   Value copy;                                                                                          \
+                  if (copies && !value) /* compilers do not see that a hit fills it */                                 \
+                      memset((void *)&copy, 0, sizeof copy);                                                           \
                   enum cm_read_ result = cm_map_glance_(&name##_type_, &map->core, key, hash, copies ? &copy : NULL);  \
                   if (CM_UNLIKELY(result == CM_READ_AGAIN_)) {                                                         \
                       Value late;                                                                                      \

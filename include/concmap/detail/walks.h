@@ -23,20 +23,27 @@
      * - 1. Together they visit what one iteration would. iter_next says CM_INVALID of a part that there is not. */    \
     CM_FUNCTION_(how, name##_iter, name##_part_begin, (const name *map, unsigned part, unsigned parts), {              \
         name##_iter iter;                                                                                              \
-        memset((void *)&iter, 0, sizeof iter);                                                                         \
+        memset((void *)&iter.key, 0, sizeof iter.key);                                                                 \
+        memset((void *)&iter.value, 0, sizeof iter.value);                                                             \
         cm_iter_begin_(&iter.core, &map->core, part, parts);                                                           \
         iter.status = iter.core.status;                                                                                \
         return iter;                                                                                                   \
     })                                                                                                                 \
     /* Begins an iteration; see CM_FOREACH. Give it to one thread at a time, and end it. */                            \
     CM_FUNCTION_(how, name##_iter, name##_iter_begin, (const name *map), { return name##_part_begin(map, 0, 1); })     \
+    CM_HIDDEN_(                                                                                                        \
+        how,                                                                                                           \
+        static __attribute__((noinline, unused)) bool name##_iter_refill_(name##_iter *iter, cm_deadline deadline) {   \
+            bool filled = cm_iter_refill_(&iter->core, &name##_type_, deadline);                                       \
+            iter->status = iter->core.status;                                                                          \
+            return filled;                                                                                             \
+        })                                                                                                             \
     CM_INNER_(how, bool, name##_iter_next_in_, (name##_iter * iter, cm_deadline deadline), {                           \
-        const char *entry = cm_iter_next_(&iter->core, &name##_type_, deadline);                                       \
-        iter->status = iter->core.status;                                                                              \
-        if (!entry)                                                                                                    \
+        if (CM_UNLIKELY(!cm_iter_is_amid_(&iter->core)) && !name##_iter_refill_(iter, deadline))                       \
             return false;                                                                                              \
-        memcpy((void *)&iter->key, entry, sizeof(Key));                                                                \
-        memcpy((void *)&iter->value, entry + cm_iter_value_offset_(&name##_type_), name##_type_.value_size);           \
+        struct cm_copied_ copied = cm_iter_take_(&iter->core, &name##_type_);                                          \
+        memcpy((void *)&iter->key, copied.key, sizeof(Key));                                                           \
+        memcpy((void *)&iter->value, copied.value, name##_type_.value_size);                                           \
         return true;                                                                                                   \
     })                                                                                                                 \
     /* Goes to the next entry; false at the end, or where `status` is a failure: after CM_BUSY and CM_TIMEOUT it can   \
@@ -68,8 +75,8 @@
                   cm_status status = CM_OK;                                                                            \
                   size_t seen = 0;                                                                                     \
                   uint64_t from = iter.core.cursor = *cursor;                                                          \
-                  while (status >= 0 && (seen < count || iter.core.index < iter.core.count)) {                         \
-                      if (iter.core.index == iter.core.count)                                                          \
+                  while (status >= 0 && (seen < count || cm_iter_is_amid_(&iter.core))) {                              \
+                      if (!cm_iter_is_amid_(&iter.core))                                                               \
                           from = iter.core.cursor;                                                                     \
                       if (!name##_iter_next_in_(&iter, deadline))                                                      \
                           break;                                                                                       \
