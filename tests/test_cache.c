@@ -226,6 +226,10 @@ static void a_budget_is_kept(void **state)
     guard.value->weight = 700; /* it has grown: others make room */
     assert_int_equal(items_write_unlock(&guard), CM_OK);
     assert_true(map.core.weight <= 1000);
+    sum = 0;
+    CM_FOREACH (items, &map, it)
+        sum += it.value.weight;
+    assert_int_equal(sum, map.core.weight);
     assert_int_equal(items_clear(&map), CM_OK);
     assert_int_equal(map.core.weight, 0);
     end(&map);

@@ -165,6 +165,63 @@ static void K3_a_walk_holds_no_lock_when_it_ends_or_is_broken_off(void **state)
     nums_destroy(&map);
 }
 
+/* A value that is whole if both members agree. */
+struct twin {
+    uint64_t a, b;
+};
+
+CM_SHARDED_MAP(twins, uint64_t, struct twin, cm_hash_u64, cm_equal_u64)
+
+struct churn {
+    twins map;
+    uint32_t ended;
+};
+
+static cm_status count_both(struct twin *twin, void *context)
+{
+    (void)context;
+    twin->a++;
+    twin->b++;
+    return CM_OK;
+}
+
+static size_t churn_or_look(void *context, unsigned i)
+{
+    struct churn *churn = context;
+    size_t wrong = 0;
+    for (uint64_t n = 0; i < 2 && n < crew_scale(400000); n++) {
+        wrong += twins_update(&churn->map, n % 32, count_both, NULL) != CM_OK;
+        uint64_t key = 100 + (n % 2 ? n % 64 : n % 62) + 64 * i;
+        if (n % 2)
+            twins_remove(&churn->map, key, NULL); /* the last entry of the bucket takes its place */
+        else
+            wrong += twins_put(&churn->map, key, (struct twin){key, key}, NULL) < 0;
+    }
+    if (i < 2)
+        __atomic_add_fetch(&churn->ended, 1, __ATOMIC_RELEASE);
+    while (i >= 2 && __atomic_load_n(&churn->ended, __ATOMIC_ACQUIRE) < 2) {
+        uint64_t seen = 0;
+        CM_FOREACH (twins, &churn->map, it) {
+            wrong += it.value.a != it.value.b || (it.key >= 100 && it.value.a != it.key);
+            wrong += it.key < 32 && seen >> it.key & 1;
+            seen |= it.key < 32 ? UINT64_C(1) << it.key : 0;
+        }
+        wrong += seen != 0xffffffff;
+    }
+    return wrong;
+}
+
+static void a_walk_sees_whole_entries_while_others_write(void **state)
+{
+    (void)state;
+    struct churn churn = {.ended = 0};
+    assert_int_equal(twins_init(&churn.map, NULL), CM_OK);
+    for (uint64_t key = 0; key < 32; key++)
+        assert_int_equal(twins_put(&churn.map, key, (struct twin){0, 0}, NULL), CM_OK);
+    assert_int_equal(crew_run(4, churn_or_look, &churn), 0);
+    twins_destroy(&churn.map);
+}
+
 static void a_scan_of_what_became_empty_ends(void **state)
 {
     (void)state;
@@ -191,6 +248,7 @@ int main(void)
         cmocka_unit_test(a_scan_whose_function_fails_misses_nothing),
         cmocka_unit_test(a_scan_survives_growth_and_shrinking),
         cmocka_unit_test(K3_a_walk_holds_no_lock_when_it_ends_or_is_broken_off),
+        cmocka_unit_test(a_walk_sees_whole_entries_while_others_write),
         cmocka_unit_test(a_scan_of_what_became_empty_ends),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
