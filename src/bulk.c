@@ -31,9 +31,11 @@ static void tables_follow(struct cm_map_ *map)
 
 void cm_map_swap_(struct cm_map_ *a, struct cm_map_ *b)
 {
-    struct cm_map_ kept = *a;
-    *a = *b;
-    *b = kept;
+    struct cm_map_ first = *a, second = *b;
+    *a = second;
+    *b = first;
+    a->shares = first.shares, a->home = first.home;
+    b->shares = second.shares, b->home = second.home;
     tables_follow(a);
     tables_follow(b);
     cm_holds_swap_(&a->waiters, &b->waiters);

@@ -153,6 +153,8 @@ static struct waiting wait_begin(uint64_t *cell, bool exclusive, cm_waiters_ *wa
         *nested |= hold->exclusive;
         waiting.want.own_readers += hold->exclusive ? 0 : CM_READER_ONE_;
     }
+    if (!exclusive && cm_hold_find_(waiting.thread, (const uint64_t *)(const void *)waiters))
+        waiting.want.own_readers += CM_READER_ONE_; /* it has frozen the map */
     return waiting;
 }
 

@@ -3,6 +3,9 @@
 
 #include "platform.h"
 
+#define TURNS 3       /* of the hand: one forgets uses, one finds; others move the hand, too */
+#define BUSY_TURNS 50 /* where buckets were passed by because somebody was at work in them */
+
 static struct cm_node_ *node_at(struct cm_place_ place)
 {
     return (struct cm_node_ *)(void *)cm_slot_node_(*cm_bucket_slot_(place.bucket, place.slot));
@@ -47,11 +50,15 @@ void cm_map_expire_(struct cm_map_ *map, const struct cm_type *type, const void 
     struct cm_node_ *node = NULL;
     struct cm_layout_ layout = cm_layout_of_(type);
     struct cm_pin_ pin = cm_pin_enter_();
-    if (cm_map_lock_(type, map, key, hash, CM_TRY, &held) == CM_OK) { /* if it is held, somebody else will see it */
+    bool hushed = pin.thread->hushed; /* that it is this thread's own is no deadlock here */
+    pin.thread->hushed = pin.thread->index != CM_STRANGER_;
+    int got = cm_map_lock_(type, map, key, hash, CM_TRY, &held);
+    pin.thread->hushed = hushed;
+    if (got == CM_OK) { /* if it is held, somebody else will see it */
         if (held.place.bucket && !(held.unusual && held.died) &&
             cm_value_expired_(type, map, cm_bucket_value_(type, layout, held.place.bucket, held.place.slot)))
             node = cm_held_expire_(type, map, &held, key, hash);
-        cm_map_unlock_(map, pin.thread, &held, false);
+        cm_map_unlock_(type, map, pin.thread, &held, false);
     }
     cm_pin_leave_(pin);
     if (node)
@@ -103,13 +110,20 @@ static struct cm_place_ victim_find(const struct cm_type *type, struct cm_map_ *
 
 /* Takes an entry out of a bucket, unless it is held; NULL: none. */
 static struct cm_node_ *bucket_evict(const struct cm_type *type, struct cm_map_ *map, struct cm_table_ *table,
-                                     char *head, cm_eviction *why)
+                                     char *head, cm_eviction *why, bool *busy)
 {
     uint64_t *cell = cm_bucket_state_(head);
     struct cm_node_ *node = NULL;
-    if (!(cm_load_relaxed_(cell) & CM_OCCUPIED_) || !cm_cell_try_lock_(cell, CM_BARRED_ | CM_UNUSUAL_))
+    uint64_t word = cm_load_relaxed_(cell);
+    if (!(word & (CM_OCCUPIED_ | CM_CHAINED_)))
         return NULL;
+    if (!cm_cell_try_lock_(cell, CM_BARRED_ | CM_DIED_)) {
+        *busy |= (word & CM_WRITER_) != 0;
+        return NULL;
+    }
     cm_platform_tsan_acquire_(cell);
+    if (cm_load_relaxed_(cell) & CM_UNTIDY_)
+        cm_chain_tidy_(type, table, head);
     struct cm_place_ place = victim_find(type, map, head, why);
     if (place.bucket) {
         node = entry_leaves(type, map, place);
@@ -120,8 +134,8 @@ static struct cm_node_ *bucket_evict(const struct cm_type *type, struct cm_map_ 
     return node;
 }
 
-/* Moves the hand on by one bucket and looks there. `*turns` counts how often it has come round. */
-static struct cm_node_ *hand_move(const struct cm_type *type, struct cm_map_ *map, unsigned *turns, cm_eviction *why)
+/* Moves the hand on by one bucket and looks there. `*busy`: somebody was at work in it. */
+static struct cm_node_ *hand_move(const struct cm_type *type, struct cm_map_ *map, cm_eviction *why, bool *busy)
 {
     struct cm_layout_ layout = cm_layout_of_(type);
     uint64_t hand = cm_load_relaxed_(&map->hand);
@@ -130,12 +144,18 @@ static struct cm_node_ *hand_move(const struct cm_type *type, struct cm_map_ *ma
         if (cm_load_acquire_(cm_bucket_state_(head)) & CM_MOVED_)
             continue;
         uint64_t next = cm_cursor_end_(table, hand) + 1;
-        *turns += next == 0;
         cm_swap_if_relaxed_(&map->hand, &hand, next); /* relaxed: whoever is first; the others look here, too */
-        return bucket_evict(type, map, table, head, why);
+        return bucket_evict(type, map, table, head, why, busy);
     }
-    *turns += 1; /* the map is empty */
-    return NULL;
+    return NULL; /* the map is empty */
+}
+
+static uint64_t buckets_of(struct cm_map_ *map)
+{
+    uint64_t buckets = 0;
+    for (const struct cm_table_ *table = cm_load_acquire_(&map->root); table; table = cm_load_acquire_(&table->next))
+        buckets += table->mask + 1;
+    return buckets;
 }
 
 bool cm_map_evict_(struct cm_map_ *map, const struct cm_type *type)
@@ -143,8 +163,12 @@ bool cm_map_evict_(struct cm_map_ *map, const struct cm_type *type)
     struct cm_node_ *node = NULL;
     cm_eviction why = CM_EVICTED_FULL;
     struct cm_pin_ pin = cm_pin_enter_();
-    for (unsigned turns = 0; !node && turns < 3;) /* one that is begun, one that forgets uses, one that finds */
-        node = hand_move(type, map, &turns, &why);
+    bool busy = true;
+    for (unsigned turn = 0; !node && (turn < TURNS || (busy && turn < BUSY_TURNS)); turn++) {
+        busy = false;
+        for (uint64_t left = buckets_of(map); !node && left > 0; left--)
+            node = hand_move(type, map, &why, &busy);
+    }
     cm_pin_leave_(pin);
     if (node)
         cm_map_evicted_(map, type, node, why);

@@ -45,10 +45,15 @@ static cm_status cursor_share(struct cm_map_ *map, struct cm_layout_ layout, uin
     struct cm_wait_ wait = {&map->waiters, deadline, true};
     struct cm_pin_ pin = cm_pin_enter_();
     const struct cm_table_ *table = cm_load_acquire_(&map->root);
-    int got;
-    while ((got = cm_cell_wait_(cm_bucket_state_(cm_table_bucket_(table, layout, cm_reverse_bits_(*cursor))), false,
-                                &wait)) == CM_GOT_MOVED_)
-        table = cm_load_acquire_(&table->next);
+    int got = CM_GOT_MOVED_;
+    for (;; table = cm_load_acquire_(&table->next)) {
+        uint64_t *cell = cm_bucket_state_(cm_table_bucket_(table, layout, cm_reverse_bits_(*cursor)));
+        got = cm_cell_wait_(cell, false, &wait);
+        if (got == CM_GOT_NESTED_)
+            cm_hold_tell_(cm_thread_get_(), cm_hold_find_(cm_thread_get_(), cell));
+        if (got != CM_GOT_MOVED_)
+            break;
+    }
     if (got == CM_GOT_)
         *cursor = cm_cursor_end_(table, *cursor) + 1;
     cm_pin_leave_(pin);
@@ -136,10 +141,13 @@ static bool iter_next_bucket(struct cm_frozen_iter_ *iter, struct cm_layout_ lay
 
 struct cm_place_ cm_frozen_next_(struct cm_frozen_iter_ *iter, const struct cm_type *type)
 {
-    while (!iter->left)
-        if (!iter_next_bucket(iter, cm_layout_of_(type)))
-            return (struct cm_place_){NULL, 0};
-    struct cm_place_ place = {iter->bucket, (unsigned)__builtin_ctz(iter->left)};
-    iter->left &= iter->left - 1;
-    return place;
+    for (;;) {
+        while (!iter->left)
+            if (!iter_next_bucket(iter, cm_layout_of_(type)))
+                return (struct cm_place_){NULL, 0};
+        struct cm_place_ place = {iter->bucket, (unsigned)__builtin_ctz(iter->left)};
+        iter->left &= iter->left - 1;
+        if (!cm_value_expired_(type, iter->frozen->map, cm_place_value_(type, place)))
+            return place;
+    }
 }

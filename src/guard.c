@@ -235,12 +235,15 @@ cm_status cm_guard_downgrade_(const struct cm_type *type, struct cm_entry_ *entr
         return CM_ABSENT;
     if (bucket_is_held(&entry->guard, head, true) || (cm_load_relaxed_(cell) & CM_READERS_) == CM_READERS_)
         return CM_BUSY;
+    cm_cached_changed_(type, map, place_of(&entry->guard));
     entry->guard.hold->exclusive = false;
     cm_platform_tsan_release_(cell);
     cm_cell_unlock_(cell, cm_load_relaxed_(cell) + CM_READER_ONE_, &map->waiters);
     if (cm_load_relaxed_(&map->waiters) != 0)
         cm_cell_wake_(cell, true); /* readers may come in, all of them */
     removed_retire(map, entry);
+    if (cm_map_is_heavy_(type, map))
+        cm_map_trim_(map, type);
     cm_map_lend_a_hand_(type, map);
     return CM_OK;
 }

@@ -260,7 +260,9 @@ static uint64_t searches;
 static struct cm_hold_ *hold_of(struct cm_thread_ *thread, const uint64_t *cell, const struct cm_want_ *want)
 {
     struct cm_hold_ *hold = cm_hold_find_(thread, cell);
-    return hold || !want->exclusive ? hold : cm_hold_find_(thread, (const uint64_t *)(const void *)want->waiters);
+    /* Its shares bar readers, too, if a writer waits for them. */
+    bool bars = want->exclusive || !(cm_load_relaxed_(cell) & CM_WRITER_);
+    return hold || !bars ? hold : cm_hold_find_(thread, (const uint64_t *)(const void *)want->waiters);
 }
 
 /* The holders of a cell that wait themselves join the search. True: the searcher is one of the holders. A waiter that
@@ -320,7 +322,8 @@ static void circle_describe(struct cm_thread_ *self, struct cm_thread_ *circle, 
         if (thread->from == victim)
             holder = thread;
     }
-    const struct cm_hold_ *hold = hold_of(holder, victim->waits_for, &victim->want);
+    const uint64_t *cell = cm_load_relaxed_(&victim->waits_for);
+    const struct cm_hold_ *hold = cell ? hold_of(holder, cell, &victim->want) : NULL;
     if (hold)
         victim->circle.held = cm_hold_site_(hold);
 }

@@ -119,13 +119,16 @@ bool cm_kept_any_(const struct cm_held_ *held)
     return (cm_load_relaxed_(cell) & CM_UNUSUAL_) || cm_hold_find_(cm_thread_get_(), cell);
 }
 
-void cm_kept_unlock_(struct cm_map_ *map, const struct cm_held_ *held)
+void cm_kept_unlock_(const struct cm_type *type, struct cm_map_ *map, const struct cm_held_ *held)
 {
     uint64_t *cell = cm_bucket_state_(held->head);
     struct cm_hold_walk_ walk = cm_holds_of_(cm_thread_get_());
     for (struct cm_hold_ *hold; (hold = cm_hold_next_(&walk, cell)) != NULL;)
         if (hold->exclusive)
             return; /* it is given back with that one */
+    uint64_t word = cm_load_relaxed_(cell);
+    if ((word & CM_UNTIDY_) && !(word & (CM_DIED_ | CM_READERS_)))
+        cm_chain_tidy_(type, held->table, held->head);
     cm_platform_tsan_release_(cell);
     cm_cell_unlock_(cell, cm_load_relaxed_(cell), &map->waiters);
 }
@@ -171,7 +174,7 @@ static int held_begin(const struct cm_type *type, struct cm_map_ *map, struct cm
     struct cm_hold_ *hold = own ? own_hold(type, thread, cell, held->place, key) : NULL;
     if (hold && (exclusive || hold->exclusive)) {
         if (exclusive)
-            cm_kept_unlock_(map, held);
+            cm_kept_unlock_(type, map, held);
         else if (!held->nested)
             cm_cell_unshare_hidden_(cell, &map->waiters);
         cm_hold_tell_(thread, hold);
@@ -197,12 +200,17 @@ struct cm_place_ cm_kept_extend_(const struct cm_type *type, const struct cm_hel
     struct cm_layout_ layout = cm_layout_of_(type);
     struct cm_thread_ *thread = cm_thread_get_();
     const uint64_t *cell = cm_bucket_state_(held->head);
-    unsigned occupied = cm_state_occupied_(cm_load_relaxed_(cm_bucket_state_(held->tail)));
-    struct cm_place_ place = {held->tail, 0};
+    struct cm_place_ place = {held->head, 0};
     chain_untidy(held->head); /* a place before it may be kept, and never be taken */
-    for (; place.slot < layout.slots; place.slot++)
-        if (!(occupied >> place.slot & 1) && !is_kept(thread, cell, place))
-            return place;
+    for (;; place.bucket = *cm_bucket_link_(place.bucket, layout)) {
+        for (unsigned gaps = chain_gaps(place.bucket, layout.slots); gaps; gaps &= gaps - 1) {
+            place.slot = (unsigned)__builtin_ctz(gaps);
+            if (!is_kept(thread, cell, place))
+                return place;
+        }
+        if (place.bucket == held->tail)
+            break;
+    }
     place.bucket = cm_overflow_take_(held->table, layout.bucket);
     place.slot = 0;
     if (place.bucket) {
@@ -246,7 +254,9 @@ void cm_held_insert_undo_(const struct cm_type *type, struct cm_map_ *map, const
 {
     struct cm_layout_ layout = cm_layout_of_(type);
     uint64_t *cell = cm_bucket_state_(held->head);
-    if (place.bucket && place.bucket != held->tail && bucket_is_free(cell, place.bucket)) {
+    bool linked = place.bucket && *cm_bucket_link_(held->tail, layout) == place.bucket &&
+                  (cm_load_relaxed_(cm_bucket_state_(held->tail)) & CM_CHAINED_);
+    if (linked && bucket_is_free(cell, place.bucket)) {
         cm_bucket_flip_(held->tail, CM_CHAINED_);
         cm_overflow_give_(held->table, layout.bucket, place.bucket);
     } else if (place.bucket) {

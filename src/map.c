@@ -2,10 +2,10 @@
 #include <concmap/detail/map.h>
 
 #include <concmap/hash.h>
-#include <pthread.h>
 
 #include "platform.h"
 #include "table.h"
+#include "thread_registry.h"
 
 #define KEPT_APART 64   /* overflow buckets of a fixed map beyond what its entries may need */
 #define FIRST_ENTRIES 8 /* room in the first table of a map made without a capacity */
@@ -46,15 +46,14 @@ static bool overflow_fix(struct cm_map_ *map, const struct cm_type *type, struct
 
 uint64_t cm_map_start_(struct cm_map_ *map, const struct cm_type *type)
 {
-    static pthread_mutex_t starting = PTHREAD_MUTEX_INITIALIZER;
     static const cm_config defaults;
-    pthread_mutex_lock(&starting);
+    cm_waits_lock_(); /* any lock of all threads will do that a fork waits for */
     if (!cm_load_relaxed_(&map->seed)) {
         map_begin(map, type, &defaults);
         cm_platform_tsan_release_(&map->seed);
         cm_store_release_(&map->seed, cm_seed_random()); /* pairs with cm_map_seed_() */
     }
-    pthread_mutex_unlock(&starting);
+    cm_waits_unlock_();
     cm_platform_tsan_acquire_(&map->seed);
     return map->seed;
 }
@@ -69,8 +68,10 @@ struct cm_map_ *cm_map_create_(const struct cm_type *type, const cm_config *conf
         allocator->deallocate(allocator->context, map, sizeof *map, CM_ALIGNOF(struct cm_map_));
         map = NULL;
     }
-    if (map)
+    if (map) {
         map->shares = 1;
+        map->home = map->allocator;
+    }
     if (status)
         *status = made;
     return map;
@@ -90,7 +91,7 @@ void cm_map_release_(struct cm_map_ *map, const struct cm_type *type)
     if (cm_add_acq_rel_(&map->shares, (uint64_t)-1) != 1)
         return;
     cm_platform_tsan_acquire_(&map->shares);
-    cm_allocator allocator = map->allocator;
+    cm_allocator allocator = map->home;
     cm_map_destroy_(map, type);
     allocator.deallocate(allocator.context, map, sizeof *map, CM_ALIGNOF(struct cm_map_));
 }
@@ -183,8 +184,11 @@ static int visit_lock(struct cm_map_ *map, uint64_t *cell, cm_deadline deadline)
 {
     struct cm_wait_ wait = {&map->waiters, deadline, true};
     struct cm_thread_ *thread = cm_thread_get_();
-    if (cm_hold_any_(thread) && cm_hold_find_(thread, cell))
+    const struct cm_hold_ *own = cm_hold_any_(thread) ? cm_hold_find_(thread, cell) : NULL;
+    if (own) {
+        cm_hold_tell_(thread, own);
         return CM_DEADLOCK;
+    }
     int got = cm_cell_wait_(cell, true, &wait);
     cm_platform_tsan_acquire_(cell);
     return got;
@@ -416,7 +420,8 @@ cm_status cm_map_clear_(struct cm_map_ *map, const struct cm_type *type, cm_dead
     struct cleared cleared = {NULL, 0};
     struct cm_pin_ pin = cm_pin_enter_();
     cm_status status = map_visit(map, type, bucket_clear, &cleared, deadline);
-    cm_map_count_(map, pin.thread, -cleared.count);
+    if (cleared.count)
+        cm_map_count_(map, pin.thread, -cleared.count);
     cm_map_want_work_(map);
     cm_pin_leave_(pin);
     while (cleared.nodes) {

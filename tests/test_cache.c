@@ -251,6 +251,101 @@ static void a_held_entry_is_not_evicted(void **state)
     end(&map);
 }
 
+static cm_status refuse(struct item *item, void *context)
+{
+    (void)item, (void)context;
+    return CM_IO;
+}
+
+static void a_loader_that_fails_does_not_keep_others_in(void **state)
+{
+    (void)state;
+    items map;
+    begin(&map, 4, 0);
+    for (uint64_t key = 0; key < 4; key++)
+        assert_int_equal(items_put(&map, key, (struct item){key, 0, 0}, NULL), CM_OK);
+    for (uint64_t key = 100; key < 200; key++)
+        assert_int_equal(items_get_or_insert_with(&map, key, refuse, NULL, NULL), CM_IO);
+    for (uint64_t key = 200; key < 300; key++)
+        assert_int_equal(items_put(&map, key, (struct item){key, 0, 0}, NULL), CM_OK);
+    for (uint64_t key = 0; key < 4; key++)
+        assert_false(items_contains(&map, key));
+    end(&map);
+}
+
+static void all_ways_to_change_a_weight_count(void **state)
+{
+    (void)state;
+    items map;
+    items_write_guard entry;
+    items_read_guard reader;
+    begin(&map, 0, 100);
+    for (uint64_t key = 0; key < 100; key++) {
+        assert_int_equal(items_entry(&map, key, &entry), CM_OK);
+        assert_non_null(items_entry_insert(&entry, (struct item){key, 0, 10}));
+        assert_int_equal(items_write_downgrade(&entry, &reader), CM_OK);
+        assert_int_equal(items_read_unlock(&reader), CM_OK);
+        assert_true(items_len(&map) <= 11);
+    }
+    size_t full = times.full;
+    uint64_t there = 0;
+    while (!items_contains(&map, there))
+        there++;
+    assert_int_equal(items_put(&map, there, (struct item){0, 0, 1000}, NULL), CM_FULL); /* too heavy to replace one */
+    assert_int_equal(times.full, full);
+    end(&map);
+}
+
+static void what_is_changed_stays(void **state)
+{
+    (void)state;
+    items map;
+    begin(&map, 20, 0);
+    assert_int_equal(items_put(&map, 7, (struct item){0, 0, 0}, NULL), CM_OK);
+    for (uint64_t key = 1000; key < 3000; key++) {
+        for (size_t n = 0; n < 3; n++)
+            assert_int_equal(items_update(&map, 7, add_one, NULL), CM_OK);
+        assert_int_equal(items_put(&map, key, (struct item){key, 0, 0}, NULL), CM_OK);
+    }
+    end(&map);
+}
+
+static items *told_of;
+
+static void use_when_told(const uint64_t *key, const struct item *item, cm_eviction why, void *context)
+{
+    struct clock *clock = context;
+    (void)item, (void)why;
+    clock->full += told_of && items_try_put(told_of, *key, (struct item){1, 0, 0}, NULL) < 0;
+    clock->expired++;
+}
+
+CM_CACHE_MAP(tellers, uint64_t, struct item, cm_hash_u64, cm_equal_u64, item_expired, item_weight, use_when_told)
+
+static void the_eviction_is_told_without_a_lock(void **state)
+{
+    (void)state;
+    tellers map;
+    tellers_write_guard entry;
+    tellers_frozen view;
+    times = (struct clock){.now = 100};
+    assert_int_equal(tellers_init(&map, &(cm_config){.context = &times}), CM_OK);
+    told_of = (items *)(void *)&map; /* of the same layout */
+    assert_int_equal(tellers_put(&map, 1, (struct item){0, 50, 0}, NULL), CM_OK);
+    assert_int_equal(tellers_freeze(&map, &view), CM_OK);
+    assert_null(tellers_frozen_get(&view, 1));
+    CM_FOREACH (tellers_frozen, &view, it)
+        fail();
+    assert_int_equal(tellers_thaw(&view), CM_OK);
+    assert_int_equal(tellers_entry(&map, 1, &entry), CM_OK);
+    assert_int_equal(times.expired, 1);
+    assert_int_equal(times.full, 0); /* it could be put, */
+    assert_non_null(entry.value);    /* and this is it */
+    assert_int_equal(tellers_entry_unlock(&entry), CM_OK);
+    told_of = NULL;
+    tellers_destroy(&map);
+}
+
 static void texts_are_cached(void **state)
 {
     (void)state;
@@ -400,6 +495,10 @@ int main(void)
         cmocka_unit_test(what_expired_goes_first),
         cmocka_unit_test(a_budget_is_kept),
         cmocka_unit_test(a_held_entry_is_not_evicted),
+        cmocka_unit_test(a_loader_that_fails_does_not_keep_others_in),
+        cmocka_unit_test(all_ways_to_change_a_weight_count),
+        cmocka_unit_test(what_is_changed_stays),
+        cmocka_unit_test(the_eviction_is_told_without_a_lock),
         cmocka_unit_test(texts_are_cached),
         cmocka_unit_test(a_budget_is_for_caches_only),
         cmocka_unit_test(limits_hold_among_many_threads),

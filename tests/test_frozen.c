@@ -208,6 +208,35 @@ static void a_circle_through_a_frozen_map_is_told(void **state)
     end(&meeting.map, 100);
 }
 
+/* While a writer waits for the thaw, who has frozen the map still comes in. */
+static size_t read_past_a_waiter(void *context, unsigned i)
+{
+    struct meeting *meeting = context;
+    nums_read_guard guard;
+    if (i == 1) {
+        step_await(meeting, 1);
+        return nums_put(&meeting->map, 5, 50, NULL) != CM_REPLACED;
+    }
+    size_t wrong = nums_freeze(&meeting->map, &meeting->view) != CM_OK;
+    step_to(meeting, 1);
+    const uint64_t *cell = cm_bucket_state_(
+        cm_table_bucket_(meeting->map.core.root, cm_layout_of_(&nums_type_), nums_hash_of(&meeting->map, 5)));
+    while (!(__atomic_load_n(cell, __ATOMIC_RELAXED) & CM_PENDING_))
+        sched_yield();
+    wrong += nums_read_until(&meeting->map, 5, &guard, cm_deadline_after(10000000000)) != CM_OK;
+    wrong += nums_read_unlock(&guard) != CM_OK;
+    return wrong + (nums_thaw(&meeting->view) != CM_OK);
+}
+
+static void its_own_thread_reads_past_those_who_wait(void **state)
+{
+    (void)state;
+    struct meeting meeting = {.step = 0};
+    begin(&meeting.map, 100);
+    assert_int_equal(crew_run(2, read_past_a_waiter, &meeting), 0);
+    end(&meeting.map, 100);
+}
+
 #define STAY 500
 
 struct storm {
@@ -286,6 +315,7 @@ int main(void)
         cmocka_unit_test(others_wait_or_are_refused),
         cmocka_unit_test(a_thread_that_ends_thaws),
         cmocka_unit_test(a_circle_through_a_frozen_map_is_told),
+        cmocka_unit_test(its_own_thread_reads_past_those_who_wait),
         cmocka_unit_test(what_is_frozen_does_not_change),
         cmocka_unit_test(texts_and_large_values_are_read_in_place),
     };

@@ -27,6 +27,7 @@ static void a_static_map_is_empty_until_something_is_added(void **state)
     nums_read_guard guard;
     uint64_t value;
     assert_false(nums_get(&map, 1, &value));
+    assert_int_equal(nums_clear(&map), CM_OK);
     assert_int_equal(nums_len(&map), 0);
     assert_int_equal(nums_memory(&map).total, 0);
     CM_FOREACH (nums, &map, it)
@@ -112,12 +113,34 @@ static void the_last_user_destroys_a_shared_map(void **state)
     nums_release(NULL);
 }
 
+static void maps_that_are_exchanged_keep_their_users(void **state)
+{
+    (void)state;
+    struct failing_allocator memory;
+    nums moved;
+    uint64_t value;
+    failing_allocator_init(&memory);
+    nums *a = nums_create(NULL, NULL), *b = nums_create(&(cm_config){.allocator = &memory.allocator}, NULL);
+    assert_true(a && b && nums_share(a) == a);
+    assert_int_equal(nums_put(b, 2, 22, NULL), CM_OK);
+    nums_swap(a, b);
+    nums_release(a); /* there is another one */
+    assert_true(nums_get(a, 2, &value) && value == 22);
+    assert_int_equal(nums_move(&moved, b), CM_OK);
+    nums_destroy(&moved);
+    nums_release(a);
+    nums_release(b);
+    assert_int_equal(memory.live_blocks, 0);
+    assert_int_equal(memory.mistakes, 0);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_static_map_is_empty_until_something_is_added),
         cmocka_unit_test(a_static_map_is_made_once),
         cmocka_unit_test(the_last_user_destroys_a_shared_map),
+        cmocka_unit_test(maps_that_are_exchanged_keep_their_users),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

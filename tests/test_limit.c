@@ -271,6 +271,34 @@ static void a_fixed_map_takes_any_keys_and_no_memory(void **state)
     }
 }
 
+static cm_status remove_all_others(uint64_t *value, void *map)
+{
+    for (uint64_t key = 1; key < *value; key++)
+        if (twins_remove(map, key, NULL) != CM_OK)
+            return CM_INVALID;
+    return CM_OK;
+}
+
+static void places_kept_by_guards_are_used_again(void **state)
+{
+    (void)state;
+    twins map;
+    twins_read_guard guard;
+    assert_int_equal(twins_init(&map, &(cm_config){.capacity = 1000, .fixed = true}), CM_OK);
+    for (uint64_t key = 0; key < 1000; key++)
+        assert_int_equal(twins_put(&map, key, 1000, NULL), CM_OK);
+    assert_int_equal(twins_update(&map, 0, remove_all_others, &map), CM_OK);
+    assert_int_equal(map.core.root->overflowed, 0); /* at once */
+    assert_int_equal(twins_read(&map, 0, &guard), CM_OK);
+    for (uint64_t key = 1; key < 20000; key++) {
+        assert_int_equal(twins_put(&map, key, key, NULL), CM_OK);
+        assert_true(key < 500 || twins_remove(&map, key - 490, NULL) == CM_OK);
+    }
+    assert_int_equal(twins_read_unlock(&guard), CM_OK);
+    assert_int_equal(twins_check(&map, NULL), CM_OK);
+    twins_destroy(&map);
+}
+
 static void what_cannot_be_fixed_is_refused(void **state)
 {
     (void)state;
@@ -332,6 +360,7 @@ int main(void)
         cmocka_unit_test(exactly_as_many_come_in_as_there_is_room_for),
         cmocka_unit_test(there_are_never_more),
         cmocka_unit_test(a_fixed_map_takes_any_keys_and_no_memory),
+        cmocka_unit_test(places_kept_by_guards_are_used_again),
         cmocka_unit_test(what_cannot_be_fixed_is_refused),
         cmocka_unit_test(many_threads_share_a_fixed_map),
     };

@@ -325,6 +325,10 @@ static void batches_own_their_values(void **state)
                       {.kind = CM_OP_REMOVE, .key = 150},
                       {.kind = CM_OP_INSERT, .key = 150, .value = box_of(3)}};
     assert_int_equal(boxes_apply_many(&map, ops, 6), 6);
+    struct box mine = box_of(5);
+    boxes_op update = {.kind = CM_OP_UPDATE, .key = 150, .value = mine, .function = add_ten};
+    assert_int_equal(boxes_apply_many(&map, &update, 1), 1);
+    assert_int_equal(drop(mine), 5); /* an update takes no value */
     assert_int_equal(drop(ops[2].value), 1170);
     assert_int_equal(drop(ops[3].value), 1170);
     assert_int_equal(drop(ops[4].value), 2);

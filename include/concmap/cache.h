@@ -10,14 +10,16 @@
  *     size_t weigh(const Key *key, const Value *value, void *context);
  *         What an entry weighs against config.budget, asked whenever it was added or may have changed, under its lock.
  *     void evicted(const Key *key, const Value *value, cm_eviction why, void *context);
- *         Told of each entry that expired or had to make room; not of those that are removed. No lock is held.
+ *         Told of each entry that expired or had to make room; not of those that are removed. No lock is held but for
+ *         the other keys of with_keys, and guards.
  *
  * cm_no_expiry, cm_no_weight and cm_no_eviction stand for none. The context is config.context.
  *
  * Room. Where config.limit entries are there, adding one first removes one, so there are never more; CM_FULL only where
- * nobody may go, because all buckets are held. Where the entries weigh more than config.budget after a call, it removes
- * some until they do not: they may weigh more by what the calls under way add. A value that alone weighs more is
- * CM_FULL. Without limit and budget nothing is removed but what expired.
+ * nobody may go, because all buckets are held, or being changed by others. Where the entries weigh more than
+ * config.budget after a call, it removes some until they do not: they may weigh more by what the calls under way add. A
+ * value that alone weighs more is CM_FULL; one that an update or a guard has made so heavy goes at once, after some
+ * others maybe. Without limit and budget nothing is removed but what expired.
  *
  * Who goes: what was not looked at or changed since the clock's hand came by; new entries count as unused until they
  * are looked at, so a scan of things never seen again does not drive out what is in use.

@@ -16,7 +16,8 @@ typedef struct cm_config {
     bool shrink;  /* true: the table becomes smaller when less than an eighth of its room is used, a bit at each removal
                    */
     bool fixed;   /* true: room for `capacity` entries, whatever their hashes, is taken at init, and never more: whoever
-                   * would add one more gets CM_FULL. For entries of up to 48 bytes without text or owned parts */
+                   * would add one more gets CM_FULL. (Walks over keys that collide, and a thread's 13th guard, take some
+                   * still.) For entries of up to 48 bytes without text or owned parts */
     size_t budget; /* of a cache (cache.h): what its entries may weigh together; 0: any amount */
     void *context; /* of the functions that belong to the map's type: clone, destroy, those of a cache */
 } cm_config;

@@ -49,7 +49,8 @@ struct cm_type {
  *     cm_status clone(Type *to, const Type *from, void *context);
  *     void destroy(Type *what, void *context);
  *
- * with the context of the map's cm_config. `clone` runs under a lock and must not use the map. */
+ * with the context of the map's cm_config. `clone` runs under a lock and must not use the map; nor must the `destroy`
+ * of keys, which runs amid the giving back of memory. */
 #define CM_PLAIN (cm_plain_clone_, cm_plain_destroy_, 0)
 #define CM_OWNED(clone, destroy) (clone, destroy, 1)
 #define CM_OWNER_CLONE_(clone, destroy, owned) clone

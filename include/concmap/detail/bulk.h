@@ -167,15 +167,19 @@ CM_END_DECLS
                          return CM_ABSENT;                                                                             \
                      name##_iter iter = name##_iter_begin(a);                                                          \
                      bool same = true;                                                                                 \
+                     cm_status status = CM_OK;                                                                         \
                      while (same && name##_iter_next(&iter)) {                                                         \
                          Value other;                                                                                  \
-                         same = name##_get(b, iter.key, &other);                                                       \
+                         status = name##_get_until(b, iter.key, &other, CM_FOREVER - 1);                               \
+                         same = status == CM_OK;                                                                       \
                          if (!same)                                                                                    \
                              break;                                                                                    \
                          same = equal(&iter.value, &other);                                                            \
                          cm_value_destroy_(&name##_type_, &b->core, &other);                                           \
                      }                                                                                                 \
                      name##_iter_end(&iter);                                                                           \
+                     if (status < 0)                                                                                   \
+                         return status;                                                                                \
                      return iter.status < 0 ? iter.status : same ? CM_OK : CM_ABSENT;                                  \
                  })                                                                                                    \
     /* Copies keys and values (either may be NULL) of up to n entries; *count takes how many there were. CM_FULL: more \

@@ -84,7 +84,7 @@ CM_END_DECLS
     /* Stops all changes until thaw; whoever changes something waits for it, or is told CM_BUSY or CM_TIMEOUT. The     \
      * view may be read by any thread, without a lock, and only the calling one may thaw it; who ends without, thaws.  \
      * Several may freeze at a time. CM_NOMEM; CM_DEADLOCK: the thread has a write guard, or waits in a circle. After  \
-     * a failure nothing is frozen. Waits for the writers that are in; O(buckets). */                                  \
+     * a failure nothing is frozen. Once a writer waits, those who would take a lock to read wait, too. O(buckets). */ \
     CM_TWINS_(how, name, freeze, (const name *map, name##_frozen *view), (map, view))                                  \
     /* Lets changes go on; pointers that the view gave are not to be used any more. CM_INVALID: it is not frozen, or   \
      * by another thread. O(buckets). */                                                                               \
@@ -93,7 +93,9 @@ CM_END_DECLS
     CM_FUNCTION_(how, const Value *, name##_frozen_get, (const name##_frozen *view, Key key), {                        \
         uint64_t hash = name##_type_.hash(&key, view->core.map->seed);                                                 \
         struct cm_place_ place = cm_frozen_find_(&name##_type_, &view->core, &key, hash);                              \
-        return (const Value *)(const void *)cm_place_value_(&name##_type_, place);                                     \
+        const char *value = cm_place_value_(&name##_type_, place);                                                     \
+        bool gone = !value || cm_value_expired_(&name##_type_, view->core.map, value);                                 \
+        return gone ? NULL : (const Value *)(const void *)value;                                                       \
     })                                                                                                                 \
     /* Begins a walk over all entries in place: CM_FOREACH(name_frozen, &view, it) gives it.key and it.value, pointers \
      * that are valid until thaw. */                                                                                   \

@@ -240,18 +240,27 @@ CM_INLINE void cm_entry_init_(struct cm_entry_ *entry, uint64_t hash)
 /* Locks the key's bucket for a guard: CM_OK, CM_OWNER_DIED (it is held, too, but for CM_FOR_KEYS_), CM_ABSENT,
  * CM_NOMEM, or why the wait was given up. */
 CM_INLINE cm_status cm_entry_write_pinned_(const struct cm_type *type, struct cm_map_ *map, struct cm_thread_ *thread,
-                                           struct cm_entry_ *entry, struct cm_hold_ *hold, const void *key,
-                                           enum cm_purpose_ purpose, cm_deadline deadline, struct cm_supply_ *supply)
+                                           struct cm_entry_ *entry, const void *key, enum cm_purpose_ purpose,
+                                           cm_deadline deadline, struct cm_supply_ *supply)
 {
     const struct cm_layout_ layout = cm_layout_of_(type);
     for (;;) {
         struct cm_held_ held;
+        struct cm_node_ *expired = NULL;
+        struct cm_hold_ *hold = cm_hold_take_(thread); /* now: nothing is allocated under the lock */
+        if (CM_UNLIKELY(!hold))
+            return CM_NOMEM;
         cm_status status = (cm_status)cm_map_lock_(type, map, key, entry->hash, deadline, &held);
         if (CM_UNLIKELY(status != CM_OK))
             return status;
         if (held.place.bucket && !(held.unusual && held.died) &&
             cm_value_expired_(type, map, cm_bucket_value_(type, layout, held.place.bucket, held.place.slot)))
-            supply->expired = cm_held_expire_(type, map, &held, key, entry->hash);
+            expired = cm_held_expire_(type, map, &held, key, entry->hash);
+        if (type->cached && expired) { /* it is told without a lock, and the key asked for again */
+            cm_map_unlock_(type, map, thread, &held, false);
+            cm_map_evicted_(map, type, expired, CM_EVICTED_EXPIRED);
+            continue;
+        }
         entry->present = held.place.bucket != NULL;
         if (!entry->present)
             status =
@@ -261,6 +270,8 @@ CM_INLINE cm_status cm_entry_write_pinned_(const struct cm_type *type, struct cm
         if (CM_LIKELY(status == CM_OK)) {
             cm_guard_begin_(&entry->guard, map, thread, hold, held.table, held.head, held.place.bucket, held.place.slot,
                             true);
+            if (entry->present)
+                cm_cached_touch_(type, layout, cm_guard_value_(type, &entry->guard));
             if (entry->admitted)
                 hold->admitted = cm_map_admitted_(map);
             if (CM_UNLIKELY(held.unusual && held.died)) {
@@ -269,7 +280,7 @@ CM_INLINE cm_status cm_entry_write_pinned_(const struct cm_type *type, struct cm
             }
             return status;
         }
-        cm_map_unlock_(map, thread, &held, false);
+        cm_map_unlock_(type, map, thread, &held, false);
         if (type->cached && supply->crowded) {
             supply->crowded = false;
             if (!cm_map_evict_(map, type))
@@ -287,18 +298,13 @@ CM_INLINE cm_status cm_entry_write_(const struct cm_type *type, struct cm_map_ *
 {
     struct cm_pin_ pin = cm_pin_enter_();
     struct cm_supply_ supply = {NULL, NULL, NULL, false, false, false, NULL};
-    struct cm_hold_ *hold = cm_hold_take_(pin.thread);
-    cm_status status = CM_NOMEM;
     cm_entry_init_(entry, hash);
     if (cm_layout_has_nodes_(type) && purpose != CM_FOR_VALUE_) /* now: nothing is allocated under the lock */
         supply.cache = cm_pool_cache_of_(&map->pool, &map->allocator, pin.thread->index);
-    if (CM_LIKELY(hold != NULL))
-        status = cm_entry_write_pinned_(type, map, pin.thread, entry, hold, key, purpose, deadline, &supply);
+    cm_status status = cm_entry_write_pinned_(type, map, pin.thread, entry, key, purpose, deadline, &supply);
     cm_pin_leave_(pin);
     if (cm_layout_has_nodes_(type) && CM_UNLIKELY(supply.prepared != NULL))
         cm_supply_end_(map, pin.thread, &supply);
-    if (type->cached && supply.expired)
-        cm_map_evicted_(map, type, supply.expired, CM_EVICTED_EXPIRED);
     return status;
 }
 

@@ -39,7 +39,6 @@ struct cm_map_ {
     int64_t other_count;          /* of threads without a count of their own */
     cm_allocator allocator;
     void *context;             /* of the functions that clone and destroy */
-    uint64_t shares;           /* of a map made by create: who may release it */
     struct cm_table_ *retired; /* wait for readers; owned by who holds `reclaiming` but for pushes */
     uint32_t reclaiming;
     uint32_t growing;        /* somebody is making the next table */
@@ -48,6 +47,9 @@ struct cm_map_ {
     size_t table_bytes;      /* of all tables, waiting ones included */
     size_t waiting_bytes;
     struct cm_pool_ pool;
+    /* Of a map made by create; they stay where they are when maps are exchanged. */
+    uint64_t shares;   /* who may release it */
+    cm_allocator home; /* of its own memory */
 };
 
 /* The table of a map without entries: its one bucket has MOVED, to nowhere. */
@@ -96,8 +98,8 @@ CM_API CM_COLD void cm_held_insert_undo_(const struct cm_type *type, struct cm_m
                                          char *node, struct cm_place_ place, struct cm_supply_ *supply);
 /* Whether the calling thread holds anything in the bucket. */
 CM_API CM_COLD bool cm_kept_any_(const struct cm_held_ *held);
-/* Gives the bucket back, unless the calling thread has a guard in it. */
-CM_API CM_COLD void cm_kept_unlock_(struct cm_map_ *map, const struct cm_held_ *held);
+/* Gives the bucket back, tidied, unless the calling thread has a guard in it. */
+CM_API CM_COLD void cm_kept_unlock_(const struct cm_type *type, struct cm_map_ *map, const struct cm_held_ *held);
 struct cm_place_;
 /* The hold of a thread that ended, of this place; NULL: none. The caller has the cell. */
 CM_API CM_COLD struct cm_hold_ *cm_kept_died_at_(const uint64_t *cell, struct cm_place_ place);
@@ -225,6 +227,13 @@ CM_INLINE uint64_t cm_cached_weight_(const struct cm_type *type, const struct cm
                                      const void *value)
 {
     return type->weigh(node + cm_layout_of_(type).node_key, value, map->context);
+}
+
+/* Whether a value weighs more than its cache may hold. */
+CM_INLINE bool cm_value_is_too_heavy_(const struct cm_type *type, const struct cm_map_ *map, const char *node,
+                                      const void *value)
+{
+    return type->cached && map->budget && cm_cached_weight_(type, map, node, value) > map->budget;
 }
 
 /* An entry was added or changed. */
@@ -438,12 +447,12 @@ CM_INLINE int cm_map_lock_(const struct cm_type *type, struct cm_map_ *map, cons
 
 /* Gives the bucket back, unless the thread keeps it by a guard. `called`: a function of the user ran, which may have
  * taken guards in the bucket, or given them back. */
-CM_INLINE void cm_map_unlock_(struct cm_map_ *map, const struct cm_thread_ *thread, const struct cm_held_ *held,
-                              bool called)
+CM_INLINE void cm_map_unlock_(const struct cm_type *type, struct cm_map_ *map, const struct cm_thread_ *thread,
+                              const struct cm_held_ *held, bool called)
 {
     uint64_t *cell = cm_bucket_state_(held->head);
-    if (CM_UNLIKELY(held->unusual || (called && cm_hold_any_(thread))))
-        cm_kept_unlock_(map, held);
+    if (CM_UNLIKELY(held->unusual || (called && (cm_hold_any_(thread) || (cm_load_relaxed_(cell) & CM_UNTIDY_)))))
+        cm_kept_unlock_(type, map, held);
     else
         cm_cell_unlock_(cell, cm_load_relaxed_(cell), &map->waiters);
 }
@@ -554,14 +563,6 @@ CM_INLINE cm_status cm_kept_call_(struct cm_map_ *map, struct cm_thread_ *thread
     return status;
 }
 
-/* A value that weighs more than its cache may hold: what was handed out of it is taken back. */
-CM_INLINE cm_status cm_too_heavy_(const struct cm_type *type, struct cm_map_ *map, const struct cm_write_ *write)
-{
-    if (write->now)
-        cm_value_destroy_(type, map, write->now);
-    return CM_FULL;
-}
-
 /* Adds the key to a held chain that lacks it. The initialiser runs when nothing else can fail. */
 CM_INLINE cm_status cm_held_add_(const struct cm_type *type, struct cm_map_ *map, struct cm_thread_ *thread,
                                  struct cm_hold_ *hold, const struct cm_held_ *held, const void *key, uint64_t hash,
@@ -600,9 +601,9 @@ CM_INLINE cm_status cm_held_add_(const struct cm_type *type, struct cm_map_ *map
         }
         value = write->scratch;
     }
-    cm_status copied = write->now ? cm_value_copy_(type, map, write->now, value) : CM_OK;
-    if (type->cached && map->budget && cm_cached_weight_(type, map, node, value) > map->budget)
-        copied = copied < 0 ? copied : cm_too_heavy_(type, map, write);
+    cm_status copied = cm_value_is_too_heavy_(type, map, node, value) ? CM_FULL : CM_OK;
+    if (write->now && copied == CM_OK)
+        copied = cm_value_copy_(type, map, write->now, value);
     if ((type->value_clone || type->cached) && CM_UNLIKELY(copied < 0)) {
         supply->dropped = value == write->scratch;
         cm_held_insert_undo_(type, map, held, node, place, supply);
@@ -641,6 +642,8 @@ CM_INLINE cm_status cm_present_write_(const struct cm_type *type, struct cm_map_
         cm_kept_bury_(held);
     }
     if (write->present == CM_PRESENT_REPLACE_) {
+        if (cm_value_is_too_heavy_(type, map, value - layout.node_value, write->value))
+            return CM_FULL;
         supply->dropped = type->value_destroy && !write->old;
         if (write->old || type->value_destroy)
             memcpy(write->old ? write->old : write->scratch, value, type->value_size);
@@ -675,13 +678,13 @@ CM_INLINE struct cm_written_ cm_map_write_pinned_(const struct cm_type *type, st
 {
     const struct cm_layout_ layout = cm_layout_of_(type);
     const bool calls = cm_write_calls_(write);
-    struct cm_hold_ *hold = calls ? cm_hold_take_(thread) : NULL; /* now: nothing is allocated under the lock */
-    struct cm_written_ nothing = {CM_NOMEM, false};
-    if (calls && CM_UNLIKELY(!hold))
-        return nothing;
     for (;;) {
         struct cm_held_ held;
-        struct cm_written_ written = {CM_ABSENT, false};
+        struct cm_written_ written = {CM_NOMEM, false};
+        struct cm_hold_ *hold = calls ? cm_hold_take_(thread) : NULL; /* now: nothing is allocated under the lock */
+        if (calls && CM_UNLIKELY(!hold))
+            return written;
+        written.status = CM_ABSENT;
         int got = cm_map_lock_(type, map, key, hash, write->deadline, &held);
         if (CM_UNLIKELY(got != CM_OK)) {
             written.status = (cm_status)got;
@@ -696,9 +699,11 @@ CM_INLINE struct cm_written_ cm_map_write_pinned_(const struct cm_type *type, st
             written.status = cm_held_insert_(type, map, thread, hold, &held, key, hash, write, supply);
             written.inserted = written.status == CM_OK;
         }
-        if (held.place.bucket && written.status >= 0)
+        if (held.place.bucket && written.status >= 0) {
             cm_cached_changed_(type, map, held.place);
-        cm_map_unlock_(map, thread, &held, calls);
+            cm_cached_touch_(type, layout, cm_bucket_value_(type, layout, held.place.bucket, held.place.slot));
+        }
+        cm_map_unlock_(type, map, thread, &held, calls);
         if (type->cached && supply->expired)
             cm_map_evicted_(map, type, supply->expired, CM_EVICTED_EXPIRED);
         supply->expired = NULL;
@@ -729,7 +734,8 @@ CM_INLINE void cm_written_values_destroy_(const struct cm_type *type, struct cm_
 {
     if (dropped)
         cm_value_destroy_(type, map, write->scratch);
-    if (write->value && write->present != CM_PRESENT_REPLACE_ && written.status >= 0 && !written.inserted)
+    if (write->absent == CM_ABSENT_INSERT_ && write->present != CM_PRESENT_REPLACE_ && written.status >= 0 &&
+        !written.inserted)
         cm_value_destroy_(type, map, write->value);
 }
 
@@ -795,7 +801,7 @@ CM_INLINE cm_status cm_map_remove_(const struct cm_type *type, struct cm_map_ *m
                 cm_chain_remove_(type, layout, held.table, held.head, place);
             cm_map_dismiss_(map, 1);
         }
-        cm_map_unlock_(map, pin.thread, &held, condition != NULL);
+        cm_map_unlock_(type, map, pin.thread, &held, condition != NULL);
         if (type->cached && expired)
             cm_map_evicted_(map, type, expired, CM_EVICTED_EXPIRED);
     }

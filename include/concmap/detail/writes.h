@@ -114,8 +114,9 @@
               (, expected, desired, equal))                                                                            \
     CM_INNER_(how, cm_status, name##_take_or_in_,                                                                      \
               (Map * map, uint64_t hash, Key key, Value otherwise, Value * value, cm_deadline deadline), {             \
-                  memcpy((void *)value, &otherwise, sizeof otherwise);                                                 \
                   cm_status status = name##_remove_in_(map, hash, key, value, deadline);                               \
+                  if (status == CM_ABSENT)                                                                             \
+                      memcpy((void *)value, &otherwise, sizeof otherwise);                                             \
                   if (status == CM_OK)                                                                                 \
                       cm_value_destroy_(&name##_type_, &map->core, &otherwise);                                        \
                   return status;                                                                                       \
