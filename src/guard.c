@@ -111,7 +111,7 @@ bool cm_entry_insert_(const struct cm_type *type, struct cm_entry_ *entry, const
     memcpy(cm_guard_value_(type, &entry->guard), value, type->value_size);
     if (entry->present)
         return true;
-    entry->spare = NULL;
+    entry->spare = entry->guard.hold->spare = NULL;
     entry->admitted = false;
     entry->guard.hold->admitted = NULL;
     entry->present = true;
@@ -132,9 +132,9 @@ void cm_entry_remove_(const struct cm_type *type, struct cm_entry_ *entry, void 
         struct cm_node_ *node = node_at(place_of(&entry->guard));
         cm_cached_removed_(type, cm_guard_map_(&entry->guard), (const char *)node);
         node->header = (node->header & ~CM_ADDRESS_MASK_) | (uint64_t)(uintptr_t)entry->removed;
-        entry->removed = node;
+        entry->removed = entry->guard.hold->removed = node;
     }
-    struct cm_held_ held = {.head = cm_guard_head_(&entry->guard), .place = place_of(&entry->guard)};
+    struct cm_held_ held = {.head = entry->guard.head, .place = place_of(&entry->guard)};
     cm_kept_remove_(type, &held);
     entry->present = false;
     entry->admitted = true; /* until it is unlocked: it may be put again */
@@ -204,7 +204,7 @@ int cm_guard_share_slow_(const struct cm_type *type, struct cm_map_ *map, struct
 
 cm_status cm_guard_clone_(const struct cm_guard_ *guard, struct cm_guard_ *clone)
 {
-    char *head = cm_guard_head_(guard);
+    char *head = guard->head;
     uint64_t *cell = cm_bucket_state_(head);
     struct cm_hold_ *hold = cm_hold_take_(guard->thread);
     clone->thread = NULL;
@@ -229,7 +229,7 @@ cm_status cm_guard_clone_(const struct cm_guard_ *guard, struct cm_guard_ *clone
 cm_status cm_guard_downgrade_(const struct cm_type *type, struct cm_entry_ *entry)
 {
     struct cm_map_ *map = cm_guard_map_(&entry->guard);
-    char *head = cm_guard_head_(&entry->guard);
+    char *head = entry->guard.head;
     uint64_t *cell = cm_bucket_state_(head);
     if (!entry->present)
         return CM_ABSENT;
@@ -250,7 +250,7 @@ cm_status cm_guard_downgrade_(const struct cm_type *type, struct cm_entry_ *entr
 
 cm_status cm_guard_upgrade_(const struct cm_guard_ *guard, struct cm_entry_ *entry, uint64_t hash)
 {
-    uint64_t *cell = cm_bucket_state_(cm_guard_head_(guard));
+    uint64_t *cell = cm_bucket_state_(guard->head);
     uint64_t word = cm_load_relaxed_(cell);
     do {
         if ((word & CM_WRITER_) || (word & CM_READERS_) != CM_READER_ONE_)
@@ -260,10 +260,13 @@ cm_status cm_guard_upgrade_(const struct cm_guard_ *guard, struct cm_entry_ *ent
     cm_fence_release_(); /* as in cm_cell_try_lock_() */
     cm_platform_tsan_acquire_(cell);
     guard->hold->exclusive = true;
+    guard->hold->admitted = NULL;
+    guard->hold->orphans = &cm_guard_map_(guard)->pool.orphans;
+    guard->hold->spare = guard->hold->removed = NULL;
     cm_entry_init_(entry, hash);
     entry->guard = *guard;
     entry->present = true;
-    struct cm_held_ held = {.head = cm_guard_head_(guard), .place = place_of(guard)};
+    struct cm_held_ held = {.head = guard->head, .place = place_of(guard)};
     held.died = word & CM_DIED_ ? cm_kept_died_at_(cell, held.place) : NULL;
     if (held.died)
         cm_kept_bury_(&held);
@@ -272,7 +275,7 @@ cm_status cm_guard_upgrade_(const struct cm_guard_ *guard, struct cm_entry_ *ent
 
 cm_status cm_guard_detach_(struct cm_guard_ *guard)
 {
-    char *head = cm_guard_head_(guard);
+    char *head = guard->head;
     if (bucket_is_held(guard, head, false))
         return CM_BUSY;
     cm_platform_tsan_release_(cm_bucket_state_(head));
@@ -297,6 +300,9 @@ cm_status cm_guard_attach_(struct cm_guard_ *guard, bool exclusive)
     hold->at = guard->detached.at;
     hold->lent = guard->detached.lent;
     hold->admitted = guard->detached.admitted;
+    hold->orphans = guard->detached.orphans;
+    hold->spare = guard->detached.spare;
+    hold->removed = guard->detached.removed;
     return CM_OK;
 }
 

@@ -2,6 +2,7 @@
 #include <concmap/detail/hold.h>
 
 #include <concmap/detail/cell.h>
+#include <concmap/detail/pool.h>
 #include <pthread.h>
 
 #include "checked.h"
@@ -179,6 +180,19 @@ static bool is_of_frozen_map(const struct cm_hold_ *hold)
     return hold->cell == (const uint64_t *)(const void *)hold->waiters;
 }
 
+/* What only the guard knew of waits until the map is destroyed. */
+static void nodes_orphan(const struct cm_hold_ *hold)
+{
+    if (!hold->orphans)
+        return;
+    if (hold->spare)
+        cm_node_orphan_(hold->orphans, hold->spare);
+    for (struct cm_node_ *node = hold->removed, *next; node; node = next) {
+        next = cm_node_next_(node);
+        cm_node_orphan_(hold->orphans, node);
+    }
+}
+
 /* Gives back one lock of a thread that ends. What it may have left half done is marked. */
 static void hold_end(struct cm_thread_ *thread, struct cm_hold_ *hold)
 {
@@ -195,6 +209,7 @@ static void hold_end(struct cm_thread_ *thread, struct cm_hold_ *hold)
         cm_cell_unshare_hidden_(cell, hold->waiters);
         return;
     }
+    nodes_orphan(hold);
     uint64_t entry = CM_SLOT_BIT_(hold->slot);
     hold->died = (cm_load_relaxed_((uint64_t *)(void *)hold->bucket) & entry) != 0; /* not of a vacant entry */
     /* UNTIDY: an insert may have linked a bucket that is empty. */

@@ -54,8 +54,7 @@ static cm_status entry_copy(const struct cm_iter_ *iter, const struct cm_type *t
                             char *bucket, unsigned slot)
 {
     struct cm_layout_ layout = cm_layout_of_(type);
-    const char *key = layout.nodes ? cm_slot_node_(*cm_bucket_slot_(bucket, slot)) + layout.node_key
-                                   : cm_bucket_key_(type, layout, bucket, slot);
+    const char *key = cm_place_key_(type, (struct cm_place_){bucket, slot});
     cm_status status = key_copy(iter, type, to, text, key);
     if (status < 0)
         return status;

@@ -141,9 +141,7 @@ static bool hold_is_vacant(const struct cm_hold_ *hold)
 /* Whether a place that is not occupied was kept for the key. */
 static bool place_is_for(const struct cm_type *type, const struct cm_hold_ *hold, const void *key)
 {
-    struct cm_layout_ layout = cm_layout_of_(type);
-    const char *kept = layout.nodes ? cm_slot_node_(*cm_bucket_slot_(hold->bucket, hold->slot)) + layout.node_key
-                                    : cm_bucket_key_(type, layout, hold->bucket, hold->slot);
+    const char *kept = cm_place_key_(type, (struct cm_place_){hold->bucket, hold->slot});
     return type->equal(key, kept);
 }
 

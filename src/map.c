@@ -464,12 +464,6 @@ struct check {
     uint64_t entries;
 };
 
-static const void *place_key(const struct cm_type *type, struct cm_layout_ layout, char *bucket, unsigned slot)
-{
-    return layout.nodes ? cm_slot_node_(*cm_bucket_slot_(bucket, slot)) + layout.node_key
-                        : cm_bucket_key_(type, layout, bucket, slot);
-}
-
 /* Checks one bucket of a chain; returns the reason why it is wrong, or NULL. */
 static const char *bucket_reason(struct cm_map_ *map, const struct cm_type *type, struct cm_table_ *table, char *head,
                                  char *bucket, uint64_t index)
@@ -488,7 +482,7 @@ static const char *bucket_reason(struct cm_map_ *map, const struct cm_type *type
         return "T2: an empty overflow bucket";
     for (unsigned mask = occupied; mask; mask &= mask - 1) {
         unsigned slot = (unsigned)__builtin_ctz(mask);
-        const void *key = place_key(type, layout, bucket, slot);
+        const void *key = cm_place_key_(type, (struct cm_place_){bucket, slot});
         uint64_t hash = type->hash(key, map->seed);
         if ((hash & table->mask) != index)
             return "T1: an entry in a bucket of another hash";

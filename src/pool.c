@@ -46,11 +46,6 @@ struct cm_pool_cache_ {
 
 /* A free node's words: its header holds class and next; in the depot, the second word of a list's first node is the
  * next list. */
-static struct cm_node_ *node_next(const struct cm_node_ *node)
-{
-    return (struct cm_node_ *)(uintptr_t)(node->header & CM_ADDRESS_MASK_);
-}
-
 static void node_set_next(struct cm_node_ *node, struct cm_node_ *next)
 {
     node->header = (node->header & ~CM_ADDRESS_MASK_) | (uint64_t)(uintptr_t)next;
@@ -96,7 +91,7 @@ struct cm_node_ *cm_pool_take_(struct cm_pool_ *pool, struct cm_pool_cache_ *cac
 {
     struct cm_node_ *node = cache->free[node_class];
     if (node) {
-        cache->free[node_class] = node_next(node);
+        cache->free[node_class] = cm_node_next_(node);
         cache->count[node_class]--;
         /* The next one, so that neither its link nor what is stored in it has to be waited for. */
         const char *next = (const char *)cache->free[node_class];
@@ -197,8 +192,8 @@ static void cache_spill(struct cm_pool_ *pool, cm_waiters_ *waiters, struct cm_p
     struct cm_node_ *list = cache->free[node_class];
     struct cm_node_ *last = list;
     for (size_t i = 1; i < BATCH; i++)
-        last = node_next(last);
-    cache->free[node_class] = node_next(last);
+        last = cm_node_next_(last);
+    cache->free[node_class] = cm_node_next_(last);
     cache->count[node_class] -= BATCH;
     node_set_next(last, NULL);
     depot_lock(pool, waiters);
@@ -225,7 +220,7 @@ static void limbo_release(struct cm_pool_ *pool, const cm_allocator *allocator, 
     limbo->head = NULL;
     cm_store_relaxed_(&limbo->bytes, 0);
     while (node) {
-        struct cm_node_ *next = node_next(node);
+        struct cm_node_ *next = cm_node_next_(node);
         size_t node_class = cm_node_class_(node);
         cm_pool_free_key_(pool, allocator, node);
         cache_push(cache, node);
@@ -285,12 +280,12 @@ bool cm_pool_collect_(struct cm_pool_ *pool, const cm_allocator *allocator, cm_w
     return !cache || !cache_waits(cache) || cache_collect(pool, allocator, waiters, cache);
 }
 
-static void orphan_push(struct cm_pool_ *pool, struct cm_node_ *node)
+void cm_node_orphan_(struct cm_node_ **orphans, struct cm_node_ *node)
 {
-    struct cm_node_ *head = cm_load_relaxed_(&pool->orphans);
+    struct cm_node_ *head = cm_load_relaxed_(orphans);
     do
         node_set_next(node, head);
-    while (!cm_swap_if_release_(&pool->orphans, &head, node)); /* pairs with whatever makes destroy exclusive */
+    while (!cm_swap_if_release_(orphans, &head, node)); /* pairs with whatever makes destroy exclusive */
 }
 
 void cm_pool_retire_(struct cm_pool_ *pool, const cm_allocator *allocator, cm_waiters_ *waiters, uint32_t index,
@@ -298,7 +293,7 @@ void cm_pool_retire_(struct cm_pool_ *pool, const cm_allocator *allocator, cm_wa
 {
     struct cm_pool_cache_ *cache = cm_pool_cache_of_(pool, allocator, index);
     if (!cache) {
-        orphan_push(pool, node);
+        cm_node_orphan_(&pool->orphans, node);
         return;
     }
     struct fresh *fresh = &cache->fresh;
@@ -330,7 +325,7 @@ size_t cm_pool_waiting_(const struct cm_pool_ *pool)
 
 static void keys_free(struct cm_pool_ *pool, const cm_allocator *allocator, struct cm_node_ *node)
 {
-    for (; node; node = node_next(node))
+    for (; node; node = cm_node_next_(node))
         cm_pool_free_key_(pool, allocator, node);
 }
 

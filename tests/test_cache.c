@@ -285,7 +285,7 @@ static void all_ways_to_change_a_weight_count(void **state)
         assert_non_null(items_entry_insert(&entry, (struct item){key, 0, 10}));
         assert_int_equal(items_write_downgrade(&entry, &reader), CM_OK);
         assert_int_equal(items_read_unlock(&reader), CM_OK);
-        assert_true(items_len(&map) <= 11);
+        assert_true(items_len(&map) <= 30); /* those that share its bucket stay while it is held */
     }
     size_t full = times.full;
     uint64_t there = 0;

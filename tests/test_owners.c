@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include "crew.h"
+#include "failing_allocator.h"
 #include "unit.h"
 
 CM_SHARDED_MAP(nums, uint64_t, uint64_t, cm_hash_u64, cm_equal_u64)
@@ -186,6 +187,54 @@ static void guards_that_are_not_held_do_nothing(void **state)
     nums_destroy(&map);
 }
 
+CM_SHARDED_MAP(words, cm_str, uint64_t, cm_hash_str, cm_equal_str)
+
+static cm_str long_key(void)
+{
+    static char text[1000];
+    memset(text, 'l', sizeof text);
+    return cm_str_from(text, sizeof text);
+}
+
+static void *die_in_a_vacant_text(void *map)
+{
+    static __thread words_write_guard entry;
+    words_entry(map, long_key(), &entry);
+    return NULL;
+}
+
+static void *die_after_removing_a_text(void *map)
+{
+    static __thread words_write_guard entry;
+    words_entry(map, long_key(), &entry);
+    for (uint64_t n = 0; n < 3; n++) {
+        words_entry_insert(&entry, n);
+        words_entry_remove(&entry, NULL);
+    }
+    return NULL;
+}
+
+static void what_only_the_dead_knew_of_is_given_back(void **state)
+{
+    (void)state;
+    static void *(*const deaths[])(void *) = {die_in_a_vacant_text, die_after_removing_a_text};
+    struct failing_allocator memory;
+    failing_allocator_init(&memory);
+    for (size_t i = 0; i < 2; i++) {
+        words map;
+        pthread_t thread;
+        assert_int_equal(words_init(&map, &(cm_config){.allocator = &memory.allocator}), CM_OK);
+        for (size_t round = 0; round < 3; round++) {
+            assert_int_equal(pthread_create(&thread, NULL, deaths[i], &map), 0);
+            pthread_join(thread, NULL);
+        }
+        assert_int_equal(words_put(&map, long_key(), 1, NULL), CM_OK);
+        assert_int_equal(words_check(&map, NULL), CM_OK);
+        words_destroy(&map);
+        assert_int_equal(memory.live_blocks, 0);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -194,6 +243,7 @@ int main(void)
         cmocka_unit_test(a_child_knows_the_dead),
         cmocka_unit_test(guards_of_ended_threads_are_refused),
         cmocka_unit_test(guards_that_are_not_held_do_nothing),
+        cmocka_unit_test(what_only_the_dead_knew_of_is_given_back),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

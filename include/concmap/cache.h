@@ -17,9 +17,10 @@
  *
  * Room. Where config.limit entries are there, adding one first removes one, so there are never more; CM_FULL only where
  * nobody may go, because all buckets are held, or being changed by others. Where the entries weigh more than
- * config.budget after a call, it removes some until they do not: they may weigh more by what the calls under way add. A
- * value that alone weighs more is CM_FULL; one that an update or a guard has made so heavy goes at once, after some
- * others maybe. Without limit and budget nothing is removed but what expired.
+ * config.budget after a call, it removes some until they do not: they may weigh more by what the calls under way add,
+ * and by what is held: that goes with a later call. A value that alone weighs more is CM_FULL; one that an update or a
+ * guard has made so heavy goes at once, after some others maybe. Without limit and budget nothing is removed but what
+ * expired.
  *
  * Who goes: what was not looked at or changed since the clock's hand came by; new entries count as unused until they
  * are looked at, so a scan of things never seen again does not drive out what is in use.

@@ -53,15 +53,6 @@ CM_INLINE struct cm_place_ cm_frozen_find_(const struct cm_type *type, const str
     return cm_chain_find_(type, layout, cm_frozen_bucket_(layout, frozen, hash, &table), key, hash, &tail);
 }
 
-/* The address of an entry's key. */
-CM_INLINE const char *cm_place_key_(const struct cm_type *type, struct cm_place_ place)
-{
-    const struct cm_layout_ layout = cm_layout_of_(type);
-    if (layout.nodes)
-        return cm_slot_node_(cm_load_acquire_(cm_bucket_slot_(place.bucket, place.slot))) + layout.node_key;
-    return cm_bucket_key_(type, layout, place.bucket, place.slot);
-}
-
 CM_INLINE const char *cm_place_value_(const struct cm_type *type, struct cm_place_ place)
 {
     return place.bucket ? cm_bucket_value_(type, cm_layout_of_(type), place.bucket, place.slot) : NULL;

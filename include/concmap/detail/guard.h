@@ -12,7 +12,8 @@
  * gaps (cm_chain_tidy_).
  *
  * The dead. A thread that ends with write guards gives the buckets back, marked DIED; its holds stay in its record
- * until somebody has taken their entries. Such a bucket does not move meanwhile.
+ * until somebody has taken their entries. Nodes that only its guards knew of wait until the map is destroyed. Such a
+ * bucket does not move meanwhile.
  *
  * Invariants. (G1) The hold names the place of its guard; no two exclusive ones name the same. (G2) A slot that is kept
  * and vacant is not occupied, and holds its key. (G3) Where UNTIDY is not set, T2 holds. */
@@ -94,11 +95,6 @@ CM_INLINE struct cm_map_ *cm_guard_map_(const struct cm_guard_ *guard)
     return (struct cm_map_ *)(void *)((char *)guard->hold->waiters - offsetof(struct cm_map_, waiters));
 }
 
-CM_INLINE char *cm_guard_head_(const struct cm_guard_ *guard)
-{
-    return guard->head;
-}
-
 CM_INLINE char *cm_guard_value_(const struct cm_type *type, const struct cm_guard_ *guard)
 {
     return cm_bucket_value_(type, cm_layout_of_(type), guard->hold->bucket, guard->hold->slot);
@@ -107,11 +103,8 @@ CM_INLINE char *cm_guard_value_(const struct cm_type *type, const struct cm_guar
 /* The map's key of a guard that is not vacant. */
 CM_INLINE const char *cm_guard_key_(const struct cm_type *type, const struct cm_guard_ *guard)
 {
-    const struct cm_layout_ layout = cm_layout_of_(type);
-    if (layout.nodes)
-        return cm_slot_node_(cm_load_acquire_(cm_bucket_slot_(guard->hold->bucket, guard->hold->slot))) +
-               layout.node_key;
-    return cm_bucket_key_(type, layout, guard->hold->bucket, guard->hold->slot);
+    struct cm_place_ place = {guard->hold->bucket, guard->hold->slot};
+    return cm_place_key_(type, place);
 }
 
 /* What a reader is given of the guard's value: itself; in a checked build a copy, NULL: no memory. */
@@ -219,7 +212,7 @@ CM_INLINE cm_status cm_guard_read_(const struct cm_type *type, struct cm_map_ *m
 
 CM_INLINE void cm_guard_unshare_(struct cm_guard_ *guard)
 {
-    uint64_t *cell = cm_bucket_state_(cm_guard_head_(guard));
+    uint64_t *cell = cm_bucket_state_(guard->head);
     cm_waiters_ *waiters = guard->hold->waiters;
     cm_hold_drop_(guard->thread, guard->hold); /* (H1) */
     guard->thread = NULL;
@@ -274,6 +267,11 @@ CM_INLINE cm_status cm_entry_write_pinned_(const struct cm_type *type, struct cm
                 cm_cached_touch_(type, layout, cm_guard_value_(type, &entry->guard));
             if (entry->admitted)
                 hold->admitted = cm_map_admitted_(map);
+            if (layout.nodes) {
+                hold->orphans = &map->pool.orphans;
+                hold->spare = entry->spare;
+                hold->removed = NULL;
+            }
             if (CM_UNLIKELY(held.unusual && held.died)) {
                 cm_kept_bury_(&held);
                 status = CM_OWNER_DIED;
@@ -312,7 +310,7 @@ CM_INLINE cm_status cm_entry_write_(const struct cm_type *type, struct cm_map_ *
 CM_INLINE void cm_entry_leave_(const struct cm_type *type, struct cm_entry_ *entry)
 {
     struct cm_guard_ *guard = &entry->guard;
-    char *head = cm_guard_head_(guard);
+    char *head = guard->head;
     uint64_t *cell = cm_bucket_state_(head);
     struct cm_map_ *map = cm_guard_map_(guard);
     if (entry->present) {

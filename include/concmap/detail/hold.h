@@ -36,10 +36,13 @@ CM_INLINE void cm_hold_set_(struct cm_thread_ *thread, struct cm_hold_ *hold, ui
 {
     hold->waiters = waiters;
     hold->bucket = bucket;
-    hold->admitted = NULL;
     hold->slot = slot;
     hold->exclusive = exclusive;
     hold->traced = CM_CHECKED;
+    if (exclusive) {
+        hold->admitted = NULL;
+        hold->orphans = NULL;
+    }
     if (CM_CHECKED) {
         hold->at = thread->at;
         hold->lent = NULL;

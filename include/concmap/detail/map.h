@@ -52,12 +52,13 @@ struct cm_map_ {
     cm_allocator home; /* of its own memory */
 };
 
-/* The table of a map without entries: its one bucket has MOVED, to nowhere. */
+/* The table of a map without entries: its one bucket has MOVED, to nowhere. Aligned as buckets are,
+ * for guards search them before they look at the state. */
 extern CM_API const struct cm_empty_table_ {
     struct cm_table_ header;
     char gap[CM_TABLE_HEADER_ - sizeof(struct cm_table_)];
     uint64_t bucket[8];
-} cm_empty_table_;
+} __attribute__((aligned(CM_APART))) cm_empty_table_;
 
 /* ---- cold parts (src/map.c, src/resize.c) ---- */
 

@@ -79,6 +79,15 @@ CM_API void cm_pool_return_text_(struct cm_pool_ *pool, const cm_allocator *allo
 /* Gives back what a node's key owns, if it owns anything. */
 CM_API void cm_pool_free_key_(struct cm_pool_ *pool, const cm_allocator *allocator, struct cm_node_ *node);
 
+/* The next node, of those in a list. */
+CM_INLINE struct cm_node_ *cm_node_next_(const struct cm_node_ *node)
+{
+    return (struct cm_node_ *)(uintptr_t)(node->header & CM_ADDRESS_MASK_);
+}
+
+/* Adds a node to a list of orphans. */
+CM_API CM_COLD void cm_node_orphan_(struct cm_node_ **orphans, struct cm_node_ *node);
+
 CM_INLINE size_t cm_node_class_(const struct cm_node_ *node)
 {
     return (node->header & CM_NODE_CLASS_) >> CM_NODE_CLASS_SHIFT_;

@@ -298,6 +298,15 @@ CM_INLINE bool cm_place_holds_(const struct cm_type *type, const struct cm_layou
     return type->equal(key, cm_bucket_key_(type, layout, bucket, slot));
 }
 
+/* Where the key of an entry lies. */
+CM_INLINE const char *cm_place_key_(const struct cm_type *type, struct cm_place_ place)
+{
+    const struct cm_layout_ layout = cm_layout_of_(type);
+    if (layout.nodes)
+        return cm_slot_node_(cm_load_acquire_(cm_bucket_slot_(place.bucket, place.slot))) + layout.node_key;
+    return cm_bucket_key_(type, layout, place.bucket, place.slot);
+}
+
 /* Where the key is, or {NULL}. `*tail` takes the last bucket of the chain when the key is absent. */
 CM_INLINE struct cm_place_ cm_chain_find_(const struct cm_type *type, const struct cm_layout_ layout, char *head,
                                           const void *key, uint64_t hash, char **tail)
