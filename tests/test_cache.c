@@ -287,6 +287,8 @@ static void all_ways_to_change_a_weight_count(void **state)
         assert_int_equal(items_read_unlock(&reader), CM_OK);
         assert_true(items_len(&map) <= 30); /* those that share its bucket stay while it is held */
     }
+    assert_int_equal(items_put(&map, 5000, (struct item){0, 0, 10}, NULL), CM_OK); /* nothing is held: all of it goes */
+    assert_true(items_len(&map) <= 10 && map.core.weight <= 100);
     size_t full = times.full;
     uint64_t there = 0;
     while (!items_contains(&map, there))

@@ -7,7 +7,8 @@
  * overlap.
  *
  * Keys. Integers and plain structs are stored by value; of a cm_str key the map owns a copy, made only when the key is
- * new. Values are plain data, copied in and out. Hash and equality may not use any map.
+ * new. Values are plain data, copied in and out; CM_SHARDED_MAP_OWNED is for keys and values that own something
+ * (type.h). Hash and equality may not use any map.
  *
  * Blocking. `get`, `contains` and `get_many` take no lock; if writers keep changing the very bucket, they share its
  * lock. What changes an entry locks one bucket for the length of the change, and a call may wait for that. The
