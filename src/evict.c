@@ -48,15 +48,13 @@ void cm_map_expire_(struct cm_map_ *map, const struct cm_type *type, const void 
 {
     struct cm_held_ held;
     struct cm_node_ *node = NULL;
-    struct cm_layout_ layout = cm_layout_of_(type);
     struct cm_pin_ pin = cm_pin_enter_();
     bool hushed = pin.thread->hushed; /* that it is this thread's own is no deadlock here */
     pin.thread->hushed = pin.thread->index != CM_STRANGER_;
     int got = cm_map_lock_(type, map, key, hash, CM_TRY, &held);
     pin.thread->hushed = hushed;
     if (got == CM_OK) { /* if it is held, somebody else will see it */
-        if (held.place.bucket && !(held.unusual && held.died) &&
-            cm_value_expired_(type, map, cm_bucket_value_(type, layout, held.place.bucket, held.place.slot)))
+        if (cm_held_is_expired_(type, map, &held))
             node = cm_held_expire_(type, map, &held, key, hash);
         cm_map_unlock_(type, map, pin.thread, &held, false);
     }

@@ -97,9 +97,9 @@ cm_status cm_map_freeze_(struct cm_map_ *map, const struct cm_type *type, struct
         status = cursor_share(map, layout, &cursor, deadline);
     while (status == CM_OK && cursor != 0);
     if (status != CM_OK) {
+        cm_hold_drop_(thread, hold); /* (H1) */
         if (cursor)
             buckets_unshare(map, layout.bucket, cursor);
-        cm_hold_drop_(thread, hold);
         return status;
     }
     frozen->table = first_table(map, layout);
@@ -113,7 +113,7 @@ cm_status cm_map_thaw_(struct cm_frozen_ *frozen)
     if (!frozen->thread || frozen->thread != cm_thread_self_ || frozen->hold->cell != whole_map(frozen->map))
         return CM_INVALID;
     size_t bucket_size = frozen->hold->slot;
-    cm_hold_drop_(frozen->thread, frozen->hold);
+    cm_hold_drop_(frozen->thread, frozen->hold); /* (H1) */
     frozen->thread = NULL;
     buckets_unshare(frozen->map, bucket_size, 0);
     return CM_OK;

@@ -1,6 +1,7 @@
 /* Caches: what expired is gone, what is used stays, what is told was evicted, and the limits hold. */
 #include <concmap/cache.h>
 #include <concmap/lookup.h>
+#include <pthread.h>
 #include <stdlib.h>
 
 #include "crew.h"
@@ -298,6 +299,30 @@ static void all_ways_to_change_a_weight_count(void **state)
     end(&map);
 }
 
+static void *die_writing(void *map)
+{
+    static __thread items_write_guard guard;
+    items_write(map, 1, &guard);
+    return NULL;
+}
+
+static void a_value_that_is_too_heavy_changes_nothing(void **state)
+{
+    (void)state;
+    items map;
+    pthread_t thread;
+    begin(&map, 0, 100);
+    assert_int_equal(items_put(&map, 1, (struct item){1, 0, 10}, NULL), CM_OK);
+    assert_int_equal(pthread_create(&thread, NULL, die_writing, &map), 0);
+    pthread_join(thread, NULL);
+    assert_int_equal(items_put(&map, 1, (struct item){1, 0, 1000}, NULL), CM_FULL);
+    assert_int_equal(items_update(&map, 1, add_one, NULL), CM_OWNER_DIED); /* nobody has dealt with it yet */
+    assert_int_equal(items_put(&map, 1, (struct item){1, 0, 20}, NULL), CM_REPLACED);
+    assert_int_equal(items_update(&map, 1, add_one, NULL), CM_OK);
+    assert_int_equal(map.core.weight, 20);
+    end(&map);
+}
+
 static void what_is_changed_stays(void **state)
 {
     (void)state;
@@ -499,6 +524,7 @@ int main(void)
         cmocka_unit_test(a_held_entry_is_not_evicted),
         cmocka_unit_test(a_loader_that_fails_does_not_keep_others_in),
         cmocka_unit_test(all_ways_to_change_a_weight_count),
+        cmocka_unit_test(a_value_that_is_too_heavy_changes_nothing),
         cmocka_unit_test(what_is_changed_stays),
         cmocka_unit_test(the_eviction_is_told_without_a_lock),
         cmocka_unit_test(texts_are_cached),

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 
 #include "crew.h"
+#include "texts.h"
 #include "unit.h"
 
 struct page {
@@ -45,19 +46,6 @@ typedef const char *label;
 CM_SHARDED_MAP(pointers, void *, const char *, cm_hash_ptr, cm_equal_ptr)
 CM_CACHE_MAP(caches, uint64_t, uint64_t, cm_hash_u64, cm_equal_u64, cm_no_expiry, cm_no_weight, cm_no_eviction)
 CM_CACHE_MAP(text_caches, cm_str, struct page, cm_hash_str, cm_equal_str, cm_no_expiry, cm_no_weight, cm_no_eviction)
-
-/* Texts of all sizes about the limits of node classes, some with zero bytes. Each number keeps its place for 16,384
- * calls, as the suite holds at most that many at a time. */
-static cm_str text_of(uint64_t i, size_t longest)
-{
-    static char texts[16384][24 + 600];
-    char *text = texts[i % 16384];
-    size_t len = i == 0 ? 0 : (size_t)snprintf(text, 24, "%llu:", (unsigned long long)i);
-    size_t more = i * 7 % longest;
-    for (size_t k = 0; i && k < more; k++)
-        text[len++] = (char)(k % 5);
-    return cm_str_from(text, len);
-}
 
 #define MAP owners
 #define UNDOES_ITSELF 1

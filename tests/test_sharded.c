@@ -4,6 +4,7 @@
 #include <stdlib.h>
 
 #include "crew.h"
+#include "texts.h"
 #include "unit.h"
 
 struct session {
@@ -96,19 +97,6 @@ CM_SHARDED_MAP(longs, cm_str, struct page, cm_hash_str_fast, cm_equal_str)
 CM_SHARDED_MAP(crowds, uint64_t, uint64_t, bad_hash, cm_equal_u64)
 CM_SHARDED_MAP(strides, uint64_t, uint64_t, identity_hash, cm_equal_u64)
 CM_SHARDED_MAP(aligned, struct wide, struct line, wide_hash, wide_equal)
-
-/* Texts of all sizes about the limits of node classes, some with zero bytes. Each number keeps its place for 16,384
- * calls, as the suite holds at most that many at a time. */
-static cm_str text_of(uint64_t i, size_t longest)
-{
-    static char texts[16384][24 + 600];
-    char *text = texts[i % 16384];
-    size_t len = i == 0 ? 0 : (size_t)snprintf(text, 24, "%llu:", (unsigned long long)i);
-    size_t more = i * 7 % longest;
-    for (size_t k = 0; i && k < more; k++)
-        text[len++] = (char)(k % 5);
-    return cm_str_from(text, len);
-}
 
 #define MAP nums
 #define KEY uint64_t

@@ -2,7 +2,8 @@
  *
  *     CM_SHARDED_MAP(sessions, uint64_t, struct session, cm_hash_u64, cm_equal_u64)
  *
- * makes a type `sessions` and functions `sessions_get`, `sessions_put`, ... The lock is one bucket's, a few entries on
+ * makes a type `sessions` and functions `sessions_get`, `sessions_put`, ... `static sessions map = CM_MAP_INITIALIZER;`
+ * is a map with the default options that needs no init. The lock is one bucket's, a few entries on
  * one cache line; reads take none. Any thread may call any function at any time, but init and destroy, which nobody may
  * overlap.
  *
@@ -57,12 +58,6 @@
 #define CM_SHARDED_MAP_DEFINE_OWNED(name, Key, Value, hash_function, equal_function, key_owner, value_owner)           \
     CM_SHARDED_TYPE_(cm_define, name, Key, Value, hash_function, equal_function, key_owner, value_owner, CM_NO_CACHE_) \
     CM_SHARDED_FUNCTIONS_(cm_define, name, name##_key_, name##_value_)
-
-/* A map of static storage needs no init:
- *
- *     static sessions map = CM_MAP_INITIALIZER;
- *
- * is a map with the default options. */
 
 #define CM_SHARDED_FUNCTIONS_(how, name, Key, Value)                                                                   \
     CM_SHARDED_LIFE_(how, name)                                                                                        \

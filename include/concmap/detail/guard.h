@@ -246,8 +246,7 @@ CM_INLINE cm_status cm_entry_write_pinned_(const struct cm_type *type, struct cm
         cm_status status = (cm_status)cm_map_lock_(type, map, key, entry->hash, deadline, &held);
         if (CM_UNLIKELY(status != CM_OK))
             return status;
-        if (held.place.bucket && !(held.unusual && held.died) &&
-            cm_value_expired_(type, map, cm_bucket_value_(type, layout, held.place.bucket, held.place.slot)))
+        if (cm_held_is_expired_(type, map, &held))
             expired = cm_held_expire_(type, map, &held, key, entry->hash);
         if (type->cached && expired) { /* it is told without a lock, and the key asked for again */
             cm_map_unlock_(type, map, thread, &held, false);
@@ -295,7 +294,7 @@ CM_INLINE cm_status cm_entry_write_(const struct cm_type *type, struct cm_map_ *
                                     const void *key, uint64_t hash, enum cm_purpose_ purpose, cm_deadline deadline)
 {
     struct cm_pin_ pin = cm_pin_enter_();
-    struct cm_supply_ supply = {NULL, NULL, NULL, false, false, false, NULL};
+    struct cm_supply_ supply = {NULL, NULL, NULL, false, false, false};
     cm_entry_init_(entry, hash);
     if (cm_layout_has_nodes_(type) && purpose != CM_FOR_VALUE_) /* now: nothing is allocated under the lock */
         supply.cache = cm_pool_cache_of_(&map->pool, &map->allocator, pin.thread->index);

@@ -488,7 +488,6 @@ struct cm_supply_ {
     bool lacking;               /* memory: unlock, cm_map_supply_(), try again */
     bool dropped;               /* the value in `scratch` is to be destroyed */
     bool crowded;               /* a cache is full: unlock, cm_map_evict_(), try again */
-    struct cm_node_ *expired;   /* was in the key's place */
 };
 
 CM_INLINE size_t cm_key_text_size_(const struct cm_type *type, const void *key)
@@ -564,6 +563,14 @@ CM_INLINE cm_status cm_kept_call_(struct cm_map_ *map, struct cm_thread_ *thread
     return status;
 }
 
+/* Whether the key's entry has expired. One whose owner died is dealt with first. */
+CM_INLINE bool cm_held_is_expired_(const struct cm_type *type, const struct cm_map_ *map, const struct cm_held_ *held)
+{
+    struct cm_place_ place = held->place;
+    return place.bucket && !(held->unusual && held->died) &&
+           cm_value_expired_(type, map, cm_bucket_value_(type, cm_layout_of_(type), place.bucket, place.slot));
+}
+
 /* Adds the key to a held chain that lacks it. The initialiser runs when nothing else can fail. */
 CM_INLINE cm_status cm_held_add_(const struct cm_type *type, struct cm_map_ *map, struct cm_thread_ *thread,
                                  struct cm_hold_ *hold, const struct cm_held_ *held, const void *key, uint64_t hash,
@@ -637,14 +644,15 @@ CM_INLINE cm_status cm_present_write_(const struct cm_type *type, struct cm_map_
 {
     const struct cm_layout_ layout = cm_layout_of_(type);
     char *value = cm_bucket_value_(type, layout, held->place.bucket, held->place.slot);
+    if (write->present == CM_PRESENT_REPLACE_ &&
+        cm_value_is_too_heavy_(type, map, value - layout.node_value, write->value))
+        return CM_FULL;
     if (CM_UNLIKELY(held->unusual && held->died)) {
         if (write->present != CM_PRESENT_REPLACE_)
             return CM_OWNER_DIED;
         cm_kept_bury_(held);
     }
     if (write->present == CM_PRESENT_REPLACE_) {
-        if (cm_value_is_too_heavy_(type, map, value - layout.node_value, write->value))
-            return CM_FULL;
         supply->dropped = type->value_destroy && !write->old;
         if (write->old || type->value_destroy)
             memcpy(write->old ? write->old : write->scratch, value, type->value_size);
@@ -682,6 +690,7 @@ CM_INLINE struct cm_written_ cm_map_write_pinned_(const struct cm_type *type, st
     for (;;) {
         struct cm_held_ held;
         struct cm_written_ written = {CM_NOMEM, false};
+        struct cm_node_ *expired = NULL;
         struct cm_hold_ *hold = calls ? cm_hold_take_(thread) : NULL; /* now: nothing is allocated under the lock */
         if (calls && CM_UNLIKELY(!hold))
             return written;
@@ -691,9 +700,8 @@ CM_INLINE struct cm_written_ cm_map_write_pinned_(const struct cm_type *type, st
             written.status = (cm_status)got;
             return written;
         }
-        if (held.place.bucket && !(held.unusual && held.died) &&
-            cm_value_expired_(type, map, cm_bucket_value_(type, layout, held.place.bucket, held.place.slot)))
-            supply->expired = cm_held_expire_(type, map, &held, key, hash);
+        if (cm_held_is_expired_(type, map, &held))
+            expired = cm_held_expire_(type, map, &held, key, hash);
         if (held.place.bucket) {
             written.status = cm_present_write_(type, map, thread, hold, &held, write, supply);
         } else if (write->absent != CM_ABSENT_FAIL_) {
@@ -705,9 +713,8 @@ CM_INLINE struct cm_written_ cm_map_write_pinned_(const struct cm_type *type, st
             cm_cached_touch_(type, layout, cm_bucket_value_(type, layout, held.place.bucket, held.place.slot));
         }
         cm_map_unlock_(type, map, thread, &held, calls);
-        if (type->cached && supply->expired)
-            cm_map_evicted_(map, type, supply->expired, CM_EVICTED_EXPIRED);
-        supply->expired = NULL;
+        if (type->cached && expired)
+            cm_map_evicted_(map, type, expired, CM_EVICTED_EXPIRED);
         if (CM_LIKELY(!supply->lacking))
             return written;
         supply->lacking = false;
@@ -744,7 +751,7 @@ CM_INLINE void cm_written_values_destroy_(const struct cm_type *type, struct cm_
 CM_INLINE struct cm_written_ cm_map_write_(const struct cm_type *type, struct cm_map_ *map, const void *key,
                                            uint64_t hash, const struct cm_write_ *write)
 {
-    struct cm_supply_ supply = {NULL, NULL, NULL, false, false, false, NULL};
+    struct cm_supply_ supply = {NULL, NULL, NULL, false, false, false};
     struct cm_pin_ pin = cm_pin_enter_();
     struct cm_written_ written = {CM_NOMEM, false};
     if (cm_layout_has_nodes_(type) && write->absent != CM_ABSENT_FAIL_)
@@ -780,8 +787,7 @@ CM_INLINE cm_status cm_map_remove_(const struct cm_type *type, struct cm_map_ *m
         status = (cm_status)cm_map_lock_(type, map, key, hash, deadline, &held);
     if (CM_LIKELY(status == CM_OK)) {
         struct cm_node_ *expired = NULL;
-        if (held.place.bucket && !(held.unusual && held.died) &&
-            cm_value_expired_(type, map, cm_bucket_value_(type, layout, held.place.bucket, held.place.slot)))
+        if (cm_held_is_expired_(type, map, &held))
             expired = cm_held_expire_(type, map, &held, key, hash);
         struct cm_place_ place = held.place;
         status = place.bucket ? CM_OK : CM_ABSENT;
