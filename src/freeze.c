@@ -102,6 +102,7 @@ cm_status cm_map_freeze_(struct cm_map_ *map, const struct cm_type *type, struct
             buckets_unshare(map, layout.bucket, cursor);
         return status;
     }
+    hold->bucket = (char *)map; /* every bucket is shared now: see wait_begin() */
     frozen->table = first_table(map, layout);
     frozen->thread = thread;
     frozen->hold = hold;
