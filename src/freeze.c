@@ -42,18 +42,12 @@ static void thaw_at_exit(uint32_t *waiters, size_t bucket_size)
 /* Shares the bucket of the cursor, and moves the cursor past it. */
 static cm_status cursor_share(struct cm_map_ *map, struct cm_layout_ layout, uint64_t *cursor, cm_deadline deadline)
 {
-    struct cm_wait_ wait = {&map->waiters, deadline, true};
     struct cm_pin_ pin = cm_pin_enter_();
-    const struct cm_table_ *table = cm_load_acquire_(&map->root);
-    int got = CM_GOT_MOVED_;
-    for (;; table = cm_load_acquire_(&table->next)) {
-        uint64_t *cell = cm_bucket_state_(cm_table_bucket_(table, layout, cm_reverse_bits_(*cursor)));
-        got = cm_cell_wait_(cell, false, &wait);
-        if (got == CM_GOT_NESTED_)
-            cm_hold_tell_(cm_thread_get_(), cm_hold_find_(cm_thread_get_(), cell));
-        if (got != CM_GOT_MOVED_)
-            break;
-    }
+    char *head;
+    int got;
+    const struct cm_table_ *table = cm_cursor_share_(map, layout, *cursor, deadline, &head, &got);
+    if (got == CM_GOT_NESTED_)
+        cm_hold_tell_(cm_thread_get_(), cm_hold_find_(cm_thread_get_(), cm_bucket_state_(head)));
     if (got == CM_GOT_)
         *cursor = cm_cursor_end_(table, *cursor) + 1;
     cm_pin_leave_(pin);

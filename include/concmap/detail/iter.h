@@ -6,7 +6,7 @@
 #ifndef CONCMAP_DETAIL_ITER_H
 #define CONCMAP_DETAIL_ITER_H
 
-#include <concmap/detail/map.h>
+#include <concmap/detail/copies.h>
 
 CM_BEGIN_DECLS
 
@@ -18,25 +18,21 @@ struct cm_iter_ {
     uint64_t cursor;
     uint64_t last; /* of the cursor's space */
     bool ended;
-    cm_status status; /* CM_NOMEM: stopped early, for a bucket could not be copied */
-    unsigned left;    /* slots of `buckets` that were not visited, CM_MAX_SLOTS_ for each */
-    size_t index;     /* the next entry of `entries` */
-    size_t count;
-    char *entries; /* copies made under a lock: keys and values as in a node, then texts */
-    size_t bytes;  /* of its memory */
+    cm_status status;         /* CM_NOMEM: stopped early, for a bucket could not be copied */
+    unsigned left;            /* slots of `buckets` that were not visited, CM_MAX_SLOTS_ for each */
+    size_t index;             /* the next one of `copies` */
+    struct cm_copies_ copies; /* made under a lock */
     uint64_t buckets[CM_GLANCE_BUCKETS_ * CM_BUCKET_MOST_ / 8]; /* or copies of whole buckets, made without */
-};
-
-/* An entry's place in a copy. */
-struct cm_copied_ {
-    const char *key; /* NULL: there is none */
-    const char *value;
 };
 
 /* An iteration over part `part` of `parts` equal ones; CM_INVALID: there is no such part, and it ends at once. */
 CM_API void cm_iter_begin_(struct cm_iter_ *iter, const struct cm_map_ *map, unsigned part, unsigned parts);
 /* Copies the next bucket that has entries, under its lock; false at the end, or where iter->status is a failure. */
 CM_API bool cm_iter_fetch_(struct cm_iter_ *iter, const struct cm_type *type, cm_deadline deadline);
+/* The first table in which the cursor's bucket has not MOVED, held shared, unless *got is a failure; NULL: the map is
+ * empty. Pinned by the caller. */
+CM_API CM_COLD struct cm_table_ *cm_cursor_share_(struct cm_map_ *map, struct cm_layout_ layout, uint64_t cursor,
+                                                  cm_deadline deadline, char **head, int *got);
 CM_API void cm_iter_end_(struct cm_iter_ *iter, const struct cm_type *type);
 
 /* The last point of the cursor's space that is of the same bucket as the cursor. */
@@ -44,16 +40,6 @@ CM_INLINE uint64_t cm_cursor_end_(const struct cm_table_ *table, uint64_t cursor
 {
     unsigned bits = (unsigned)__builtin_popcountll(table->mask);
     return cursor | (bits ? (UINT64_C(1) << (64 - bits)) - 1 : UINT64_MAX);
-}
-
-CM_INLINE size_t cm_iter_value_offset_(const struct cm_type *type)
-{
-    return cm_align_up_(type->key_size, type->value_alignment);
-}
-
-CM_INLINE size_t cm_iter_stride_(const struct cm_type *type)
-{
-    return cm_align_up_(cm_iter_value_offset_(type) + type->value_size, 16);
 }
 
 /* Copies the next bucket, and one of its chain, as they lie, without a lock. False: where that takes more. */
@@ -109,24 +95,21 @@ CM_INLINE bool cm_iter_refill_(struct cm_iter_ *iter, const struct cm_type *type
 /* Whether entries of the last bucket remain to be visited. */
 CM_INLINE bool cm_iter_is_amid_(const struct cm_iter_ *iter)
 {
-    return iter->left || iter->index < iter->count;
+    return iter->left || iter->index < iter->copies.count;
 }
 
 /* The next entry of the last bucket, which has some. */
 CM_INLINE struct cm_copied_ cm_iter_take_(struct cm_iter_ *iter, const struct cm_type *type)
 {
     const struct cm_layout_ layout = cm_layout_of_(type);
+    if (layout.nodes || CM_UNLIKELY(iter->left == 0))
+        return cm_copy_at_(type, &iter->copies, iter->index++);
+    unsigned slot = (unsigned)__builtin_ctz(iter->left);
+    char *bucket = (char *)iter->buckets + slot / CM_MAX_SLOTS_ * layout.bucket;
+    iter->left &= iter->left - 1;
     struct cm_copied_ copied;
-    if (!layout.nodes && CM_LIKELY(iter->left != 0)) {
-        unsigned slot = (unsigned)__builtin_ctz(iter->left);
-        char *bucket = (char *)iter->buckets + slot / CM_MAX_SLOTS_ * layout.bucket;
-        iter->left &= iter->left - 1;
-        copied.key = cm_bucket_key_(type, layout, bucket, slot % CM_MAX_SLOTS_);
-        copied.value = cm_bucket_value_(type, layout, bucket, slot % CM_MAX_SLOTS_);
-    } else {
-        copied.key = iter->entries + iter->index++ * cm_iter_stride_(type);
-        copied.value = copied.key + cm_iter_value_offset_(type);
-    }
+    copied.key = cm_bucket_key_(type, layout, bucket, slot % CM_MAX_SLOTS_);
+    copied.value = cm_bucket_value_(type, layout, bucket, slot % CM_MAX_SLOTS_);
     return copied;
 }
 
