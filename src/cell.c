@@ -240,7 +240,7 @@ static void leave_or_hand(void *waker, void *context)
     cm_store_release_(leaving->cell, word); /* as in cm_cell_unlock_() */
 }
 
-void cm_cell_unlock_slow_(uint64_t *cell, uint64_t word)
+static void cell_leave(uint64_t *cell, uint64_t word)
 {
     struct leaving leaving = {cell, (word & ~CM_WRITER_) + CM_VERSION_ONE_};
     bool all = (word & (CM_MOVED_ | CM_READERS_)) != 0; /* readers may join those who are below this writer */
@@ -253,4 +253,19 @@ void cm_cell_unlock_slow_(uint64_t *cell, uint64_t word)
     CM_COMPILER_BARRIER();
     if (all || !cm_waking_(cell)) /* a crowd that is woken at once only gets into each other's way */
         cm_unpark_(cell, all);    /* who came in between: as in cm_cell_unlock_() */
+}
+
+static void (*leave_marked)(uint64_t *, uint64_t, cm_waiters_ *, void (*)(uint64_t *, uint64_t));
+
+void cm_cells_leave_by_(void (*hook)(uint64_t *, uint64_t, cm_waiters_ *, void (*)(uint64_t *, uint64_t)))
+{
+    cm_store_relaxed_(&leave_marked, hook); /* relaxed: published by the marks */
+}
+
+void cm_cell_unlock_slow_(uint64_t *cell, uint64_t word, cm_waiters_ *waiters)
+{
+    if (word & CM_MARKED_)
+        cm_load_relaxed_ (&leave_marked)(cell, word, waiters, cell_leave);
+    else
+        cell_leave(cell, word);
 }

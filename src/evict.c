@@ -115,8 +115,10 @@ static struct cm_node_ *bucket_evict(const struct cm_type *type, struct cm_map_ 
     uint64_t word = cm_load_relaxed_(cell);
     if (!(word & (CM_OCCUPIED_ | CM_CHAINED_)))
         return NULL;
-    if (!cm_cell_try_lock_(cell, CM_BARRED_ | CM_DIED_)) {
-        *busy |= (word & CM_WRITER_) != 0;
+    struct cm_wait_ at_once = {&map->waiters, CM_TRY, false};
+    bool marked = (word & CM_MOVE_BARS_) == CM_MARKED_;
+    if (marked ? cm_bucket_lock_(type, map, head, &at_once) != CM_GOT_ : !cm_cell_try_lock_(cell, CM_MOVE_BARS_)) {
+        *busy |= (cm_load_relaxed_(cell) & (CM_WRITER_ | CM_MARKED_)) != 0;
         return NULL;
     }
     cm_platform_tsan_acquire_(cell);

@@ -248,7 +248,8 @@ cm_status cm_guard_downgrade_(const struct cm_type *type, struct cm_entry_ *entr
     return CM_OK;
 }
 
-cm_status cm_guard_upgrade_(const struct cm_guard_ *guard, struct cm_entry_ *entry, uint64_t hash)
+cm_status cm_guard_upgrade_(const struct cm_type *type, const struct cm_guard_ *guard, struct cm_entry_ *entry,
+                            uint64_t hash)
 {
     uint64_t *cell = cm_bucket_state_(guard->head);
     uint64_t word = cm_load_relaxed_(cell);
@@ -259,6 +260,8 @@ cm_status cm_guard_upgrade_(const struct cm_guard_ *guard, struct cm_entry_ *ent
     } while (!cm_swap_if_acquire_(cell, &word, ((word - CM_READER_ONE_) | CM_WRITER_) & ~CM_PENDING_));
     cm_fence_release_(); /* as in cm_cell_try_lock_() */
     cm_platform_tsan_acquire_(cell);
+    if (word & CM_MARKED_)
+        cm_bucket_meet_(type, cm_guard_map_(guard), guard->head);
     guard->hold->exclusive = true;
     guard->hold->admitted = NULL;
     guard->hold->orphans = &cm_guard_map_(guard)->pool.orphans;

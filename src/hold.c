@@ -66,6 +66,16 @@ struct cm_hold_ *cm_hold_find_(struct cm_thread_ *thread, const uint64_t *cell)
     return cm_hold_next_(&walk, cell);
 }
 
+struct cm_hold_ *cm_hold_find_exclusive_(struct cm_thread_ *thread, const uint32_t *waiters)
+{
+    struct cm_hold_walk_ walk = cm_holds_of_(thread);
+    struct cm_hold_ *hold;
+    do
+        hold = holds_next(&walk);
+    while (hold && !(hold->cell && hold->exclusive && hold->waiters == waiters));
+    return hold;
+}
+
 static pthread_mutex_t waits =
     PTHREAD_MUTEX_INITIALIZER; /* the waits that are published, and the dead; behind it, lots only */
 

@@ -186,7 +186,8 @@ int cm_map_wait_(const struct cm_type *type, struct cm_map_ *map, struct cm_held
                  bool exclusive, cm_deadline deadline)
 {
     struct cm_wait_ wait = {&map->waiters, deadline, true};
-    int got = cm_cell_wait_(cm_bucket_state_(held->head), exclusive, &wait);
+    int got = exclusive ? cm_bucket_lock_(type, map, held->head, &wait)
+                        : cm_cell_wait_(cm_bucket_state_(held->head), false, &wait);
     held->nested = got == CM_GOT_NESTED_;
     if (got != CM_GOT_ && !held->nested)
         return got;

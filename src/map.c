@@ -180,8 +180,9 @@ static bool bucket_is_reached(const struct cm_table_ *before, struct cm_layout_ 
 }
 
 /* Locks a bucket; one in which the calling thread holds something is CM_DEADLOCK. */
-static int visit_lock(struct cm_map_ *map, uint64_t *cell, cm_deadline deadline)
+static int visit_lock(struct cm_map_ *map, const struct cm_type *type, char *head, cm_deadline deadline)
 {
+    uint64_t *cell = cm_bucket_state_(head);
     struct cm_wait_ wait = {&map->waiters, deadline, true};
     struct cm_thread_ *thread = cm_thread_get_();
     const struct cm_hold_ *own = cm_hold_any_(thread) ? cm_hold_find_(thread, cell) : NULL;
@@ -189,7 +190,7 @@ static int visit_lock(struct cm_map_ *map, uint64_t *cell, cm_deadline deadline)
         cm_hold_tell_(thread, own);
         return CM_DEADLOCK;
     }
-    int got = cm_cell_wait_(cell, true, &wait);
+    int got = cm_bucket_lock_(type, map, head, &wait);
     cm_platform_tsan_acquire_(cell);
     return got;
 }
@@ -209,7 +210,7 @@ static cm_status map_visit(struct cm_map_ *map, const struct cm_type *type, visi
             uint64_t *cell = cm_bucket_state_(head);
             if (!bucket_is_reached(before, layout, index))
                 continue;
-            int got = visit_lock(map, cell, deadline);
+            int got = visit_lock(map, type, head, deadline);
             if (got == CM_GOT_MOVED_)
                 continue;
             if (got < 0)
@@ -245,6 +246,7 @@ void cm_map_destroy_(struct cm_map_ *map, const struct cm_type *type)
         table = next;
     }
     cm_holds_bury_all_(&map->waiters);
+    cm_marks_destroy_(map);
     cm_pool_destroy_(&map->pool, &map->allocator);
     cm_per_thread_destroy_(&map->counts, &map->allocator, CM_APART);
     map->root = empty_table();

@@ -375,6 +375,8 @@ static bool map_is_growing(struct cm_map_ *map)
 
 void cm_map_help_(struct cm_map_ *map, const struct cm_type *type)
 {
+    if (cm_load_relaxed_(&map->marks.phase) != CM_MARKS_NONE_)
+        return; /* what is marked does not move; the work remains */
     struct cm_pin_ pin = cm_pin_enter_();
     cm_store_relaxed_(&map->work, 0); /* before looking: who wants work later sets it again */
     /* Whoever makes a table moves nothing: each of the two may touch a fresh huge page. */

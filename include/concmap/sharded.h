@@ -35,6 +35,7 @@
 #include <concmap/detail/frozen.h>
 #include <concmap/detail/guarded.h>
 #include <concmap/detail/move.h>
+#include <concmap/detail/snapshot.h>
 #include <concmap/detail/walks.h>
 #include <concmap/hash.h>
 
@@ -67,6 +68,7 @@
     CM_GUARDED_(how, name, Key, Value)                                                                                 \
     CM_WALKS_(how, name, Key, Value)                                                                                   \
     CM_FREEZE_(how, name, Key, Value)                                                                                  \
+    CM_SNAPSHOT_(how, name, Key, Value)                                                                                \
     CM_BULK_(how, name, Key, Value)                                                                                    \
     CM_BATCHES_(how, name, Key, Value)
 

@@ -1,7 +1,7 @@
 /* The lock word of a bucket: version, readers, occupancy and flags in 64 bits, and the waiting for it.
  *
- * Shape      63 ..... 26 |  25  |   24   | 23 .... 12 | 11 ...... 4 |    3    |    2    |   1   |   0
- *              version   | DIED | UNTIDY |  readers   |  occupancy  | CHAINED | PENDING | MOVED | WRITER
+ * Shape   63 ..... 27 |   26   |  25  |   24   | 23 .... 12 | 11 ...... 4 |    3    |    2    |   1   |   0
+ *           version   | MARKED | DIED | UNTIDY |  readers   |  occupancy  | CHAINED | PENDING | MOVED | WRITER
  *
  * Writers take WRITER by compare-and-swap while no reader is in, and leave by one release store that bumps the version.
  * Shared holders count themselves in by compare-and-swap, never while WRITER, MOVED or PENDING is set. PENDING is set
@@ -9,7 +9,7 @@
  * often; then nobody else comes in, but those who are in already.
  *
  * Optimistic readers store nothing: they load the word, read the bucket, and load it again (cell_unchanged). Shared
- * holders and PENDING make no difference to them.
+ * holders, PENDING and MARKED make no difference to them.
  *
  * A thread's own locks (hold.h) let it pass: its shared ones do not keep it from taking WRITER, which then lies above
  * them in the word, and whoever has WRITER already need not take it again.
@@ -18,7 +18,8 @@
  * look at the owner's count of waiters: a waiter counts itself, runs membarrier, looks again and only then sleeps. Who
  * was woken in vain too often is handed the lock by the next unlock.
  *
- * UNTIDY and DIED concern the chain behind the word, see guard.h. They keep lockers from the fast path.
+ * UNTIDY and DIED concern the chain behind the word, see guard.h, and MARKED a snapshot, see snapshot.h. They keep
+ * lockers from the fast path. MARKED is set and taken by compare-and-swap while WRITER is not set, or by who has it.
  *
  * Invariants. (C1) While WRITER is set no other thread writes the word. (C2) MOVED is never cleared. (C3) Every unlock
  * after a possible change has another version than every word seen before. */
@@ -40,10 +41,13 @@ CM_BEGIN_DECLS
 #define CM_READERS_ (UINT64_C(0xfff) << 12)
 #define CM_UNTIDY_ (UINT64_C(1) << 24)
 #define CM_DIED_ (UINT64_C(1) << 25)
-#define CM_VERSION_ONE_ (UINT64_C(1) << 26)
+#define CM_MARKED_ (UINT64_C(1) << 26)
+#define CM_VERSION_ONE_ (UINT64_C(1) << 27)
 
 #define CM_BARRED_ (CM_WRITER_ | CM_MOVED_ | CM_PENDING_ | CM_READERS_) /* for who would take WRITER */
 #define CM_UNUSUAL_ (CM_UNTIDY_ | CM_DIED_)
+#define CM_LOCK_BARS_ (CM_BARRED_ | CM_UNUSUAL_ | CM_MARKED_) /* for who would do so without a further look */
+#define CM_MOVE_BARS_ (CM_BARRED_ | CM_DIED_ | CM_MARKED_)    /* for who would move the entries, or evict one */
 
 #define CM_SLOT_BIT_(slot) (UINT64_C(1) << (CM_OCCUPIED_SHIFT_ + (slot)))
 
@@ -73,7 +77,10 @@ CM_API CM_COLD int cm_cell_wait_(uint64_t *cell, bool exclusive, const struct cm
 /* Wakes one waiter for the cell, or all. */
 CM_API CM_COLD void cm_cell_wake_(const uint64_t *cell, bool all);
 /* Leaves a cell while somebody waits: one who waits too long is handed it. */
-CM_API CM_COLD void cm_cell_unlock_slow_(uint64_t *cell, uint64_t word);
+CM_API CM_COLD void cm_cell_unlock_slow_(uint64_t *cell, uint64_t word, cm_waiters_ *waiters);
+/* Sets what leaves a cell that is MARKED: it calls `leave` with the word that is right. */
+CM_API void cm_cells_leave_by_(void (*hook)(uint64_t *cell, uint64_t word, cm_waiters_ *waiters,
+                                            void (*leave)(uint64_t *cell, uint64_t word)));
 
 /* Takes the cell exclusively unless one of `bars` is in its word: CM_BARRED_, and more. */
 CM_INLINE bool cm_cell_try_lock_(uint64_t *cell, uint64_t bars)
@@ -101,7 +108,7 @@ CM_INLINE void cm_cell_lock_(uint64_t *cell, cm_waiters_ *waiters)
 CM_INLINE void cm_cell_unlock_(uint64_t *cell, uint64_t word, cm_waiters_ *waiters)
 {
     if (CM_UNLIKELY(cm_load_relaxed_(waiters) != 0)) {
-        cm_cell_unlock_slow_(cell, word);
+        cm_cell_unlock_slow_(cell, word, waiters);
         return;
     }
     /* Publishes the holder's stores. Pairs with the acquires of lockers and optimistic readers. */
@@ -145,7 +152,7 @@ CM_INLINE bool cm_cell_unchanged_(const uint64_t *cell, uint64_t word)
 {
     /* Orders the reads above before the load below. Pairs with the release fence of cm_cell_try_lock_(). */
     cm_fence_acquire_();
-    return CM_LIKELY(((cm_load_relaxed_(cell) ^ word) & ~(CM_READERS_ | CM_PENDING_)) == 0);
+    return CM_LIKELY(((cm_load_relaxed_(cell) ^ word) & ~(CM_READERS_ | CM_PENDING_ | CM_MARKED_)) == 0);
 }
 
 CM_END_DECLS

@@ -53,7 +53,8 @@ CM_API CM_COLD cm_status cm_guard_detach_(struct cm_guard_ *guard);
 CM_API CM_COLD cm_status cm_guard_attach_(struct cm_guard_ *guard, bool exclusive);
 /* Read guards made of write guards, and the other way round. */
 CM_API CM_COLD cm_status cm_guard_downgrade_(const struct cm_type *type, struct cm_entry_ *entry);
-CM_API CM_COLD cm_status cm_guard_upgrade_(const struct cm_guard_ *guard, struct cm_entry_ *entry, uint64_t hash);
+CM_API CM_COLD cm_status cm_guard_upgrade_(const struct cm_type *type, const struct cm_guard_ *guard,
+                                           struct cm_entry_ *entry, uint64_t hash);
 
 /* What a write guard is locked for. */
 enum cm_purpose_ {
@@ -78,6 +79,13 @@ CM_API void cm_keys_order_(const uint64_t *hashes, size_t n, unsigned *order);
 /* Whether the thread holds nothing else. Then a circle that it meets is not told: it begins again. */
 CM_API CM_COLD bool cm_keys_begin_(void);
 CM_API CM_COLD void cm_keys_end_(void);
+/* A snapshot has all of what was done to several keys, or nothing: called before the first of them is unlocked. */
+CM_API CM_COLD void cm_marks_decide_(struct cm_map_ *map, char *const *heads, size_t n);
+CM_INLINE void cm_keys_decide_(struct cm_map_ *map, char *const *heads, size_t n)
+{
+    if (CM_UNLIKELY(cm_load_relaxed_(&map->waiters) != 0)) /* relaxed: as in cm_cell_unlock_() */
+        cm_marks_decide_(map, heads, n);
+}
 /* Waits a little before several keys are tried again. */
 CM_API CM_COLD void cm_keys_pause_(unsigned tries);
 

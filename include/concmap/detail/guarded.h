@@ -196,7 +196,7 @@
             writer->core.guard.thread = NULL;                                                                          \
             writer->value = NULL;                                                                                      \
             cm_status status = cm_guard_is_own_(&guard->core)                                                          \
-                                   ? cm_guard_upgrade_(&guard->core, &writer->core,                                    \
+                                   ? cm_guard_upgrade_(&name##_type_, &guard->core, &writer->core,                     \
                                                        name##_type_.hash(&key, cm_guard_map_(&guard->core)->seed))     \
                                    : CM_INVALID;                                                                       \
             if (status != CM_OK && status != CM_OWNER_DIED)                                                            \
@@ -341,6 +341,10 @@
                   for (size_t i = 0; i < n; i++)                                                                       \
                       values[i] = guards[i].value;                                                                     \
                   status = function(values, n, context);                                                               \
+                  char *heads[CM_KEYS_MOST_];                                                                          \
+                  for (size_t i = 0; i < n; i++)                                                                       \
+                      heads[i] = guards[i].core.guard.head;                                                            \
+                  cm_keys_decide_(&map->core, heads, n);                                                               \
                   for (size_t i = n; i-- > 0;)                                                                         \
                       name##_entry_unlock(&guards[order[i]]);                                                          \
                   return status;                                                                                       \

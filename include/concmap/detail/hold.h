@@ -80,6 +80,9 @@ CM_API CM_COLD struct cm_hold_ *cm_hold_next_(struct cm_hold_walk_ *walk, const 
 /* Any hold of the cell. */
 CM_API CM_COLD struct cm_hold_ *cm_hold_find_(struct cm_thread_ *thread, const uint64_t *cell);
 
+/* Any exclusive one of a map, told by its count of waiters. */
+CM_API CM_COLD struct cm_hold_ *cm_hold_find_exclusive_(struct cm_thread_ *thread, const uint32_t *waiters);
+
 /* The same for holds whose threads have ended. The caller has the cell. */
 CM_API CM_COLD struct cm_hold_ *cm_hold_next_died_(const uint64_t *cell, struct cm_hold_ *hold);
 /* Forgets a hold whose thread has ended. */

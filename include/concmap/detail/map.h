@@ -22,6 +22,25 @@ struct cm_count_ {
     int64_t removed; /* since it last asked whether the table is sparse */
 };
 
+enum cm_marks_phase_ {
+    CM_MARKS_NONE_,    /* no snapshot is being taken */
+    CM_MARKS_SETTING_, /* buckets are being marked: its instant is still to come */
+    CM_MARKS_TAKEN_    /* it is past, and what is marked is to be copied before it changes */
+};
+
+struct cm_image_;
+
+/* A snapshot that is being taken: see snapshot.h. */
+struct cm_marks_ {
+    uint64_t turn; /* a cell: of who takes it */
+    uint64_t lock; /* a cell, taken last: it guards what follows */
+    enum cm_marks_phase_ phase;
+    cm_status failure;         /* why a writer could not copy a bucket */
+    struct cm_image_ *pending; /* of marked buckets that are being changed */
+    struct cm_image_ *images;  /* made by writers, and part of the snapshot */
+    struct cm_image_ *dropped; /* to be given back by who has the turn */
+};
+
 struct cm_map_ {
     struct cm_table_ *root; /* never NULL once initialised */
     uint64_t seed;
@@ -47,6 +66,7 @@ struct cm_map_ {
     size_t table_bytes;      /* of all tables, waiting ones included */
     size_t waiting_bytes;
     struct cm_pool_ pool;
+    struct cm_marks_ marks;
     /* Of a map made by create; they stay where they are when maps are exchanged. */
     uint64_t shares;   /* who may release it */
     cm_allocator home; /* of its own memory */
@@ -78,6 +98,13 @@ CM_API CM_COLD struct cm_table_ *cm_map_first_table_(struct cm_map_ *map, const 
 /* A read that met writers too often: takes the bucket shared. */
 CM_API CM_COLD cm_status cm_map_get_slow_(struct cm_map_ *map, const struct cm_type *type, struct cm_table_ *table,
                                           const void *key, uint64_t hash, void *value, cm_deadline deadline);
+/* Locks a bucket; CM_GOT_ and the like. Of one that is marked an image is made first. */
+CM_API CM_COLD int cm_bucket_lock_(const struct cm_type *type, struct cm_map_ *map, char *head,
+                                   const struct cm_wait_ *wait);
+/* The same for a bucket that is locked already. */
+CM_API CM_COLD void cm_bucket_meet_(const struct cm_type *type, struct cm_map_ *map, char *head);
+/* Gives back what unfinished snapshots have left. */
+CM_API CM_COLD void cm_marks_destroy_(struct cm_map_ *map);
 struct cm_held_;
 struct cm_supply_;
 
@@ -392,7 +419,7 @@ CM_INLINE bool cm_held_try_(const struct cm_type *type, const struct cm_layout_ 
 {
     uint64_t *cell = cm_bucket_state_(held->head);
     uint64_t state = cm_load_acquire_(cell);
-    if (CM_UNLIKELY(state & (CM_BARRED_ | CM_UNUSUAL_)))
+    if (CM_UNLIKELY(state & CM_LOCK_BARS_))
         return false;
     CM_COMPILER_BARRIER();
     struct cm_place_ place = {NULL, 0};
@@ -431,7 +458,7 @@ CM_INLINE int cm_map_lock_(const struct cm_type *type, struct cm_map_ *map, cons
         if (cm_search_is_safe_(type, layout) && CM_LIKELY(cm_held_try_(type, layout, held, key, hash)))
             return CM_OK;
         uint64_t *cell = cm_bucket_state_(held->head);
-        if (cm_cell_try_lock_(cell, CM_BARRED_ | CM_UNUSUAL_)) {
+        if (cm_cell_try_lock_(cell, CM_LOCK_BARS_)) {
             held->place = cm_chain_find_(type, layout, held->head, key, hash, &held->tail);
             return CM_OK;
         }

@@ -124,7 +124,7 @@ CM_INLINE bool cm_sources_are_held_(const struct cm_layout_ layout, const struct
 {
     for (uint64_t index = unit; index <= from->mask; index += units)
         if (!cm_source_is_filled_(layout, before, index) ||
-            (cm_load_relaxed_(cm_bucket_state_(cm_table_bucket_(from, layout, index))) & (CM_BARRED_ | CM_DIED_)))
+            (cm_load_relaxed_(cm_bucket_state_(cm_table_bucket_(from, layout, index))) & CM_MOVE_BARS_))
             return true;
     return false;
 }
@@ -138,8 +138,7 @@ CM_INLINE bool cm_sources_lock_(const struct cm_type *type, struct cm_map_ *map,
         return false;
     for (uint64_t index = unit; index <= from->mask; index += units) {
         char *head = cm_table_bucket_(from, layout, index);
-        if (!cm_source_is_filled_(layout, before, index) ||
-            !cm_cell_try_lock_(cm_bucket_state_(head), CM_BARRED_ | CM_DIED_)) {
+        if (!cm_source_is_filled_(layout, before, index) || !cm_cell_try_lock_(cm_bucket_state_(head), CM_MOVE_BARS_)) {
             cm_sources_unlock_(layout, map, from, unit, units, index, 0);
             return false;
         }

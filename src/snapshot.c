@@ -1,0 +1,453 @@
+/* Taking snapshots, and what writers do that come upon a marked bucket. */
+#include <concmap/detail/snapshot.h>
+
+#include <concmap/detail/guard.h>
+#include <concmap/detail/iter.h>
+
+#include "platform.h"
+#include "table.h"
+
+#define LEAST_CHUNK 4096
+#define LARGEST_CHUNK ((size_t)1 << 20)
+
+static uint64_t cell_word(const uint64_t *cell)
+{
+    return cm_load_relaxed_(cell);
+}
+
+/* ---- images ---- */
+
+/* Memory for copies of some bytes; NULL: none. */
+static struct cm_image_ *image_make(struct cm_map_ *map, const struct cm_type *type, size_t bytes)
+{
+    size_t size;
+    if (__builtin_add_overflow(sizeof(struct cm_image_), bytes, &size))
+        return NULL;
+    struct cm_image_ *image = map->allocator.allocate(map->allocator.context, size, 16);
+    if (image)
+        *image = (struct cm_image_){.type = type, .copies = {.entries = (char *)(image + 1), .bytes = bytes}};
+    return image;
+}
+
+/* Gives images back, a list. */
+static void images_free(struct cm_map_ *map, struct cm_image_ *image)
+{
+    while (image) {
+        struct cm_image_ *next = image->next;
+        cm_copies_drop_(&image->copies, image->type, map, 0);
+        map->allocator.deallocate(map->allocator.context, image, sizeof *image + image->copies.bytes, 16);
+        image = next;
+    }
+}
+
+/* ---- marks ---- */
+
+static void marks_lock(struct cm_map_ *map)
+{
+    cm_cell_lock_(&map->marks.lock, &map->waiters);
+    cm_platform_tsan_acquire_(&map->marks.lock);
+}
+
+static void marks_unlock(struct cm_map_ *map)
+{
+    cm_platform_tsan_release_(&map->marks.lock);
+    cm_cell_unlock_(&map->marks.lock, cell_word(&map->marks.lock), &map->waiters);
+}
+
+/* Under the lock. Relaxed: looked at elsewhere as a hint. */
+static void marks_set_phase(struct cm_marks_ *marks, enum cm_marks_phase_ phase)
+{
+    cm_store_relaxed_(&marks->phase, phase);
+}
+
+/* Ends the snapshot that is being taken: it lacks what could not be copied. Under the lock. */
+static void marks_fail(struct cm_marks_ *marks, cm_status status)
+{
+    if (marks->phase != CM_MARKS_NONE_)
+        marks->failure = status;
+    marks_set_phase(marks, CM_MARKS_NONE_);
+}
+
+/* Takes the mark of a cell that the caller has exclusively. */
+static void cell_unmark(uint64_t *cell)
+{
+    cm_store_relaxed_(cell, cell_word(cell) & ~CM_MARKED_);
+}
+
+static void image_push(struct cm_image_ **list, struct cm_image_ *image)
+{
+    image->next = *list;
+    *list = image;
+}
+
+/* Takes the image of a cell out of those that are pending; NULL: it has none. */
+static struct cm_image_ *image_of(struct cm_image_ **list, const uint64_t *cell)
+{
+    for (; *list; list = &(*list)->next) {
+        struct cm_image_ *image = *list;
+        if (image->cell == cell) {
+            *list = image->next;
+            return image;
+        }
+    }
+    return NULL;
+}
+
+/* Keeps the image of a marked bucket that the caller has exclusively. `status`: what making it came to. */
+static void image_keep(struct cm_map_ *map, uint64_t *cell, struct cm_image_ *image, cm_status status)
+{
+    struct cm_marks_ *marks = &map->marks;
+    marks_lock(map);
+    if (status < 0)
+        marks_fail(marks, status);
+    image->cell = cell;
+    if (marks->phase == CM_MARKS_SETTING_) {
+        image_push(&marks->pending, image);
+        cm_add_relaxed_(&map->waiters, 1); /* (S2); relaxed: for who unlocks it, who has it from this thread */
+    } else {
+        cell_unmark(cell);
+        image_push(marks->phase == CM_MARKS_TAKEN_ ? &marks->images : &marks->dropped, image);
+    }
+    marks_unlock(map);
+}
+
+/* Sees to the mark of a bucket that is held exclusively, with an empty image. False: the image lacks so many bytes. */
+static bool mark_meet(struct cm_map_ *map, const struct cm_type *type, char *head, struct cm_image_ **image,
+                      size_t *lacking)
+{
+    uint64_t *cell = cm_bucket_state_(head);
+    struct cm_copies_ nothing = {NULL, 0, 0, 0};
+    *lacking = 0;
+    if (cm_load_relaxed_(&map->marks.phase) == CM_MARKS_NONE_) {
+        cell_unmark(cell);
+        return true;
+    }
+    cm_status status = cm_copies_add_(*image ? &(*image)->copies : &nothing, type, map, head, NULL, lacking);
+    if (*lacking || !*image)
+        return false;
+    image_keep(map, cell, *image, status);
+    *image = NULL;
+    return true;
+}
+
+/* Another image, with so much room; NULL: the snapshot has failed. */
+static struct cm_image_ *image_remake(struct cm_map_ *map, const struct cm_type *type, struct cm_image_ *image,
+                                      size_t bytes)
+{
+    images_free(map, image);
+    image = image_make(map, type, bytes);
+    if (!image) {
+        marks_lock(map);
+        marks_fail(&map->marks, CM_NOMEM);
+        marks_unlock(map);
+    }
+    return image;
+}
+
+int cm_bucket_lock_(const struct cm_type *type, struct cm_map_ *map, char *head, const struct cm_wait_ *wait)
+{
+    uint64_t *cell = cm_bucket_state_(head);
+    struct cm_image_ *image = NULL;
+    int got;
+    size_t lacking;
+    while ((got = cm_cell_wait_(cell, true, wait)) == CM_GOT_ && CM_UNLIKELY(cell_word(cell) & CM_MARKED_) &&
+           !mark_meet(map, type, head, &image, &lacking)) {
+        cm_platform_tsan_release_(cell);
+        cm_cell_unlock_slow_(cell, cell_word(cell), &map->waiters); /* looks at the phase again: (S3) */
+        image = image_remake(map, type, image, lacking);
+    }
+    images_free(map, image);
+    return got;
+}
+
+void cm_bucket_meet_(const struct cm_type *type, struct cm_map_ *map, char *head)
+{
+    struct cm_image_ *image = NULL;
+    size_t lacking;
+    while (!mark_meet(map, type, head, &image, &lacking))
+        image = image_remake(map, type, image, lacking);
+    images_free(map, image);
+}
+
+/* The unlock of a marked cell. */
+static void cell_leave(uint64_t *cell, uint64_t word, cm_waiters_ *waiters, void (*leave)(uint64_t *, uint64_t))
+{
+    struct cm_map_ *map = (struct cm_map_ *)(void *)((char *)waiters - offsetof(struct cm_map_, waiters));
+    struct cm_marks_ *marks = &map->marks;
+    marks_lock(map);
+    struct cm_image_ *image = image_of(&marks->pending, cell);
+    bool after = image && marks->phase == CM_MARKS_TAKEN_ && !image->before;
+    if (image)
+        image_push(after ? &marks->images : &marks->dropped, image);
+    if (after || marks->phase == CM_MARKS_NONE_)
+        word &= ~CM_MARKED_;
+    leave(cell, word); /* one step with the look at the phase */
+    if (image)
+        cm_sub_relaxed_(&map->waiters, 1);
+    marks_unlock(map);
+}
+
+void cm_marks_decide_(struct cm_map_ *map, char *const *heads, size_t n)
+{
+    marks_lock(map);
+    bool before = map->marks.phase == CM_MARKS_SETTING_;
+    for (struct cm_image_ *image = map->marks.pending; before && image; image = image->next)
+        for (size_t i = 0; i < n; i++)
+            image->before |= image->cell == cm_bucket_state_(heads[i]);
+    marks_unlock(map);
+}
+
+/* ---- the two walks ---- */
+
+static void fetch_ahead(const struct cm_table_ *table, struct cm_layout_ layout, uint64_t cursor)
+{
+    uint64_t ahead = cursor + (cm_cursor_end_(table, 0) + 1) * CM_GLANCE_AHEAD_;
+    for (size_t line = 0; line < layout.bucket; line += CM_LINE)
+        __builtin_prefetch(cm_table_bucket_(table, layout, cm_reverse_bits_(ahead)) + line, 1);
+}
+
+/* Marks a bucket that is not being changed; false: it is. */
+static bool cell_mark(uint64_t *cell)
+{
+    uint64_t word = cm_load_relaxed_(cell); /* relaxed: the compare-and-swap decides */
+    do {
+        if (word & (CM_WRITER_ | CM_MOVED_))
+            return false;
+        /* Release: who locks it then sees the phase and the raised count of waiters. */
+    } while (!cm_swap_if_release_(cell, &word, word | CM_MARKED_));
+    return true;
+}
+
+/* Takes a mark, unless the bucket is being changed: then its writer does. */
+static void cell_unmark_shared(uint64_t *cell)
+{
+    uint64_t word = cm_load_relaxed_(cell);
+    while ((word & CM_MARKED_) && !(word & CM_WRITER_) && !cm_swap_if_release_(cell, &word, word & ~CM_MARKED_))
+        ;
+}
+
+/* The bucket of the cursor that has not MOVED, and its table. */
+static struct cm_table_ *cursor_table(struct cm_map_ *map, struct cm_layout_ layout, uint64_t cursor, uint64_t **cell)
+{
+    struct cm_table_ *table = cm_load_acquire_(&map->root);
+    for (;; table = cm_load_acquire_(&table->next)) {
+        *cell = cm_bucket_state_(cm_table_bucket_(table, layout, cm_reverse_bits_(cursor)));
+        if (!(cm_load_acquire_(*cell) & CM_MOVED_))
+            return table;
+    }
+}
+
+/* Marks the bucket of the cursor, and moves the cursor past it. */
+static cm_status cursor_mark(struct cm_map_ *map, struct cm_layout_ layout, uint64_t *cursor, cm_deadline deadline)
+{
+    struct cm_pin_ pin = cm_pin_enter_();
+    int got = CM_GOT_;
+    uint64_t *cell;
+    struct cm_table_ *table = cursor_table(map, layout, *cursor, &cell);
+    fetch_ahead(table, layout, *cursor);
+    if (!cell_mark(cell)) {
+        char *head;
+        table = cm_cursor_share_(map, layout, *cursor, deadline, &head, &got);
+        cell = cm_bucket_state_(head);
+        if (got == CM_GOT_) {
+            cell_mark(cell);
+            cm_cell_unshare_hidden_(cell, &map->waiters);
+        }
+    }
+    if (got == CM_GOT_)
+        *cursor = cm_cursor_end_(table, *cursor) + 1;
+    cm_pin_leave_(pin);
+    return (cm_status)got;
+}
+
+/* Takes the marks back from the beginning to the cursor; 0: all. */
+static void marks_take_back(struct cm_map_ *map, struct cm_layout_ layout, uint64_t end)
+{
+    uint64_t cursor = 0;
+    do {
+        struct cm_pin_ pin = cm_pin_enter_();
+        uint64_t *cell;
+        struct cm_table_ *table = cursor_table(map, layout, cursor, &cell);
+        cell_unmark_shared(cell);
+        cursor = cm_cursor_end_(table, cursor) + 1;
+        cm_pin_leave_(pin);
+    } while (cursor - 1 < end - 1);
+}
+
+/* Copies the bucket of the cursor if it is still marked, and moves the cursor past it. `*lacking`: it must have so many
+ * bytes first. */
+static cm_status cursor_copy(struct cm_map_ *map, const struct cm_type *type, uint64_t *cursor,
+                             struct cm_copies_ *copies, cm_deadline deadline, size_t *lacking)
+{
+    struct cm_layout_ layout = cm_layout_of_(type);
+    struct cm_pin_ pin = cm_pin_enter_();
+    char *head;
+    int got;
+    cm_status status = CM_OK;
+    *lacking = 0;
+    struct cm_table_ *table = cm_cursor_share_(map, layout, *cursor, deadline, &head, &got);
+    if (got == CM_GOT_) {
+        uint64_t *cell = cm_bucket_state_(head);
+        fetch_ahead(table, layout, *cursor);
+        if (cell_word(cell) & CM_MARKED_)
+            status = cm_copies_add_(copies, type, map, head, NULL, lacking);
+        if (status == CM_OK) {
+            cell_unmark_shared(cell);
+            *cursor = cm_cursor_end_(table, *cursor) + 1;
+        }
+        cm_cell_unshare_hidden_(cell, &map->waiters);
+    }
+    cm_pin_leave_(pin);
+    return got == CM_GOT_ ? status : (cm_status)got;
+}
+
+static cm_status buckets_mark(struct cm_map_ *map, struct cm_layout_ layout, uint64_t *cursor, cm_deadline deadline)
+{
+    cm_status status;
+    do
+        status = cursor_mark(map, layout, cursor, deadline);
+    while (status == CM_OK && *cursor != 0);
+    return status;
+}
+
+static size_t chunk_size(const struct cm_image_ *last, size_t lacking)
+{
+    size_t wanted = last ? last->copies.bytes * 2 : LEAST_CHUNK;
+    wanted = wanted > LARGEST_CHUNK ? LARGEST_CHUNK : wanted;
+    return wanted < lacking ? lacking : wanted;
+}
+
+static cm_status buckets_copy(struct cm_map_ *map, const struct cm_type *type, struct cm_image_ **chunks,
+                              cm_deadline deadline)
+{
+    struct cm_copies_ nothing = {NULL, 0, 0, 0};
+    uint64_t cursor = 0;
+    cm_status status;
+    size_t lacking;
+    do {
+        status = cursor_copy(map, type, &cursor, *chunks ? &(*chunks)->copies : &nothing, deadline, &lacking);
+        struct cm_image_ *chunk = lacking ? image_make(map, type, chunk_size(*chunks, lacking)) : NULL;
+        if (chunk)
+            image_push(chunks, chunk);
+        else if (lacking)
+            return CM_NOMEM;
+    } while (lacking || (status == CM_OK && cursor != 0));
+    return status;
+}
+
+/* ---- taking one ---- */
+
+static void marks_begin(struct cm_map_ *map)
+{
+    struct cm_marks_ *marks = &map->marks;
+    cm_add_relaxed_(&map->waiters, 1); /* relaxed: published by the marks */
+    marks_lock(map);
+    marks->failure = CM_OK;
+    marks_set_phase(marks, CM_MARKS_SETTING_);
+    marks_unlock(map);
+}
+
+/* Declares the instant; or why there is none. */
+static cm_status marks_declare(struct cm_map_ *map)
+{
+    struct cm_marks_ *marks = &map->marks;
+    marks_lock(map);
+    cm_status status = marks->failure;
+    if (status == CM_OK)
+        marks_set_phase(marks, CM_MARKS_TAKEN_);
+    marks_unlock(map);
+    return status;
+}
+
+static void images_append(struct cm_image_ **images, struct cm_image_ *more)
+{
+    while (*images)
+        images = &(*images)->next;
+    *images = more;
+}
+
+/* Ends marking or copying, which came to `status`. */
+static cm_status marks_end(struct cm_map_ *map, cm_status status, struct cm_image_ **images)
+{
+    struct cm_marks_ *marks = &map->marks;
+    marks_lock(map);
+    if (marks->failure < 0)
+        status = marks->failure;
+    images_append(images, marks->images);
+    struct cm_image_ *dropped = marks->dropped;
+    marks->images = marks->dropped = NULL;
+    marks_set_phase(marks, CM_MARKS_NONE_);
+    marks_unlock(map);
+    cm_sub_relaxed_(&map->waiters, 1);
+    images_free(map, dropped);
+    return status;
+}
+
+static cm_status images_take(struct cm_map_ *map, const struct cm_type *type, struct cm_image_ **images,
+                             cm_deadline deadline)
+{
+    struct cm_layout_ layout = cm_layout_of_(type);
+    uint64_t cursor = 0;
+    marks_begin(map);
+    cm_status status = buckets_mark(map, layout, &cursor, deadline);
+    bool any = status == CM_OK || cursor != 0;
+    if (status == CM_OK)
+        status = marks_declare(map);
+    if (status == CM_OK)
+        status = buckets_copy(map, type, images, deadline);
+    status = marks_end(map, status, images);
+    if (status != CM_OK && any)
+        marks_take_back(map, layout, cursor);
+    return status;
+}
+
+cm_status cm_map_snapshot_(struct cm_map_ *map, const struct cm_type *type, struct cm_snapshot_ *snapshot,
+                           cm_deadline deadline)
+{
+    struct cm_thread_ *thread = cm_thread_get_();
+    struct cm_hold_ *hold = cm_hold_take_(thread);
+    const struct cm_hold_ *own = cm_hold_find_exclusive_(thread, &map->waiters);
+    struct cm_wait_ wait = {&map->waiters, deadline, false};
+    uint64_t *turn = &map->marks.turn;
+    *snapshot = (struct cm_snapshot_){NULL, NULL, 0};
+    if (own) {
+        cm_hold_tell_(thread, own);
+        return CM_DEADLOCK;
+    }
+    if (!hold)
+        return CM_NOMEM;
+    cm_cells_leave_by_(cell_leave);
+    int got = cm_cell_wait_(turn, true, &wait);
+    if (got != CM_GOT_)
+        return (cm_status)got;
+    cm_hold_set_(thread, hold, &map->waiters, turn, (char *)turn, 0, true);
+    cm_status status = CM_OK;
+    if (!cm_table_is_empty_(cm_load_acquire_(&map->root)))
+        status = images_take(map, type, &snapshot->images, deadline);
+    cm_hold_drop_(thread, hold); /* (H1) */
+    cm_platform_tsan_release_(turn);
+    cm_cell_unlock_(turn, cell_word(turn), &map->waiters);
+    if (status != CM_OK) {
+        images_free(map, snapshot->images);
+        snapshot->images = NULL;
+        return status;
+    }
+    snapshot->map = map;
+    for (const struct cm_image_ *image = snapshot->images; image; image = image->next)
+        snapshot->count += image->copies.count;
+    return CM_OK;
+}
+
+void cm_marks_destroy_(struct cm_map_ *map)
+{
+    images_append(&map->marks.dropped, map->marks.images);
+    images_append(&map->marks.dropped, map->marks.pending);
+    images_free(map, map->marks.dropped);
+    map->marks.images = map->marks.pending = map->marks.dropped = NULL;
+}
+
+void cm_snapshot_drop_(struct cm_snapshot_ *snapshot)
+{
+    images_free(snapshot->map, snapshot->images);
+    *snapshot = (struct cm_snapshot_){NULL, NULL, 0};
+}

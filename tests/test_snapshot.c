@@ -1,0 +1,676 @@
+/* Snapshots: all entries of one instant, while others write. */
+#include <concmap/cache.h>
+#include <concmap/sharded.h>
+#include <pthread.h>
+#include <sched.h>
+#include <stdlib.h>
+
+#include "crew.h"
+#include "failing_allocator.h"
+#include "texts.h"
+#include "unit.h"
+
+struct page {
+    uint64_t words[32];
+};
+
+CM_SHARDED_MAP(nums, uint64_t, uint64_t, cm_hash_u64, cm_equal_u64)
+CM_SHARDED_MAP(words, cm_str, struct page, cm_hash_str, cm_equal_str)
+
+static uint64_t hash_few(const uint64_t *key, uint64_t seed)
+{
+    return cm_hash_u64(&(uint64_t){*key % 7}, seed);
+}
+CM_SHARDED_MAP(crowds, uint64_t, uint64_t, hash_few, cm_equal_u64)
+
+static cm_status add_one(uint64_t *value, void *context)
+{
+    (void)context;
+    ++*value;
+    return CM_OK;
+}
+
+/* ---- what is in it ---- */
+
+static void a_snapshot_has_all_entries_and_stays_as_it_is(void **state)
+{
+    (void)state;
+    for (uint64_t keys = 0; keys < 20000; keys = keys * 3 + 1) {
+        nums map;
+        nums_snapshot snapshot;
+        uint64_t seen = 0, sum = 0;
+        assert_int_equal(nums_init(&map, NULL), CM_OK);
+        for (uint64_t key = 0; key < keys; key++)
+            assert_int_equal(nums_put(&map, key, key, NULL), CM_OK);
+        assert_int_equal(nums_snapshot_take(&map, &snapshot), CM_OK);
+        for (uint64_t key = 0; key < keys * 2; key++)
+            assert_true(nums_put(&map, key, 1000000, NULL) >= 0);
+        assert_int_equal(nums_snapshot_len(&snapshot), keys);
+        CM_FOREACH (nums_snapshot, &snapshot, it) {
+            assert_int_equal(it.key, it.value);
+            seen++;
+            sum += it.value;
+        }
+        assert_int_equal(seen, keys);
+        assert_int_equal(sum, keys ? keys * (keys - 1) / 2 : 0);
+        nums_snapshot_drop(&snapshot);
+        nums_snapshot_drop(&snapshot);
+        assert_int_equal(nums_settle(&map), CM_OK); /* no mark is left that would keep a bucket from moving */
+        assert_int_equal(nums_check(&map, NULL), CM_OK);
+        nums_destroy(&map);
+    }
+}
+
+static void it_has_copies_of_texts_and_large_values(void **state)
+{
+    (void)state;
+    enum { KEYS = 3000, LONGEST = 600 };
+    words map;
+    words_snapshot snapshot;
+    static bool seen[KEYS];
+    memset(seen, 0, sizeof seen);
+    assert_int_equal(words_init(&map, NULL), CM_OK);
+    for (uint64_t i = 0; i < KEYS; i++)
+        assert_int_equal(words_put(&map, text_of(i, LONGEST), (struct page){.words = {i, [31] = i}}, NULL), CM_OK);
+    assert_int_equal(words_snapshot_take(&map, &snapshot), CM_OK);
+    assert_int_equal(words_clear(&map), CM_OK);
+    assert_int_equal(words_settle(&map), CM_OK);
+    assert_int_equal(words_snapshot_len(&snapshot), KEYS);
+    CM_FOREACH (words_snapshot, &snapshot, it) {
+        uint64_t i = it.value.words[0];
+        cm_str text = text_of(i, LONGEST);
+        assert_true(i < KEYS && !seen[i]);
+        assert_true(cm_equal_str(&it.key, &text));
+        assert_int_equal(it.value.words[31], i);
+        seen[i] = true;
+    }
+    words_snapshot_drop(&snapshot);
+    words_destroy(&map);
+}
+
+static void chains_are_copied_as_a_whole(void **state)
+{
+    (void)state;
+    crowds map;
+    crowds_snapshot snapshot;
+    uint64_t sum = 0;
+    assert_int_equal(crowds_init(&map, NULL), CM_OK);
+    for (uint64_t key = 0; key < 500; key++)
+        assert_int_equal(crowds_put(&map, key, key, NULL), CM_OK);
+    assert_int_equal(crowds_snapshot_take(&map, &snapshot), CM_OK);
+    CM_FOREACH (crowds_snapshot, &snapshot, it)
+        sum += it.value;
+    assert_int_equal(sum, 500 * 499 / 2);
+    crowds_snapshot_drop(&snapshot);
+    crowds_destroy(&map);
+}
+
+static void an_empty_map_has_an_empty_one(void **state)
+{
+    (void)state;
+    static nums map = CM_MAP_INITIALIZER;
+    nums_snapshot snapshot;
+    assert_int_equal(nums_snapshot_take(&map, &snapshot), CM_OK);
+    assert_int_equal(nums_snapshot_len(&snapshot), 0);
+    CM_FOREACH (nums_snapshot, &snapshot, it)
+        fail();
+    nums_snapshot_drop(&snapshot);
+    nums_destroy(&map);
+}
+
+/* ---- of one instant ---- */
+
+enum { ROUND_KEYS = 600, CAUSES = 64, ACCOUNTS = 200, BALANCE = 1000 };
+
+struct world {
+    nums map;
+    nums accounts;
+    cm_config config;
+    uint64_t stop;
+    uint64_t snapshots;
+    uint64_t pairs[2][2]; /* guarded as one value each */
+};
+
+static bool world_goes_on(struct world *world)
+{
+    return !__atomic_load_n(&world->stop, __ATOMIC_RELAXED);
+}
+
+/* Writes its keys in turn, round by round. */
+static size_t write_in_turn(struct world *world, uint64_t base)
+{
+    size_t wrong = 0;
+    for (uint64_t round = 1; world_goes_on(world); round++)
+        for (uint64_t i = 0; i < ROUND_KEYS; i++)
+            wrong += nums_put(&world->map, base + i, round, NULL) < 0;
+    return wrong;
+}
+
+/* Adds keys in turn, and removes them in turn: some from `removed` to `added` are there. */
+static size_t add_and_remove_in_turn(struct world *world, uint64_t base)
+{
+    enum { LAG = 300, MOST = 20000 };
+    size_t wrong = 0;
+    while (world_goes_on(world)) {
+        for (uint64_t i = 0; i < MOST && world_goes_on(world); i++) {
+            wrong += nums_insert(&world->map, base + i, i) != CM_OK;
+            if (i >= LAG)
+                wrong += nums_remove(&world->map, base + i - LAG, NULL) != CM_OK;
+        }
+        uint64_t left = 0;
+        for (uint64_t i = 0; i < MOST; i++)
+            left += nums_remove(&world->map, base + i, NULL) == CM_OK;
+        wrong += left > LAG + 1;
+    }
+    return wrong;
+}
+
+static cm_status pass_on(uint64_t *value, void *cause)
+{
+    *value = *(uint64_t *)cause;
+    return CM_OK;
+}
+
+/* Key 2 i is counted up; key 2 i + 1 follows what was seen of it, from another thread. */
+static size_t cause(struct world *world, uint64_t base)
+{
+    size_t wrong = 0;
+    for (uint64_t i = 0; world_goes_on(world); i++)
+        wrong += nums_update(&world->map, base + i % CAUSES * 2, add_one, NULL) != CM_OK;
+    return wrong;
+}
+
+static size_t follow(struct world *world, uint64_t base)
+{
+    size_t wrong = 0;
+    for (uint64_t i = 0; world_goes_on(world); i++) {
+        uint64_t seen = 0;
+        wrong += !nums_get(&world->map, base + i % CAUSES * 2, &seen);
+        wrong += nums_update(&world->map, base + i % CAUSES * 2 + 1, pass_on, &seen) != CM_OK;
+    }
+    return wrong;
+}
+
+static cm_status transfer(uint64_t **accounts, size_t n, void *context)
+{
+    (void)context;
+    for (size_t i = 1; i < n; i++) {
+        if (accounts[0] && accounts[i] && *accounts[0] > 0) {
+            --*accounts[0];
+            ++*accounts[i];
+        }
+    }
+    return CM_OK;
+}
+
+static size_t move_money(struct world *world, uint64_t seed)
+{
+    size_t wrong = 0;
+    while (world_goes_on(world)) {
+        uint64_t keys[4], n = 2 + crew_random(&seed) % 3, first = crew_random(&seed) % ACCOUNTS;
+        for (size_t i = 0; i < n; i++)
+            keys[i] = (first + i * 37) % ACCOUNTS;
+        wrong += nums_with_keys(&world->accounts, keys, n, transfer, NULL) != CM_OK;
+    }
+    return wrong;
+}
+
+/* Guards, of all kinds; a value is odd while it is being changed. */
+static size_t hold_guards(struct world *world, uint64_t base, uint64_t seed)
+{
+    size_t wrong = 0;
+    while (world_goes_on(world)) {
+        uint64_t key = base + crew_random(&seed) % 16;
+        nums_read_guard reader;
+        nums_write_guard writer;
+        switch (crew_random(&seed) % 3) {
+        case 0:
+            CM_WITH_WRITE (nums, &world->map, key, guard) {
+                ++*guard.value;
+                nums_put(&world->map, base + 16 + key % 5, 2, NULL); /* below it */
+                sched_yield();
+                ++*guard.value;
+            }
+            break;
+        case 1:
+            if (nums_read(&world->map, key, &reader) != CM_OK)
+                break;
+            if (nums_read_upgrade(&reader, key, &writer) != CM_OK) {
+                nums_read_unlock(&reader);
+                break;
+            }
+            ++*writer.value;
+            sched_yield();
+            ++*writer.value;
+            if (nums_write_downgrade(&writer, &reader) == CM_OK)
+                nums_read_unlock(&reader);
+            else
+                nums_write_unlock(&writer);
+            break;
+        default:
+            if (nums_entry(&world->map, base + 32 + key % 16, &writer) != CM_OK)
+                break;
+            if (writer.value)
+                nums_entry_remove(&writer, NULL);
+            else
+                wrong += !nums_entry_insert(&writer, 4);
+            nums_entry_unlock(&writer);
+        }
+    }
+    return wrong;
+}
+
+enum { TURNS = 1000, LINE = 1000000, CAUSED = 10000000, GUARDED = 20000000 };
+
+static size_t check_snapshot(struct world *world, const nums_snapshot *snapshot, uint64_t *values)
+{
+    uint64_t least = UINT64_MAX, most = 0, in_line = 0;
+    size_t wrong = 0;
+    memset(values, 0, sizeof *values * (ROUND_KEYS + 2 * CAUSES));
+    CM_FOREACH (nums_snapshot, snapshot, it) {
+        if (it.key >= TURNS && it.key < TURNS + ROUND_KEYS)
+            values[it.key - TURNS] = it.value;
+        else if (it.key >= CAUSED && it.key < CAUSED + 2 * CAUSES)
+            values[ROUND_KEYS + it.key - CAUSED] = it.value;
+        else if (it.key >= GUARDED && it.key < GUARDED + 64)
+            wrong += it.value % 2;
+        if (it.key >= LINE && it.key < CAUSED) {
+            in_line++;
+            least = it.key < least ? it.key : least;
+            most = it.key > most ? it.key : most;
+        }
+    }
+    for (uint64_t i = 0; i + 1 < ROUND_KEYS; i++)
+        wrong += values[i] < values[i + 1] || values[i] > values[ROUND_KEYS - 1] + 1;
+    for (uint64_t i = 0; i < CAUSES; i++)
+        wrong += values[ROUND_KEYS + 2 * i] < values[ROUND_KEYS + 2 * i + 1];
+    wrong += in_line > 0 && in_line != most - least + 1;
+    (void)world;
+    return wrong;
+}
+
+static size_t take_snapshots(struct world *world)
+{
+    size_t wrong = 0;
+    uint64_t values[ROUND_KEYS + 2 * CAUSES], count = world->snapshots;
+    for (uint64_t i = 0; i < count; i++) {
+        nums_snapshot snapshot;
+        if (nums_snapshot_take(&world->map, &snapshot) != CM_OK) {
+            wrong++;
+            continue;
+        }
+        wrong += check_snapshot(world, &snapshot, values);
+        nums_snapshot_drop(&snapshot);
+        wrong += nums_snapshot_take(&world->accounts, &snapshot) != CM_OK;
+        uint64_t sum = 0;
+        CM_FOREACH (nums_snapshot, &snapshot, it)
+            sum += it.value;
+        wrong += sum != (uint64_t)ACCOUNTS * BALANCE;
+        nums_snapshot_drop(&snapshot);
+        if (i % 8 == 7)
+            nums_shrink_to_fit(&world->map); /* CM_BUSY is as good */
+    }
+    return wrong;
+}
+
+static size_t live(void *context, unsigned i)
+{
+    struct world *world = context;
+    size_t wrong = 0;
+    switch (i) {
+    case 0:
+    case 1:
+        wrong = take_snapshots(world);
+        __atomic_store_n(&world->stop, 1, __ATOMIC_RELAXED);
+        return wrong;
+    case 2:
+        return write_in_turn(world, TURNS);
+    case 3:
+        return add_and_remove_in_turn(world, LINE);
+    case 4:
+        return cause(world, CAUSED);
+    case 5:
+        return follow(world, CAUSED);
+    case 6:
+    case 7:
+        return move_money(world, 88172645463325252u + i);
+    default:
+        return hold_guards(world, GUARDED, 7 + i);
+    }
+}
+
+static void a_snapshot_is_of_one_instant(void **state)
+{
+    (void)state;
+    struct world world = {.snapshots = crew_scale(400), .config = {.shrink = true}};
+    assert_int_equal(nums_init(&world.map, &world.config), CM_OK);
+    assert_int_equal(nums_init(&world.accounts, NULL), CM_OK);
+    for (uint64_t i = 0; i < ACCOUNTS; i++)
+        nums_put(&world.accounts, i, BALANCE, NULL);
+    for (uint64_t i = 0; i < CAUSES * 2; i++)
+        nums_put(&world.map, CAUSED + i, 0, NULL);
+    for (uint64_t i = 0; i < 32; i++)
+        nums_put(&world.map, GUARDED + i, 2, NULL);
+    assert_int_equal(crew_run(10, live, &world), 0);
+    assert_int_equal(nums_settle(&world.map), CM_OK);
+    assert_int_equal(nums_check(&world.map, NULL), CM_OK);
+    assert_int_equal(nums_check(&world.accounts, NULL), CM_OK);
+    nums_destroy(&world.map);
+    nums_destroy(&world.accounts);
+}
+
+/* ---- waiting ---- */
+
+struct taker {
+    nums map;
+    nums_snapshot snapshot;
+    cm_status status;
+    cm_status tried;
+    cm_status timed;
+    uint64_t done;
+};
+
+static void *take_one(void *context)
+{
+    struct taker *taker = context;
+    taker->status = nums_snapshot_take(&taker->map, &taker->snapshot);
+    __atomic_store_n(&taker->done, 1, __ATOMIC_RELEASE);
+    return NULL;
+}
+
+static void who_writes_goes_on_while_it_waits_for_a_guard(void **state)
+{
+    (void)state;
+    enum { KEYS = 5000 };
+    struct taker taker = {.done = 0};
+    nums_write_guard guard;
+    pthread_t thread;
+    assert_int_equal(nums_init(&taker.map, NULL), CM_OK);
+    for (uint64_t key = 0; key < KEYS; key++)
+        nums_put(&taker.map, key, key, NULL);
+    assert_int_equal(nums_write(&taker.map, 77, &guard), CM_OK);
+    assert_int_equal(pthread_create(&thread, NULL, take_one, &taker), 0);
+    for (unsigned round = 0; round < 20; round++) {
+        for (uint64_t key = 0; key < KEYS; key++)
+            if (key != 77)
+                assert_int_equal(nums_put(&taker.map, key, key + 1000000, NULL), CM_REPLACED);
+        sched_yield();
+    }
+    assert_false(__atomic_load_n(&taker.done, __ATOMIC_ACQUIRE));
+    *guard.value = 78;
+    nums_write_unlock(&guard);
+    pthread_join(thread, NULL);
+    assert_int_equal(taker.status, CM_OK);
+    assert_int_equal(nums_snapshot_len(&taker.snapshot), KEYS);
+    CM_FOREACH (nums_snapshot, &taker.snapshot, it)
+        assert_int_equal(it.value, it.key == 77 ? 78 : it.key + 1000000);
+    nums_snapshot_drop(&taker.snapshot);
+    nums_destroy(&taker.map);
+}
+
+static void *try_one(void *context)
+{
+    struct taker *taker = context;
+    nums_snapshot snapshot;
+    taker->tried = nums_try_snapshot_take(&taker->map, &snapshot);
+    taker->timed = nums_snapshot_take_until(&taker->map, &snapshot, cm_deadline_after(1000000));
+    return NULL;
+}
+
+static void deadlines_and_own_guards_end_it_and_leave_nothing(void **state)
+{
+    (void)state;
+    struct taker taker = {.done = 0};
+    nums_snapshot snapshot;
+    nums_write_guard guard;
+    nums_read_guard reader;
+    nums_frozen view;
+    pthread_t thread, second;
+    assert_int_equal(nums_init(&taker.map, NULL), CM_OK);
+    for (uint64_t key = 0; key < 1000; key++)
+        nums_put(&taker.map, key, key, NULL);
+    assert_int_equal(nums_write(&taker.map, 5, &guard), CM_OK);
+    assert_int_equal(nums_snapshot_take(&taker.map, &snapshot), CM_DEADLOCK);
+    assert_int_equal(nums_snapshot_len(&snapshot), 0);
+    assert_int_equal(pthread_create(&thread, NULL, take_one, &taker), 0);
+    pthread_create(&second, NULL, try_one, &taker);
+    pthread_join(second, NULL);
+    nums_write_unlock(&guard);
+    pthread_join(thread, NULL);
+    assert_int_equal(taker.status, CM_OK);
+    assert_int_equal(taker.tried, CM_BUSY);
+    assert_int_equal(taker.timed, CM_TIMEOUT);
+    nums_snapshot_drop(&taker.snapshot);
+    assert_int_equal(nums_read(&taker.map, 5, &reader), CM_OK); /* one's own share is no hindrance */
+    assert_int_equal(nums_snapshot_take(&taker.map, &snapshot), CM_OK);
+    nums_snapshot_drop(&snapshot);
+    nums_read_unlock(&reader);
+    assert_int_equal(nums_freeze(&taker.map, &view), CM_OK);
+    assert_int_equal(nums_snapshot_take(&taker.map, &snapshot), CM_OK);
+    assert_int_equal(nums_thaw(&view), CM_OK);
+    nums_snapshot_drop(&snapshot);
+    for (uint64_t key = 1000; key < 100000; key++)
+        assert_int_equal(nums_put(&taker.map, key, key, NULL), CM_OK);
+    assert_int_equal(nums_settle(&taker.map), CM_OK);
+    assert_int_equal(nums_check(&taker.map, NULL), CM_OK);
+    nums_destroy(&taker.map);
+}
+
+/* ---- failing ---- */
+
+static size_t write_and_fail(void *context, unsigned i)
+{
+    struct world *world = context;
+    size_t wrong = 0;
+    if (i == 0) {
+        for (uint64_t n = 0; n < world->snapshots; n++) {
+            nums_snapshot snapshot;
+            cm_status status = nums_snapshot_take(&world->map, &snapshot);
+            wrong += status != CM_OK && status != CM_NOMEM;
+            wrong += status == CM_OK && nums_snapshot_len(&snapshot) != 4000;
+            nums_snapshot_drop(&snapshot);
+        }
+        __atomic_store_n(&world->stop, 1, __ATOMIC_RELAXED);
+        return wrong;
+    }
+    for (uint64_t n = i; world_goes_on(world); n = n * 25214903917 + 11)
+        wrong += nums_update(&world->map, (n >> 16) % 4000, add_one, NULL) != CM_OK;
+    return wrong;
+}
+
+static void *fail_sometimes(void *context, size_t size, size_t alignment)
+{
+    static uint64_t calls;
+    (void)context;
+    void *block = NULL;
+    if (__atomic_add_fetch(&calls, 1, __ATOMIC_RELAXED) % 5 == 0)
+        return NULL;
+    return posix_memalign(&block, alignment < 8 ? 8 : alignment, size) == 0 ? block : NULL;
+}
+
+static void give_back(void *context, void *block, size_t size, size_t alignment)
+{
+    (void)context, (void)size, (void)alignment;
+    free(block);
+}
+
+static void a_copy_that_lacks_memory_fails_it_and_no_writer(void **state)
+{
+    (void)state;
+    cm_allocator allocator = {fail_sometimes, give_back, NULL};
+    struct world world = {.snapshots = crew_scale(1000), .config = {.allocator = &allocator}};
+    assert_int_equal(nums_init(&world.map, &world.config), CM_OK);
+    for (uint64_t key = 0; key < 4000; key++)
+        while (nums_put(&world.map, key, key, NULL) < 0)
+            ;
+    assert_int_equal(crew_run(4, write_and_fail, &world), 0);
+    while (nums_settle(&world.map) != CM_OK)
+        ;
+    assert_int_equal(nums_check(&world.map, NULL), CM_OK);
+    nums_destroy(&world.map);
+}
+
+static void each_request_may_fail(void **state)
+{
+    (void)state;
+    struct failing_allocator memory;
+    nums map;
+    nums_snapshot snapshot;
+    cm_status status = CM_NOMEM;
+    unsigned failed = 0;
+    failing_allocator_init(&memory);
+    assert_int_equal(nums_init(&map, &(cm_config){.allocator = &memory.allocator}), CM_OK);
+    for (uint64_t key = 0; key < 20000; key++)
+        assert_int_equal(nums_put(&map, key, key, NULL), CM_OK);
+    assert_int_equal(nums_settle(&map), CM_OK);
+    size_t blocks = memory.live_blocks;
+    for (size_t n = 1; status != CM_OK; n++) {
+        failing_allocator_fail_at(&memory, n);
+        status = nums_snapshot_take(&map, &snapshot);
+        assert_true(status == CM_OK || (status == CM_NOMEM && memory.live_blocks == blocks));
+        failed += status != CM_OK;
+    }
+    assert_true(failed >= 4);
+    failing_allocator_restart(&memory);
+    assert_int_equal(nums_snapshot_len(&snapshot), 20000);
+    nums_snapshot_drop(&snapshot);
+    assert_int_equal(memory.live_blocks, blocks);
+    for (uint64_t key = 20000; key < 100000; key++)
+        assert_int_equal(nums_put(&map, key, key, NULL), CM_OK);
+    assert_int_equal(nums_settle(&map), CM_OK);
+    nums_destroy(&map);
+    assert_int_equal(memory.live_blocks, 0);
+    assert_int_equal(memory.mistakes, 0);
+}
+
+/* ---- owned values, caches ---- */
+
+static int64_t alive;
+static uint64_t refuse_from = UINT64_MAX;
+
+static cm_status box_clone(uint64_t **to, uint64_t *const *from, void *context)
+{
+    (void)context;
+    if (**from >= refuse_from)
+        return CM_INVALID;
+    *to = malloc(sizeof **to);
+    if (!*to)
+        return CM_NOMEM;
+    **to = **from;
+    __atomic_add_fetch(&alive, 1, __ATOMIC_RELAXED);
+    return CM_OK;
+}
+
+static void box_destroy(uint64_t **box, void *context)
+{
+    (void)context;
+    free(*box);
+    __atomic_sub_fetch(&alive, 1, __ATOMIC_RELAXED);
+}
+
+static uint64_t *box_of(uint64_t value)
+{
+    uint64_t *box = NULL, *given = &value;
+    return box_clone(&box, &given, NULL) == CM_OK ? box : NULL;
+}
+
+CM_SHARDED_MAP_OWNED(boxes, uint64_t, uint64_t *, cm_hash_u64, cm_equal_u64, CM_PLAIN, CM_OWNED(box_clone, box_destroy))
+
+struct boxed {
+    boxes map;
+    uint64_t stop;
+    uint64_t snapshots;
+};
+
+static size_t replace_boxes(void *context, unsigned i)
+{
+    struct boxed *boxed = context;
+    size_t wrong = 0;
+    for (uint64_t n = 0; i == 0 && n < boxed->snapshots; n++) {
+        boxes_snapshot snapshot;
+        if (boxes_snapshot_take(&boxed->map, &snapshot) != CM_OK)
+            return 1000;
+        wrong += boxes_snapshot_len(&snapshot) != 500;
+        CM_FOREACH (boxes_snapshot, &snapshot, it)
+            wrong += *it.value / 1000 != it.key;
+        boxes_snapshot_drop(&snapshot);
+    }
+    if (i == 0)
+        __atomic_store_n(&boxed->stop, 1, __ATOMIC_RELAXED);
+    for (uint64_t n = i; i && !__atomic_load_n(&boxed->stop, __ATOMIC_RELAXED); n++) {
+        uint64_t key = n * 7919 % 500;
+        wrong += boxes_put(&boxed->map, key, box_of(key * 1000 + n % 1000), NULL) != CM_REPLACED;
+    }
+    return wrong;
+}
+
+static void owned_values_are_cloned_and_each_clone_destroyed_once(void **state)
+{
+    (void)state;
+    struct boxed boxed = {.snapshots = crew_scale(300)};
+    boxes_snapshot snapshot;
+    alive = 0;
+    assert_int_equal(boxes_init(&boxed.map, NULL), CM_OK);
+    for (uint64_t key = 0; key < 500; key++)
+        assert_int_equal(boxes_put(&boxed.map, key, box_of(key * 1000), NULL), CM_OK);
+    assert_int_equal(crew_run(3, replace_boxes, &boxed), 0);
+    refuse_from = 400000;
+    assert_int_equal(boxes_snapshot_take(&boxed.map, &snapshot), CM_INVALID);
+    refuse_from = UINT64_MAX;
+    assert_int_equal(alive, 500);
+    boxes_destroy(&boxed.map);
+    assert_int_equal(alive, 0);
+}
+
+static bool is_odd(const uint64_t *value, void *context)
+{
+    (void)context;
+    return *value % 2;
+}
+CM_CACHE_MAP(caches, uint64_t, uint64_t, cm_hash_u64, cm_equal_u64, is_odd, cm_no_weight, cm_no_eviction)
+
+static size_t fill_cache(void *context, unsigned i)
+{
+    caches *map = context;
+    size_t wrong = 0;
+    for (size_t n = 0; n < crew_scale(i == 0 ? 300 : 30000); n++) {
+        caches_snapshot snapshot;
+        if (i > 0) {
+            wrong += caches_put(map, n * (i + 1), n, NULL) < 0;
+            continue;
+        }
+        wrong += caches_snapshot_take(map, &snapshot) != CM_OK || caches_snapshot_len(&snapshot) > 1000;
+        CM_FOREACH (caches_snapshot, &snapshot, it)
+            wrong += it.value % 2;
+        caches_snapshot_drop(&snapshot);
+    }
+    return wrong;
+}
+
+static void caches_evict_while_one_is_taken(void **state)
+{
+    (void)state;
+    caches map;
+    assert_int_equal(caches_init(&map, &(cm_config){.limit = 1000}), CM_OK);
+    assert_int_equal(crew_run(4, fill_cache, &map), 0);
+    assert_int_equal(caches_check(&map, NULL), CM_OK);
+    caches_destroy(&map);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_snapshot_has_all_entries_and_stays_as_it_is),
+        cmocka_unit_test(it_has_copies_of_texts_and_large_values),
+        cmocka_unit_test(chains_are_copied_as_a_whole),
+        cmocka_unit_test(an_empty_map_has_an_empty_one),
+        cmocka_unit_test(a_snapshot_is_of_one_instant),
+        cmocka_unit_test(who_writes_goes_on_while_it_waits_for_a_guard),
+        cmocka_unit_test(deadlines_and_own_guards_end_it_and_leave_nothing),
+        cmocka_unit_test(a_copy_that_lacks_memory_fails_it_and_no_writer),
+        cmocka_unit_test(each_request_may_fail),
+        cmocka_unit_test(owned_values_are_cloned_and_each_clone_destroyed_once),
+        cmocka_unit_test(caches_evict_while_one_is_taken),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
