@@ -274,6 +274,30 @@ static void marks_take_back(struct cm_map_ *map, struct cm_layout_ layout, uint6
     } while (cursor - 1 < end - 1);
 }
 
+/* Copies a marked bucket without a lock, if it is one of inline entries with no chain. The compare-and-swap that takes
+ * the mark confirms the copy: every change has a version. */
+static bool cell_copy(const struct cm_type *type, char *head, struct cm_copies_ *copies)
+{
+    struct cm_layout_ layout = cm_layout_of_(type);
+    uint64_t *cell = cm_bucket_state_(head);
+    uint64_t word = cm_load_acquire_(cell); /* pairs with cm_cell_unlock_() */
+    if (layout.nodes || (word & (CM_BARRED_ | CM_UNUSUAL_ | CM_CHAINED_ | CM_MARKED_)) != CM_MARKED_)
+        return false;
+    unsigned count = cm_occupied_count_(cm_state_occupied_(word)); /* (T2) */
+    if (count * cm_copy_stride_(type) > copies->bytes - copies->count * cm_copy_stride_(type))
+        return false;
+    char *to = copies->entries + copies->count * cm_copy_stride_(type);
+    for (unsigned slot = 0; slot < count; slot++, to += cm_copy_stride_(type)) {
+        cm_copy_racing_(to, cm_bucket_key_(type, layout, head, slot), type->key_size);
+        cm_copy_racing_(to + cm_copy_value_offset_(type), cm_bucket_value_(type, layout, head, slot), type->value_size);
+    }
+    cm_fence_acquire_(); /* as in cm_cell_unchanged_() */
+    if (!cm_swap_if_release_(cell, &word, word & ~CM_MARKED_))
+        return false;
+    copies->count += count;
+    return true;
+}
+
 /* Copies the bucket of the cursor if it is still marked, and moves the cursor past it. `*lacking`: it must have so many
  * bytes first. */
 static cm_status cursor_copy(struct cm_map_ *map, const struct cm_type *type, uint64_t *cursor,
@@ -281,22 +305,25 @@ static cm_status cursor_copy(struct cm_map_ *map, const struct cm_type *type, ui
 {
     struct cm_layout_ layout = cm_layout_of_(type);
     struct cm_pin_ pin = cm_pin_enter_();
-    char *head;
-    int got;
+    int got = CM_GOT_;
     cm_status status = CM_OK;
+    uint64_t *cell;
     *lacking = 0;
-    struct cm_table_ *table = cm_cursor_share_(map, layout, *cursor, deadline, &head, &got);
-    if (got == CM_GOT_) {
-        uint64_t *cell = cm_bucket_state_(head);
-        fetch_ahead(table, layout, *cursor);
-        if (cell_word(cell) & CM_MARKED_)
+    struct cm_table_ *table = cursor_table(map, layout, *cursor, &cell);
+    fetch_ahead(table, layout, *cursor);
+    if (!cell_copy(type, (char *)cell, copies)) {
+        char *head;
+        table = cm_cursor_share_(map, layout, *cursor, deadline, &head, &got);
+        cell = cm_bucket_state_(head);
+        if (got == CM_GOT_ && (cell_word(cell) & CM_MARKED_))
             status = cm_copies_add_(copies, type, map, head, NULL, lacking);
-        if (status == CM_OK) {
+        if (got == CM_GOT_ && status == CM_OK)
             cell_unmark_shared(cell);
-            *cursor = cm_cursor_end_(table, *cursor) + 1;
-        }
-        cm_cell_unshare_hidden_(cell, &map->waiters);
+        if (got == CM_GOT_)
+            cm_cell_unshare_hidden_(cell, &map->waiters);
     }
+    if (got == CM_GOT_ && status == CM_OK)
+        *cursor = cm_cursor_end_(table, *cursor) + 1;
     cm_pin_leave_(pin);
     return got == CM_GOT_ ? status : (cm_status)got;
 }
