@@ -281,7 +281,8 @@ static bool cell_copy(const struct cm_type *type, char *head, struct cm_copies_ 
     struct cm_layout_ layout = cm_layout_of_(type);
     uint64_t *cell = cm_bucket_state_(head);
     uint64_t word = cm_load_acquire_(cell); /* pairs with cm_cell_unlock_() */
-    if (layout.nodes || (word & (CM_BARRED_ | CM_UNUSUAL_ | CM_CHAINED_ | CM_MARKED_)) != CM_MARKED_)
+    if (!copies->entries || layout.nodes ||
+        (word & (CM_BARRED_ | CM_UNUSUAL_ | CM_CHAINED_ | CM_MARKED_)) != CM_MARKED_)
         return false;
     unsigned count = cm_occupied_count_(cm_state_occupied_(word)); /* (T2) */
     if (count * cm_copy_stride_(type) > copies->bytes - copies->count * cm_copy_stride_(type))
