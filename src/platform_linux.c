@@ -4,7 +4,6 @@
 #include <errno.h>
 #include <linux/futex.h>
 #include <linux/membarrier.h>
-#include <sys/random.h>
 #include <sys/syscall.h>
 #include <time.h>
 #include <unistd.h>
@@ -38,7 +37,7 @@ bool cm_platform_barrier_(void)
 bool cm_platform_random_(void *bytes, size_t size)
 {
     for (;;) {
-        ssize_t got = getrandom(bytes, size, 0);
+        ssize_t got = syscall(SYS_getrandom, bytes, size, 0); /* as a function it would be a cancellation point */
         if (got == (ssize_t)size)
             return true;
         if (got >= 0 || errno != EINTR)

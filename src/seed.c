@@ -15,11 +15,13 @@ static uint64_t counter;
 /* Without stdio: a forked child comes here before anything else. */
 static bool urandom_read(void *bytes, size_t size)
 {
+    int cancel;
+    pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &cancel);
     int file = open("/dev/urandom", O_RDONLY | O_CLOEXEC);
-    if (file < 0)
-        return false;
-    ssize_t got = read(file, bytes, size);
-    close(file);
+    ssize_t got = file < 0 ? -1 : read(file, bytes, size);
+    if (file >= 0)
+        close(file);
+    pthread_setcancelstate(cancel, &cancel);
     return got == (ssize_t)size;
 }
 

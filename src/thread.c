@@ -25,7 +25,8 @@ static struct cm_thread_ *free_records;
 static uint32_t record_count;
 static struct cm_thread_ *all_records;
 static pthread_key_t exit_key;
-static bool ready; /* under the lock */
+static bool ready; /* these two under the lock */
+static bool ended;
 
 struct cm_thread_ *cm_thread_records_(void)
 {
@@ -123,6 +124,17 @@ static void registry_start(void)
     records_add(first_records, sizeof first_records / sizeof *first_records);
 }
 
+/* Where the library is a part of a module that is unloaded, threads that end later must not come here. At the end of
+ * a process it does no harm: who has no record is a stranger. */
+static __attribute__((destructor)) void registry_end(void)
+{
+    pthread_mutex_lock(&lock);
+    if (ready && !ended)
+        pthread_key_delete(exit_key);
+    ended = true;
+    pthread_mutex_unlock(&lock);
+}
+
 static struct cm_thread_ *record_take(void)
 {
     if (!ready)
@@ -149,7 +161,7 @@ static struct cm_thread_ *stranger_take(void)
 struct cm_thread_ *cm_thread_join_(void)
 {
     pthread_mutex_lock(&lock);
-    struct cm_thread_ *record = record_take();
+    struct cm_thread_ *record = ended ? NULL : record_take();
     if (record)
         cm_store_relaxed_(&record->used, 1);
     pthread_mutex_unlock(&lock);

@@ -1,0 +1,616 @@
+/* Maps and the life of a process: fork, threads that end or are cancelled, signals, a system without membarrier.
+ * docs/GUARANTEES.md says what is promised. */
+#include <concmap/sharded.h>
+#include <errno.h>
+#include <linux/filter.h>
+#include <linux/seccomp.h>
+#include <pthread.h>
+#include <sched.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <sys/prctl.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "crew.h"
+#include "unit.h"
+
+CM_SHARDED_MAP(nums, uint64_t, uint64_t, cm_hash_u64, cm_equal_u64)
+CM_SHARDED_MAP(words, cm_str, uint64_t, cm_hash_str, cm_equal_str)
+
+enum { KEYS = 2000 };
+
+static void begin(nums *map)
+{
+    assert_int_equal(nums_init(map, NULL), CM_OK);
+    for (uint64_t key = 0; key < KEYS; key++)
+        assert_int_equal(nums_put(map, key, key, NULL), CM_OK);
+}
+
+static cm_status add_one(uint64_t *value, void *context)
+{
+    (void)context;
+    ++*value;
+    return CM_OK;
+}
+
+/* Whether the map works: it is written, grows, shrinks, is walked and is whole. */
+static bool map_works(nums *map, uint64_t keys)
+{
+    uint64_t seen = 0;
+    bool works = nums_len(map) == keys;
+    for (uint64_t key = 0; key < keys; key++)
+        works &= nums_update(map, key, add_one, NULL) == CM_OK;
+    for (uint64_t key = keys; key < keys * 8; key++)
+        works &= nums_insert(map, key, key + 1) == CM_OK;
+    CM_FOREACH (nums, map, it)
+        seen += it.value == it.key + 1;
+    for (uint64_t key = keys; key < keys * 8; key++)
+        works &= nums_remove(map, key, NULL) == CM_OK;
+    works &= nums_shrink_to_fit(map) == CM_OK && nums_settle(map) == CM_OK;
+    return works && seen == keys * 8 && nums_check(map, NULL) == CM_OK;
+}
+
+/* Runs `work` in a forked child, which has a minute for it. */
+static bool child_does(bool (*work)(void *), void *context)
+{
+    int status = -1;
+    pid_t child = fork();
+    if (child == 0) {
+        alarm(60);
+        _exit(work(context) ? 0 : 1);
+    }
+    return waitpid(child, &status, 0) == child && status == 0;
+}
+
+/* ---- fork: what the forking thread holds ---- */
+
+struct own {
+    nums map;
+    nums_read_guard reader;
+    nums_write_guard writer;
+    nums_frozen frozen;
+    nums_iter iter;
+    nums_snapshot snapshot;
+};
+
+static size_t use_in_thread(void *context, unsigned i)
+{
+    nums *map = context;
+    size_t wrong = 0;
+    for (uint64_t key = i; key < KEYS; key += 3)
+        wrong += nums_update(map, key, add_one, NULL) != CM_OK;
+    for (uint64_t key = i; key < KEYS; key += 3)
+        wrong += nums_put(map, key, key, NULL) != CM_REPLACED;
+    return wrong;
+}
+
+static bool use_map(void *context)
+{
+    struct own *own = context;
+    bool well = crew_run(3, use_in_thread, &own->map) == 0 && map_works(&own->map, KEYS);
+    nums_destroy(&own->map);
+    return well;
+}
+
+static bool use_and_unlock_reader(void *context)
+{
+    struct own *own = context;
+    return *own->reader.value == 5 && nums_read_unlock(&own->reader) == CM_OK && use_map(own);
+}
+
+static bool use_and_unlock_writer(void *context)
+{
+    struct own *own = context;
+    bool well = nums_put(&own->map, 5, 1, NULL) == CM_DEADLOCK;
+    *own->writer.value = 5;
+    return well && nums_write_unlock(&own->writer) == CM_OK && use_map(own);
+}
+
+static bool fill_vacant(void *context)
+{
+    struct own *own = context;
+    bool well = nums_entry_insert(&own->writer, 1) != NULL && nums_entry_remove(&own->writer, NULL) == CM_OK;
+    return well && nums_entry_unlock(&own->writer) == CM_OK && use_map(own);
+}
+
+static bool use_detached(void *context)
+{
+    struct own *own = context;
+    return nums_write_attach(&own->writer) == CM_OK && use_and_unlock_writer(own);
+}
+
+static bool use_frozen(void *context)
+{
+    struct own *own = context;
+    bool well = *nums_frozen_get(&own->frozen, 5) == 5 && nums_put(&own->map, 5, 1, NULL) == CM_DEADLOCK;
+    return well && nums_thaw(&own->frozen) == CM_OK && use_map(own);
+}
+
+static bool go_on_walking(void *context)
+{
+    struct own *own = context;
+    uint64_t seen = 1, copied = 0;
+    while (nums_iter_next(&own->iter))
+        seen++;
+    nums_iter_end(&own->iter);
+    CM_FOREACH (nums_snapshot, &own->snapshot, it)
+        copied += it.key == it.value;
+    nums_snapshot_drop(&own->snapshot);
+    return seen == KEYS && copied == KEYS && use_map(own);
+}
+
+static void a_child_has_what_its_thread_held(void **state)
+{
+    (void)state;
+    struct own own;
+    begin(&own.map);
+    assert_true(child_does(use_map, &own));
+    assert_int_equal(nums_read(&own.map, 5, &own.reader), CM_OK);
+    assert_true(child_does(use_and_unlock_reader, &own));
+    nums_read_unlock(&own.reader);
+    assert_int_equal(nums_write(&own.map, 5, &own.writer), CM_OK);
+    assert_true(child_does(use_and_unlock_writer, &own));
+    assert_int_equal(nums_write_detach(&own.writer), CM_OK);
+    assert_true(child_does(use_detached, &own));
+    assert_int_equal(nums_write_attach(&own.writer), CM_OK);
+    nums_write_unlock(&own.writer);
+    assert_int_equal(nums_entry(&own.map, KEYS, &own.writer), CM_OK);
+    assert_true(child_does(fill_vacant, &own));
+    nums_entry_unlock(&own.writer);
+    assert_int_equal(nums_freeze(&own.map, &own.frozen), CM_OK);
+    assert_true(child_does(use_frozen, &own));
+    nums_thaw(&own.frozen);
+    own.iter = nums_iter_begin(&own.map);
+    assert_true(nums_iter_next(&own.iter));
+    assert_int_equal(nums_snapshot_take(&own.map, &own.snapshot), CM_OK);
+    assert_true(child_does(go_on_walking, &own));
+    nums_iter_end(&own.iter);
+    nums_snapshot_drop(&own.snapshot);
+    assert_true(use_map(&own)); /* and the parent was not touched */
+}
+
+static cm_status fork_inside(uint64_t *value, void *child)
+{
+    *(pid_t *)child = fork();
+    ++*value;
+    return CM_OK;
+}
+
+static void a_function_under_a_lock_may_fork(void **state)
+{
+    (void)state;
+    struct own own;
+    pid_t child = -1;
+    uint64_t value = 0;
+    int status = -1;
+    begin(&own.map);
+    assert_int_equal(nums_update(&own.map, 5, fork_inside, &child), CM_OK);
+    if (child == 0) {
+        alarm(60);
+        bool well = nums_get(&own.map, 5, &value) && value == 6 && nums_put(&own.map, 5, 5, NULL) == CM_REPLACED;
+        _exit(well && use_map(&own) ? 0 : 1);
+    }
+    assert_int_equal(waitpid(child, &status, 0), child);
+    assert_int_equal(status, 0);
+    assert_int_equal(nums_put(&own.map, 5, 5, NULL), CM_REPLACED);
+    assert_true(use_map(&own));
+}
+
+static bool finish_growth(void *context)
+{
+    struct own *own = context;
+    bool well = nums_len(&own->map) == KEYS && nums_settle(&own->map) == CM_OK;
+    return well && use_map(own);
+}
+
+static void a_child_finishes_growth_that_its_parent_began(void **state)
+{
+    (void)state;
+    struct own own;
+    uint64_t key = 0;
+    assert_int_equal(nums_init(&own.map, NULL), CM_OK);
+    while (key < KEYS)
+        assert_int_equal(nums_put(&own.map, key, key, NULL), CM_OK), key++;
+    for (; !own.map.core.root->next; key++) /* a table has just been hung on */
+        assert_int_equal(nums_put(&own.map, key, key, NULL), CM_OK);
+    while (key-- > KEYS)
+        assert_int_equal(nums_remove(&own.map, key, NULL), CM_OK);
+    assert_true(child_does(finish_growth, &own));
+    assert_true(finish_growth(&own));
+}
+
+/* ---- fork: what other threads held ---- */
+
+struct others {
+    nums map;
+    uint32_t inside; /* threads that hold what they shall */
+    uint32_t let_go;
+};
+
+static void hold_until_told(struct others *others)
+{
+    __atomic_add_fetch(&others->inside, 1, __ATOMIC_RELEASE);
+    while (!__atomic_load_n(&others->let_go, __ATOMIC_ACQUIRE))
+        usleep(1000);
+}
+
+static cm_status stay_in_update(uint64_t *value, void *context)
+{
+    (void)value;
+    hold_until_told(context);
+    return CM_OK;
+}
+
+static size_t hold_something(void *context, unsigned i)
+{
+    struct others *others = context;
+    nums_read_guard reader;
+    nums_write_guard writer;
+    cm_status status = CM_OK;
+    switch (i) {
+    case 0:
+        status = nums_read(&others->map, 1, &reader);
+        hold_until_told(others);
+        nums_read_unlock(&reader);
+        break;
+    case 1:
+        status = nums_write(&others->map, 2, &writer);
+        hold_until_told(others);
+        nums_write_unlock(&writer);
+        break;
+    case 2:
+        status = nums_entry(&others->map, KEYS, &writer);
+        hold_until_told(others);
+        nums_entry_unlock(&writer);
+        break;
+    case 3:
+        status = nums_update(&others->map, 3, stay_in_update, others);
+        break;
+    default: /* sleeps: for a writer, or behind a reader */
+        while (__atomic_load_n(&others->inside, __ATOMIC_ACQUIRE) < 4)
+            usleep(1000);
+        status = nums_update(&others->map, i == 4 ? 3 : 1, add_one, NULL);
+    }
+    return status != CM_OK;
+}
+
+static void *run_others(void *context)
+{
+    return (void *)(uintptr_t)crew_run(6, hold_something, context);
+}
+
+/* No promise is made of such a map but these: calls with a deadline end, and it can be destroyed. */
+static bool end_by_deadlines(void *context)
+{
+    struct others *others = context;
+    uint64_t value;
+    nums_read_guard guard;
+    bool well = nums_try_update(&others->map, 2, add_one, NULL) == CM_BUSY;
+    well &= nums_update_until(&others->map, 3, add_one, NULL, cm_deadline_after(2000000)) == CM_TIMEOUT;
+    well &= nums_update_until(&others->map, 1, add_one, NULL, cm_deadline_after(2000000)) == CM_TIMEOUT;
+    well &= nums_get_until(&others->map, 3, &value, cm_deadline_after(2000000)) == CM_TIMEOUT;
+    well &= nums_try_read(&others->map, 2, &guard) == CM_BUSY;
+    well &= nums_get(&others->map, 1, &value) && value == 1; /* who only reads is in nobody's way */
+    nums_destroy(&others->map);
+    return well && nums_init(&others->map, NULL) == CM_OK && nums_put(&others->map, 1, 1, NULL) == CM_OK;
+}
+
+static void a_map_that_others_were_in_does_not_hang_who_has_a_deadline(void **state)
+{
+    (void)state;
+    if (CM_TSAN)
+        skip(); /* it lets the children of a process with threads have none */
+    static struct others others;
+    void *wrong;
+    pthread_t thread;
+    begin(&others.map);
+    assert_int_equal(pthread_create(&thread, NULL, run_others, &others), 0);
+    while (__atomic_load_n(&others.map.core.waiters, __ATOMIC_ACQUIRE) < 2)
+        usleep(1000);
+    usleep(50000); /* until they sleep */
+    bool well = child_does(end_by_deadlines, &others);
+    __atomic_store_n(&others.let_go, 1, __ATOMIC_RELEASE);
+    pthread_join(thread, &wrong);
+    assert_null(wrong);
+    assert_true(well);
+    nums_destroy(&others.map);
+}
+
+struct busy {
+    nums theirs;
+    words texts;
+    struct own own;
+    uint32_t stop;
+    size_t forks;
+};
+
+/* Works on other maps, makes and ends threads, and allocates: everything that a fork may come upon. */
+static size_t keep_busy(void *context, unsigned i)
+{
+    struct busy *busy = context;
+    size_t wrong = 0;
+    if (i == 0) {
+        for (size_t n = 0; n < busy->forks; n++)
+            wrong += !child_does(use_map, &busy->own);
+        __atomic_store_n(&busy->stop, 1, __ATOMIC_RELAXED);
+    }
+    for (uint64_t n = 0; i > 0 && !__atomic_load_n(&busy->stop, __ATOMIC_RELAXED); n++) {
+        char text[24];
+        int length = snprintf(text, sizeof text, "%llu", (unsigned long long)(n % 3000 * i));
+        wrong += words_put(&busy->texts, cm_str_from(text, (size_t)length), n, NULL) < 0;
+        wrong += nums_put(&busy->theirs, n % 5000, n, NULL) < 0;
+        nums_remove(&busy->theirs, n * 7 % 5000, NULL);
+        if (n % 5000 == 0)
+            wrong += words_clear(&busy->texts) != CM_OK;
+        if (n % 500 == 0)
+            wrong += crew_run(2, use_in_thread, &busy->theirs) == SIZE_MAX;
+    }
+    return wrong;
+}
+
+static void a_child_uses_a_map_that_nobody_was_in(void **state)
+{
+    (void)state;
+    if (CM_TSAN)
+        skip(); /* as above */
+    static struct busy busy;
+    busy.forks = crew_scale(100);
+    begin(&busy.own.map);
+    assert_int_equal(nums_init(&busy.theirs, NULL), CM_OK);
+    assert_int_equal(words_init(&busy.texts, NULL), CM_OK);
+    assert_int_equal(crew_run(4, keep_busy, &busy), 0);
+    nums_destroy(&busy.theirs);
+    words_destroy(&busy.texts);
+    assert_true(use_map(&busy.own));
+}
+
+/* ---- signals ---- */
+
+static uint64_t signals;
+
+static void count_signal(int number)
+{
+    (void)number;
+    __atomic_add_fetch(&signals, 1, __ATOMIC_RELAXED);
+}
+
+struct hit {
+    nums map;
+    pthread_t threads[3];
+    uint32_t ready, done;
+};
+
+static cm_status dawdle(uint64_t *value, void *context)
+{
+    sched_yield();
+    return add_one(value, context);
+}
+
+static size_t be_hit(void *context, unsigned i)
+{
+    struct hit *hit = context;
+    size_t wrong = 0, rounds = crew_scale(20000);
+    if (i == 3) {
+        while (__atomic_load_n(&hit->ready, __ATOMIC_ACQUIRE) < 3)
+            sched_yield();
+        for (unsigned n = 0; __atomic_load_n(&hit->done, __ATOMIC_ACQUIRE) < 3; n++) {
+            pthread_kill(hit->threads[n % 3], SIGUSR1);
+            usleep(20);
+        }
+        __atomic_store_n(&hit->ready, 0, __ATOMIC_RELEASE);
+        return 0;
+    }
+    hit->threads[i] = pthread_self();
+    __atomic_add_fetch(&hit->ready, 1, __ATOMIC_RELEASE);
+    for (size_t n = 0; n < rounds; n++) {
+        cm_status status = n % 2 ? nums_update(&hit->map, n % 3, dawdle, NULL)
+                                 : nums_update_until(&hit->map, n % 3, dawdle, NULL, cm_deadline_after(60000000000));
+        wrong += status != CM_OK;
+        wrong += nums_put(&hit->map, 10 + n * (i + 1), n, NULL) < 0;
+    }
+    __atomic_add_fetch(&hit->done, 1, __ATOMIC_RELEASE);
+    while (__atomic_load_n(&hit->ready, __ATOMIC_ACQUIRE)) /* a thread that has ended cannot be hit */
+        sched_yield();
+    return wrong;
+}
+
+static void signals_end_no_wait_and_lose_nothing(void **state)
+{
+    (void)state;
+    struct sigaction action = {.sa_handler = count_signal}, before;
+    sigaction(SIGUSR1, &action, &before); /* no SA_RESTART: system calls are interrupted */
+    static struct hit hit;
+    uint64_t sum = 0, value = 0;
+    assert_int_equal(nums_init(&hit.map, NULL), CM_OK);
+    for (uint64_t key = 0; key < 3; key++)
+        assert_int_equal(nums_put(&hit.map, key, 0, NULL), CM_OK);
+    assert_int_equal(crew_run(4, be_hit, &hit), 0);
+    for (uint64_t key = 0; key < 3; key++, sum += value)
+        assert_true(nums_get(&hit.map, key, &value));
+    assert_int_equal(sum, 3 * crew_scale(20000));
+    assert_int_equal(nums_check(&hit.map, NULL), CM_OK);
+    assert_true(signals > 0);
+    sigaction(SIGUSR1, &before, NULL);
+    nums_destroy(&hit.map);
+}
+
+/* ---- cancellation ---- */
+
+/* The address sanitizer takes a stack that was unwound by cancellation for one in use. */
+#if defined(__SANITIZE_ADDRESS__)
+#define ASAN 1
+#elif defined(__has_feature)
+#if __has_feature(address_sanitizer)
+#define ASAN 1
+#endif
+#endif
+#ifndef ASAN
+#define ASAN 0
+#endif
+
+static void *use_for_ever(void *context)
+{
+    nums *map = context;
+    for (uint64_t n = 0;; n++) {
+        uint64_t value;
+        nums_put(map, n % 5000, n, NULL);
+        nums_get(map, n * 3 % 5000, &value);
+        nums_remove(map, n * 7 % 5000, NULL);
+        CM_WITH_WRITE (nums, map, n % 100, guard)
+            ++*guard.value;
+        if (n % 1000 == 0)
+            CM_FOREACH (nums, map, it)
+                (void)it;
+        if (n % 100 == 0)
+            pthread_testcancel(); /* with nothing held */
+    }
+    return NULL;
+}
+
+/* Calls are no points of cancellation: what one began it ends. */
+static void cancelled_threads_leave_maps_whole(void **state)
+{
+    (void)state;
+    nums map;
+    if (ASAN)
+        skip();
+    assert_int_equal(nums_init(&map, &(cm_config){.shrink = true}), CM_OK);
+    for (size_t n = 0; n < crew_scale(300); n++) {
+        pthread_t threads[3];
+        for (int i = 0; i < 3; i++)
+            assert_int_equal(pthread_create(&threads[i], NULL, use_for_ever, &map), 0);
+        usleep(1000);
+        for (int i = 0; i < 3; i++)
+            pthread_cancel(threads[i]);
+        for (int i = 0; i < 3; i++)
+            pthread_join(threads[i], NULL);
+        assert_int_equal(nums_check(&map, NULL), CM_OK);
+    }
+    assert_int_equal(nums_settle(&map), CM_OK);
+    nums_destroy(&map);
+}
+
+static cm_status wait_to_be_cancelled(uint64_t *value, void *inside)
+{
+    *value = 1000;
+    __atomic_store_n((uint32_t *)inside, 1, __ATOMIC_RELEASE);
+    for (;;)
+        pause();
+    return CM_OK;
+}
+
+struct cancelled {
+    nums map;
+    uint32_t inside;
+};
+
+static void *update_and_be_cancelled(void *context)
+{
+    struct cancelled *cancelled = context;
+    nums_update(&cancelled->map, 7, wait_to_be_cancelled, &cancelled->inside);
+    return NULL;
+}
+
+static void who_is_cancelled_in_a_function_given_to_a_call_is_a_dead_owner(void **state)
+{
+    (void)state;
+    struct cancelled cancelled = {.inside = 0};
+    pthread_t thread;
+    if (ASAN)
+        skip();
+    begin(&cancelled.map);
+    assert_int_equal(pthread_create(&thread, NULL, update_and_be_cancelled, &cancelled), 0);
+    while (!__atomic_load_n(&cancelled.inside, __ATOMIC_ACQUIRE))
+        usleep(1000);
+    pthread_cancel(thread);
+    pthread_join(thread, NULL);
+    assert_int_equal(nums_update(&cancelled.map, 7, add_one, NULL), CM_OWNER_DIED);
+    assert_int_equal(nums_put(&cancelled.map, 7, 7, NULL), CM_REPLACED);
+    assert_true(map_works(&cancelled.map, KEYS));
+    nums_destroy(&cancelled.map);
+}
+
+/* ---- a system that refuses membarrier ---- */
+
+/* The map's share of this program once more, where the system call fails as containers let it fail. */
+static bool refuse_membarrier(void)
+{
+    struct sock_filter filter[] = {
+        BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, nr)),
+        BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_membarrier, 0, 1),
+        BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | EPERM),
+        BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
+    };
+    struct sock_fprog program = {sizeof filter / sizeof *filter, filter};
+    return prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) == 0 && prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &program) == 0;
+}
+
+static size_t change_keys(void *context, unsigned i)
+{
+    nums *map = context;
+    size_t wrong = 0;
+    for (uint64_t n = 0; n < crew_scale(100000); n++) {
+        uint64_t key = n % 3000, value;
+        wrong += nums_put(map, key * 4 + i, n, NULL) < 0;
+        wrong += !nums_get(map, key * 4 + i, &value) || value != n;
+        if (n % 3 == 0)
+            wrong += nums_remove(map, key * 4 + i, NULL) != CM_OK;
+        wrong += nums_upsert(map, 1000000, 1, add_one, NULL) < 0;
+    }
+    return wrong;
+}
+
+static int without_membarrier(void)
+{
+    nums map;
+    uint64_t value = 0;
+    cm_thread_get_();
+    if (!(cm_load_relaxed_(&cm_domain_.epoch) & CM_EPOCH_FENCES_))
+        return 2; /* it is not refused */
+    if (nums_init(&map, NULL) != CM_OK || crew_run(4, change_keys, &map) != 0)
+        return 1;
+    bool well = nums_get(&map, 1000000, &value) && value == 4 * crew_scale(100000);
+    well &= nums_settle(&map) == CM_OK && nums_check(&map, NULL) == CM_OK && nums_memory(&map).waiting == 0;
+    nums_destroy(&map);
+    return well ? 0 : 1;
+}
+
+#define REFUSED "without-membarrier"
+
+static void a_system_without_membarrier_is_served_by_fences(void **state)
+{
+    (void)state;
+    int status = -1;
+    pid_t child = fork();
+    if (child == 0) {
+        alarm(120);
+        if (!refuse_membarrier())
+            _exit(77);
+        execl("/proc/self/exe", "test_process", REFUSED, (char *)NULL);
+        _exit(77);
+    }
+    assert_int_equal(waitpid(child, &status, 0), child);
+    if (WIFEXITED(status) && WEXITSTATUS(status) == 77)
+        skip(); /* no filters of system calls here */
+    assert_int_equal(status, 0);
+}
+
+int main(int argc, char **argv)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_child_has_what_its_thread_held),
+        cmocka_unit_test(a_function_under_a_lock_may_fork),
+        cmocka_unit_test(a_child_finishes_growth_that_its_parent_began),
+        cmocka_unit_test(a_map_that_others_were_in_does_not_hang_who_has_a_deadline),
+        cmocka_unit_test(a_child_uses_a_map_that_nobody_was_in),
+        cmocka_unit_test(signals_end_no_wait_and_lose_nothing),
+        cmocka_unit_test(cancelled_threads_leave_maps_whole),
+        cmocka_unit_test(who_is_cancelled_in_a_function_given_to_a_call_is_a_dead_owner),
+        cmocka_unit_test(a_system_without_membarrier_is_served_by_fences),
+    };
+    if (argc == 2 && strcmp(argv[1], REFUSED) == 0)
+        return without_membarrier();
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
