@@ -155,7 +155,8 @@ static struct waiting wait_begin(uint64_t *cell, bool exclusive, cm_waiters_ *wa
     }
     walk = cm_holds_of_(waiting.thread);
     for (struct cm_hold_ *hold; (hold = cm_hold_next_(&walk, (const uint64_t *)(const void *)waiters)) != NULL;)
-        if (!exclusive && hold->bucket) /* it has frozen the map; one that still freezes waits like anybody */
+        if (!exclusive &&
+            hold->reached == CM_REACHED_ALL_) /* it has frozen the map; one that still freezes waits like anybody */
             waiting.want.own_readers += CM_READER_ONE_;
     return waiting;
 }

@@ -39,6 +39,22 @@ static void thaw_at_exit(uint32_t *waiters, size_t bucket_size)
     buckets_unshare((struct cm_map_ *)(void *)((char *)waiters - offsetof(struct cm_map_, waiters)), bucket_size, 0);
 }
 
+static bool is_reached(uint32_t *waiters, size_t bucket_size, const uint64_t *cell, uint64_t reached)
+{
+    const struct cm_map_ *map = (const struct cm_map_ *)(void *)((char *)waiters - offsetof(struct cm_map_, waiters));
+    struct cm_pin_ pin = cm_pin_enter_();
+    bool is = false;
+    for (const struct cm_table_ *table = cm_load_acquire_(&map->root); table; table = cm_load_acquire_(&table->next)) {
+        size_t offset = (size_t)((const char *)cell - (const char *)table) - CM_TABLE_HEADER_; /* wraps before it */
+        if (offset < (table->mask + 1) * bucket_size)
+            is = cm_reverse_bits_(offset / bucket_size) < reached;
+    }
+    cm_pin_leave_(pin);
+    return is;
+}
+
+static const struct cm_freezing_ freezing = {thaw_at_exit, is_reached};
+
 /* Shares the bucket of the cursor, and moves the cursor past it. */
 static cm_status cursor_share(struct cm_map_ *map, struct cm_layout_ layout, uint64_t *cursor, cm_deadline deadline)
 {
@@ -82,21 +98,23 @@ cm_status cm_map_freeze_(struct cm_map_ *map, const struct cm_type *type, struct
     cm_pin_leave_(pin);
     if (lacking)
         return CM_NOMEM;
-    cm_holds_thaw_by_(thaw_at_exit);
+    cm_holds_freeze_by_(&freezing);
+    hold->reached = 0;
     /* Listed before anything is shared: whoever waits for a share then finds out by whom. */
     cm_hold_set_(thread, hold, &map->waiters, whole_map(map), NULL, (unsigned)layout.bucket, false);
     cm_status status = CM_OK;
     uint64_t cursor = 0;
-    do
+    do {
         status = cursor_share(map, layout, &cursor, deadline);
-    while (status == CM_OK && cursor != 0);
+        cm_store_relaxed_(&hold->reached, cursor); /* relaxed: whoever asks does so while this thread sleeps */
+    } while (status == CM_OK && cursor != 0);
     if (status != CM_OK) {
         cm_hold_drop_(thread, hold); /* (H1) */
         if (cursor)
             buckets_unshare(map, layout.bucket, cursor);
         return status;
     }
-    hold->bucket = (char *)map; /* every bucket is shared now: see wait_begin() */
+    cm_store_relaxed_(&hold->reached, CM_REACHED_ALL_);
     frozen->table = first_table(map, layout);
     frozen->thread = thread;
     frozen->hold = hold;

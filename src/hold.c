@@ -176,13 +176,11 @@ void cm_holds_swap_(uint32_t *a, uint32_t *b)
     pthread_mutex_unlock(&waits);
 }
 
-static void (*thaw_map)(uint32_t *waiters, size_t bucket_size);
+static const struct cm_freezing_ *freezing_by;
 
-void cm_holds_thaw_by_(void (*thaw)(uint32_t *waiters, size_t bucket_size))
+void cm_holds_freeze_by_(const struct cm_freezing_ *freezing)
 {
-    pthread_mutex_lock(&waits);
-    thaw_map = thaw;
-    pthread_mutex_unlock(&waits);
+    cm_store_relaxed_(&freezing_by, freezing); /* relaxed: published with the holds */
 }
 
 static bool is_of_frozen_map(const struct cm_hold_ *hold)
@@ -209,7 +207,7 @@ static void hold_end(struct cm_thread_ *thread, struct cm_hold_ *hold)
     uint64_t *cell = (uint64_t *)(uintptr_t)hold->cell;
     if (is_of_frozen_map(hold)) {
         hold_clear(hold);
-        thaw_map(hold->waiters, hold->slot);
+        cm_load_relaxed_(&freezing_by)->thaw(hold->waiters, hold->slot);
         return;
     }
     if (!hold->exclusive) {
@@ -281,13 +279,23 @@ void cm_waits_unlock_(void)
 
 static uint64_t searches;
 
+/* The hold by which the thread has frozen the cell's map, or is about to and has come past the cell. */
+static struct cm_hold_ *freeze_of(struct cm_thread_ *thread, const uint64_t *cell, const struct cm_want_ *want)
+{
+    struct cm_hold_ *hold = cm_hold_find_(thread, (const uint64_t *)(const void *)want->waiters);
+    bool reached =
+        hold &&
+        cm_load_relaxed_(&freezing_by)->is_reached(want->waiters, hold->slot, cell, cm_load_relaxed_(&hold->reached));
+    return reached ? hold : NULL;
+}
+
 /* What the thread holds that the waiter waits for: the cell, or the whole map, frozen. */
 static struct cm_hold_ *hold_of(struct cm_thread_ *thread, const uint64_t *cell, const struct cm_want_ *want)
 {
     struct cm_hold_ *hold = cm_hold_find_(thread, cell);
     /* Its shares bar readers, too, if a writer waits for them. */
     bool bars = want->exclusive || !(cm_load_relaxed_(cell) & CM_WRITER_);
-    return hold || !bars ? hold : cm_hold_find_(thread, (const uint64_t *)(const void *)want->waiters);
+    return hold || !bars ? hold : freeze_of(thread, cell, want);
 }
 
 /* The holders of a cell that wait themselves join the search. True: the searcher is one of the holders. A waiter that

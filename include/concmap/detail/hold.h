@@ -9,7 +9,8 @@
  * publishes last, sees it, and gives up; or, if the call cannot say so, another one of the circle does. Threads that
  * hold nothing are in no circle and publish nothing.
  *
- * A frozen map (frozen.h) is one hold, which bars all writers of the map.
+ * A frozen map (frozen.h) is one hold, which bars all writers of the map. While it is being frozen it is a hold of the
+ * buckets that its walk has reached: those of lower points in the space of reversed hashes.
  *
  * Invariants. (H1) A hold is set after its lock was taken, by its thread, and cleared before the lock is given back.
  * (H2) Who has published does not change its holds until it has withdrawn; its waker withdraws for it. */
@@ -92,9 +93,17 @@ CM_API CM_COLD void cm_holds_swap_(uint32_t *a, uint32_t *b);
 /* Forgets all of a map that is destroyed, told by its count of waiters. */
 CM_API CM_COLD void cm_holds_bury_all_(const uint32_t *waiters);
 
-/* Sets what gives a frozen map back whose thread ends: its hold names no cell, but the map's count of waiters as one,
- * and has the size of its buckets for a slot. */
-CM_API void cm_holds_thaw_by_(void (*thaw)(uint32_t *waiters, size_t bucket_size));
+#define CM_REACHED_ALL_ UINT64_MAX
+
+/* What is known of frozen maps. The hold of one names no cell, but the map's count of waiters as one, and has the size
+ * of its buckets for a slot. */
+struct cm_freezing_ {
+    /* Gives back a map whose thread ends. */
+    void (*thaw)(uint32_t *waiters, size_t bucket_size);
+    /* Whether the cell is one of the map, of a lower point than `reached`. */
+    bool (*is_reached)(uint32_t *waiters, size_t bucket_size, const uint64_t *cell, uint64_t reached);
+};
+CM_API void cm_holds_freeze_by_(const struct cm_freezing_ *freezing);
 
 /* Where a lock was taken. */
 CM_INLINE cm_call_site cm_hold_site_(const struct cm_hold_ *hold)

@@ -25,8 +25,11 @@ struct cm_hold_ {
     const uint64_t *cell; /* NULL: it is free. Read by others when they look for a circle of waits (hold.h) */
     uint32_t *waiters;    /* of the map: also tells whose cell it is */
     char *bucket;         /* where the entry lies that is held, or where it would be put */
+    union {
+        size_t *admitted; /* where a vacant entry has room within its map's limit: the count to take it from; or NULL */
+        uint64_t reached; /* of a map that is being frozen: see hold.h */
+    };
     /* Of exclusive ones: */
-    size_t *admitted; /* where a vacant entry has room within its map's limit: the count to take it from; or NULL */
     struct cm_node_ **orphans; /* where nodes go that nobody has any more */
     struct cm_node_ *spare;    /* the node of a vacant entry, NULL */
     struct cm_node_ *removed;  /* those removed through the guard, by the header */
