@@ -1,7 +1,7 @@
 /* The promises of every map instance. Included once for each, with MAP (the instance's name), KEY and VALUE (its
  * types), KEY_OF(i) and VALUE_OF(i), which make different keys and values of numbers, and NUMBER(value), which gets the
- * number back. SEQUENTIAL: the maps of the file have one table, without growth to be settled; BEHIND_A_MUTEX: nor a walk
- * without the lock. */
+ * number back. SEQUENTIAL: the maps of the file have one table, without growth to be settled; BEHIND_A_MUTEX: nor a
+ * walk without the lock. */
 #define PASTE_(a, b) a##b
 #define PASTE(a, b) PASTE_(a, b)
 #define DO(verb) PASTE(MAP, verb)
@@ -112,9 +112,9 @@ static void NAMED(iteration_visits_each_once)(void **state)
     MAP map;
     NAMED(fill)(&map, 1, COUNT);
 #ifdef BEHIND_A_MUTEX /* a walk needs the lock for all of it */
-    CM_WITH_ALL (MAP, &map, all)
-        CM_FOREACH (PASTE(MAP, _plain), all, it)
-            seen[NUMBER(it.value)]++;
+    CM_WITH_ALL(MAP, &map, all)
+    CM_FOREACH (PASTE(MAP, _plain), all, it)
+        seen[NUMBER(it.value)]++;
 #else
     CM_FOREACH (MAP, &map, it) {
         uint64_t number = NUMBER(it.value);

@@ -1,5 +1,5 @@
-/* The search among the tags of a group, as machines without SSE2 or NEON do it, beside a plain loop; the other forms are
- * tested by all that the flat table does. */
+/* The search among the tags of a group, as machines without SSE2 or NEON do it, beside a plain loop; the other forms
+ * are tested by all that the flat table does. */
 #define CM_TAGS_PORTABLE_ 1
 #include <concmap/detail/tags.h>
 
