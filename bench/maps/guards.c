@@ -14,7 +14,6 @@
 #define TEXT_KEY_MAKE(text, n) ((cm_str){(text), (n)})
 #define OUR_MAP(...) CM_SHARDED_MAP(__VA_ARGS__) /* expands the instance's name first */
 
-#define HASH_U64 cm_hash_u64
 #define GUARDS 1
 #define ADAPTER "../maps/our_instance.h"
 #include "../core/instances.h"

@@ -4,7 +4,7 @@
 #if TEXT
 OUR_MAP(NAME(map), cm_str, VALUE, cm_hash_str, cm_equal_str)
 #else
-OUR_MAP(NAME(map), uint64_t, VALUE, HASH_U64, cm_equal_u64)
+OUR_MAP(NAME(map), uint64_t, VALUE, cm_hash_u64, cm_equal_u64)
 #endif
 
 #define MAP NAME(map)
