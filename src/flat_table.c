@@ -39,7 +39,8 @@ size_t cm_flat_next_size_(const struct cm_flat_ *flat)
 
 static void flat_clear(struct cm_flat_ *flat)
 {
-    *flat = (struct cm_flat_){.tags = (uint8_t *)(uintptr_t)cm_flat_none_, .entries = (char *)(uintptr_t)cm_flat_none_};
+    cm_flat_set_(flat, &(struct cm_flat_){.tags = (uint8_t *)(uintptr_t)cm_flat_none_,
+                                          .entries = (char *)(uintptr_t)cm_flat_none_});
 }
 
 bool cm_flat_make_(struct cm_flat_ *flat, const struct cm_type *type, const cm_allocator *allocator, size_t entries)

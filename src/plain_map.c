@@ -106,8 +106,9 @@ cm_status cm_plain_put_off_(struct cm_plain_ *map)
 
 void cm_plain_adopt_(struct cm_plain_ *map, const struct cm_flat_ *next)
 {
-    cm_flat_free_(&map->flat, &map->allocator);
-    map->flat = *next;
+    struct cm_flat_ old = map->flat;
+    cm_flat_set_(&map->flat, next);
+    cm_flat_free_(&old, &map->allocator);
     map->moves++;
     pace(map, next->grow_at);
 }

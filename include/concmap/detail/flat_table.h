@@ -23,6 +23,7 @@
 #ifndef CONCMAP_DETAIL_FLAT_TABLE_H
 #define CONCMAP_DETAIL_FLAT_TABLE_H
 
+#include <concmap/detail/atomic.h>
 #include <concmap/detail/memory.h>
 #include <concmap/detail/tags.h>
 #include <concmap/type.h>
@@ -55,8 +56,8 @@ struct cm_flat_ {
     uint64_t mask; /* groups - 1 */
     size_t len;
     size_t grow_at; /* entries; whoever would add one more grows the table first, or learns that it cannot */
-    size_t slots;
     struct cm_block_ block;
+    size_t slots;
 };
 
 /* One group without slots to take, for tables without memory. Never written. */
@@ -182,18 +183,46 @@ CM_INLINE void cm_flat_prefetch_(const struct cm_flat_ *flat, uint64_t hash)
     __builtin_prefetch(cm_flat_group_(flat, cm_flat_home_(flat, hash)));
 }
 
-/* Fetches the entry that has the key's tag, in a home whose tags have come; or the slot that it would take. */
-CM_INLINE void cm_flat_prefetch_entry_(const struct cm_type *type, const struct cm_flat_ *flat, uint64_t hash)
+/* Fetches the entry that has the key's tag, in a home whose tags have come; `write`: or the slot that it would take. */
+CM_INLINE void cm_flat_prefetch_entry_(const struct cm_type *type, const struct cm_flat_ *flat, uint64_t hash,
+                                       bool write)
 {
     const struct cm_flat_layout_ layout = cm_flat_layout_of_(type);
     const uint64_t home = cm_flat_home_(flat, hash);
     const uint8_t *group = cm_flat_group_(flat, home);
     unsigned match = cm_tags_match_(group, cm_tag_of_(hash));
+    if (write && !match)
+        match = cm_tags_free_(group);
     if (!match)
-        match = cm_tags_free_(group) | 1u << (CM_TAGS_ - 1);
+        return;
     const char *entry = cm_flat_entry_(type, flat, home, (unsigned)__builtin_ctz(match));
     for (size_t line = 0; line < layout.entry && line < 4 * (size_t)CM_LINE; line += CM_LINE)
         __builtin_prefetch(entry + line);
+}
+
+/* Fetches what a search is about to look at, for somebody who may not look yet because others change the table: the
+ * home's tags, and its first entries, where most are. The addresses are a hint, and need not belong to one table. */
+CM_INLINE void cm_flat_prefetch_hint_(const struct cm_type *type, const struct cm_flat_ *flat, uint64_t hash)
+{
+    /* Relaxed: as good a hint as any. They are stored by cm_flat_set_(). */
+    uint64_t home = hash & cm_load_relaxed_(&flat->mask);
+    const char *tags = (const char *)cm_load_relaxed_(&flat->tags) + home * CM_TAGS_GROUP_;
+    const char *entries = cm_load_relaxed_(&flat->entries) + home * CM_TAGS_ * cm_flat_layout_of_(type).entry;
+    __builtin_prefetch(tags);
+    __builtin_prefetch(entries);
+    __builtin_prefetch(entries + CM_LINE);
+}
+
+/* Makes a table what another one is, with stores that do not tear for cm_flat_prefetch_hint_(). */
+CM_INLINE void cm_flat_set_(struct cm_flat_ *flat, const struct cm_flat_ *by)
+{
+    cm_store_relaxed_(&flat->tags, by->tags);
+    cm_store_relaxed_(&flat->entries, by->entries);
+    cm_store_relaxed_(&flat->mask, by->mask);
+    flat->len = by->len;
+    flat->grow_at = by->grow_at;
+    flat->slots = by->slots;
+    flat->block = by->block;
 }
 
 /* ---- all keys ---- */

@@ -56,23 +56,30 @@
 /* A call on one key that changes the map, with all its twins. */
 #define CM_LOCKED_KEYED_(how, name, Key, verb, calls, more, arguments)                                                 \
     CM_INNER_(how, cm_status, name##_##verb##_in_,                                                                     \
-              (name * map, uint64_t hash, Key key CM_LIST_ more, cm_deadline deadline),                                \
-              CM_ALONE_(map, deadline, calls, name##_plain_##verb##_in_(&map->plain, hash, key CM_LIST_ arguments)))   \
+              (name * map, uint64_t hash, Key key CM_LIST_ more, cm_deadline deadline), {                              \
+                  cm_flat_prefetch_hint_(&name##_plain_type_, &map->plain.core.flat, hash);                            \
+                  CM_ALONE_(map, deadline, calls,                                                                      \
+                            name##_plain_##verb##_in_(&map->plain, hash, key CM_LIST_ arguments))                      \
+              })                                                                                                       \
+    /* As of the plain map. */                                                                                         \
     CM_KEYED_(how, name, name, Key, verb, more, arguments)
 
 /* A call on the whole map that changes it, with all its twins. */
 #define CM_LOCKED_WHOLE_(how, name, verb, calls, more, arguments)                                                      \
     CM_INNER_(how, cm_status, name##_##verb##_in_, (name * map CM_LIST_ more, cm_deadline deadline),                   \
               CM_ALONE_(map, deadline, calls, name##_plain_##verb(&map->plain CM_LIST_ arguments)))                    \
+    /* As of the plain map. */                                                                                         \
     CM_TWINS_(how, name, verb, (name * map CM_LIST_ more), (map CM_LIST_ arguments))
 
 #define CM_LOCKED_READS_(how, name, Key, Value)                                                                        \
     CM_LOCAL_(how, uint64_t, name##_hash_of_, (const name *map, const Key *key),                                       \
               { return name##_plain_type_.hash(key, map->plain.core.seed); })                                          \
     CM_INNER_(how, cm_status, name##_find_,                                                                            \
-              (const name *map, const Key *key, uint64_t hash, Value *value, cm_deadline deadline),                    \
-              CM_LOOKING_(name, map, deadline, false, cm_status, (cm_status)got_,                                      \
-                          name##_plain_look_(&map->plain, key, hash, value)))                                          \
+              (const name *map, const Key *key, uint64_t hash, Value *value, cm_deadline deadline), {                  \
+                  cm_flat_prefetch_hint_(&name##_plain_type_, &map->plain.core.flat, hash);                            \
+                  CM_LOOKING_(name, map, deadline, false, cm_status, (cm_status)got_,                                  \
+                              name##_plain_look_(&map->plain, key, hash, value))                                       \
+              })                                                                                                       \
     /* The key's hash, for calls that take it (VERB_hashed); of use in all maps with the same config.seed. No lock. */ \
     CM_FUNCTION_(how, uint64_t, name##_hash_of, (const name *map, Key key), { return name##_hash_of_(map, &key); })    \
     /* Copies the key's value; false: the map has none, and *value is as it was. False also where waiting would never  \

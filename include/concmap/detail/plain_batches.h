@@ -6,25 +6,29 @@
 #include <concmap/detail/op_kind.h>
 #include <concmap/detail/plain_verbs.h>
 
-#define CM_FLAT_AHEAD_ 24       /* groups of tags fetched ahead: measured */
-#define CM_FLAT_AHEAD_ENTRY_ 12 /* and entries, once their tags have come */
-#define CM_FLAT_RING_ 32        /* a power of two, more than CM_FLAT_AHEAD_ */
+#define CM_FLAT_AHEAD_ 24              /* groups of tags fetched ahead: measured */
+#define CM_FLAT_AHEAD_ENTRY_ 12        /* and entries, once their tags have come */
+#define CM_FLAT_RING_ 32               /* a power of two, more than CM_FLAT_AHEAD_ */
+#define CM_FLAT_FAR_ ((size_t)1 << 20) /* bytes of a table from which on fetching ahead is worth its while */
 
 /* Runs `body` for i = 0 .. n - 1 with `hash` set; `key_of` is an expression for the address of the i-th key. */
-#define CM_FLAT_BATCH_(type, map, i, n, hash, key_of, body)                                                            \
+#define CM_FLAT_BATCH_(type, map, i, n, hash, key_of, write, body)                                                     \
     do {                                                                                                               \
         uint64_t hashes_[CM_FLAT_RING_];                                                                               \
         const uint64_t seed_ = cm_plain_seed_(map);                                                                    \
+        const bool far_ = (map)->flat.block.size >= CM_FLAT_FAR_;                                                      \
+        const size_t ahead_ = far_ ? CM_FLAT_AHEAD_ : 0;                                                               \
         for (size_t fed_ = 0, index_ = 0; index_ < (n); index_++) {                                                    \
-            for (; fed_ < (n) && fed_ <= index_ + CM_FLAT_AHEAD_; fed_++) {                                            \
+            for (; fed_ < (n) && fed_ <= index_ + ahead_; fed_++) {                                                    \
                 size_t i = fed_;                                                                                       \
                 uint64_t made_ = (type)->hash((key_of), seed_);                                                        \
                 hashes_[fed_ % CM_FLAT_RING_] = made_;                                                                 \
-                cm_flat_prefetch_(&(map)->flat, made_);                                                                \
+                if (far_)                                                                                              \
+                    cm_flat_prefetch_(&(map)->flat, made_);                                                            \
             }                                                                                                          \
-            if (index_ + CM_FLAT_AHEAD_ENTRY_ < fed_)                                                                  \
+            if (far_ && index_ + CM_FLAT_AHEAD_ENTRY_ < fed_)                                                          \
                 cm_flat_prefetch_entry_((type), &(map)->flat,                                                          \
-                                        hashes_[(index_ + CM_FLAT_AHEAD_ENTRY_) % CM_FLAT_RING_]);                     \
+                                        hashes_[(index_ + CM_FLAT_AHEAD_ENTRY_) % CM_FLAT_RING_], write);              \
             const uint64_t hash = hashes_[index_ % CM_FLAT_RING_];                                                     \
             {                                                                                                          \
                 size_t i = index_;                                                                                     \
@@ -39,7 +43,7 @@
     CM_FUNCTION_(how, size_t, name##_get_many,                                                                         \
                  (const name *map, const Key *keys, size_t n, bool *found, Value *values), {                           \
                      size_t hits = 0;                                                                                  \
-                     CM_FLAT_BATCH_(&name##_type_, &map->core, i, n, hash, &keys[i], {                                 \
+                     CM_FLAT_BATCH_(&name##_type_, &map->core, i, n, hash, &keys[i], false, {                          \
                          bool hit = name##_look_(map, &keys[i], hash, values ? &values[i] : NULL) == CM_OK;            \
                          if (found)                                                                                    \
                              found[i] = hit;                                                                           \
@@ -52,7 +56,7 @@
     CM_FUNCTION_(how, size_t, name##_put_many,                                                                         \
                  (name * map, const Key *keys, const Value *values, size_t n, cm_status *results), {                   \
                      size_t done = 0;                                                                                  \
-                     CM_FLAT_BATCH_(&name##_type_, &map->core, i, n, hash, &keys[i], {                                 \
+                     CM_FLAT_BATCH_(&name##_type_, &map->core, i, n, hash, &keys[i], true, {                           \
                          cm_status status = name##_put_in_(map, hash, keys[i], values[i], NULL);                       \
                          if (results)                                                                                  \
                              results[i] = status;                                                                      \
@@ -66,7 +70,7 @@
                   cm_status *results),                                                                                 \
                  {                                                                                                     \
                      size_t done = 0;                                                                                  \
-                     CM_FLAT_BATCH_(&name##_type_, &map->core, i, n, hash, &keys[i], {                                 \
+                     CM_FLAT_BATCH_(&name##_type_, &map->core, i, n, hash, &keys[i], true, {                           \
                          cm_status status = name##_update_in_(map, hash, keys[i], function, context);                  \
                          if (results)                                                                                  \
                              results[i] = status;                                                                      \
@@ -79,7 +83,7 @@
     CM_FUNCTION_(how, size_t, name##_remove_many,                                                                      \
                  (name * map, const Key *keys, size_t n, Value *old, cm_status *results), {                            \
                      size_t done = 0;                                                                                  \
-                     CM_FLAT_BATCH_(&name##_type_, &map->core, i, n, hash, &keys[i], {                                 \
+                     CM_FLAT_BATCH_(&name##_type_, &map->core, i, n, hash, &keys[i], true, {                           \
                          cm_status status = name##_remove_in_(map, hash, keys[i], old ? &old[i] : NULL);               \
                          if (results)                                                                                  \
                              results[i] = status;                                                                      \
@@ -118,7 +122,7 @@
      * fail. */                                                                                                        \
     CM_FUNCTION_(how, size_t, name##_apply_many, (name * map, name##_op * ops, size_t n), {                            \
         size_t done = 0;                                                                                               \
-        CM_FLAT_BATCH_(&name##_type_, &map->core, i, n, hash, &ops[i].key, {                                           \
+        CM_FLAT_BATCH_(&name##_type_, &map->core, i, n, hash, &ops[i].key, true, {                                     \
             ops[i].status = name##_op_run_(map, &ops[i], hash);                                                        \
             done += ops[i].status >= 0;                                                                                \
         });                                                                                                            \

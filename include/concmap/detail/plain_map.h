@@ -13,8 +13,8 @@
 CM_BEGIN_DECLS
 
 struct cm_plain_ {
+    uint64_t seed; /* 0: of a static map that nothing was added to yet */
     struct cm_flat_ flat;
-    uint64_t seed;  /* 0: of a static map that nothing was added to yet */
     size_t limit;   /* SIZE_MAX: none; 0: of a static map, as the seed */
     uint64_t moves; /* times that entries have moved: who walks looks at it */
     bool busy;      /* a function of the user runs, which must not change the map */
@@ -31,7 +31,7 @@ struct cm_plain_ {
 #define CM_PLAIN_INITIALIZER                                                                                           \
     {                                                                                                                  \
         {                                                                                                              \
-            {(uint8_t *)cm_flat_none_, (char *)cm_flat_none_, 0, 0, 0, 0, {NULL, NULL, 0, 0, false}}, 0, 0, 0, false,  \
+            0, {(uint8_t *)cm_flat_none_, (char *)cm_flat_none_, 0, 0, 0, {NULL, NULL, 0, 0, false}, 0}, 0, 0, false,  \
                 false, 0, NULL,                                                                                        \
             {                                                                                                          \
                 NULL, NULL, NULL                                                                                       \

@@ -9,6 +9,7 @@
  * of one with the same seed; a wrong one is undefined, in a checked build CM_INVALID. They are made of
  * name_VERB_in_(map, hash, key, ...). */
 #define CM_PLAIN_KEYED_(how, name, Map, Key, verb, more, arguments)                                                    \
+    /* Explained where the verb is. */                                                                                 \
     CM_FUNCTION_(how, cm_status, name##_##verb, (Map * map, Key key CM_LIST_ more),                                    \
                  { return name##_##verb##_in_(map, name##_hash_of_(map, &key), key CM_LIST_ arguments); })             \
     CM_FUNCTION_(how, cm_status, name##_##verb##_hashed, (Map * map, uint64_t hash, Key key CM_LIST_ more), {          \
