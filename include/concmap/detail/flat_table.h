@@ -116,13 +116,31 @@ CM_INLINE char *cm_flat_value_(const struct cm_type *type, struct cm_flat_place_
 
 /* ---- one key ---- */
 
-/* Where the key lies. Ends even where every group was passed by too many to count. */
+/* What a search fetches of its home's entries before the tags have come, in lines: entries lie in the lowest slots, so
+ * that is where most of those are that will be looked at. Measured beyond the caches: of a look-up one line makes a hit
+ * by half as fast again, and a miss, which needs none, slower by a tenth; of a change, which is about to touch an
+ * entry, two. */
+#define CM_FLAT_TO_READ_ 1
+#define CM_FLAT_TO_CHANGE_ 2
+#define CM_FLAT_SMALL_ENTRY_ 24 /* bytes; of larger ones too few are in a line */
+
+CM_INLINE void cm_flat_fetch_entries_(const struct cm_type *type, const char *entries, size_t lines)
+{
+    if (cm_flat_layout_of_(type).entry > CM_FLAT_SMALL_ENTRY_)
+        return;
+    __builtin_prefetch(entries);
+    if (lines > 1)
+        __builtin_prefetch(entries + CM_LINE);
+}
+
+/* Where the key lies. Ends even where every group was passed by too many to count. `lines` is constant. */
 CM_INLINE struct cm_flat_place_ cm_flat_find_(const struct cm_type *type, const struct cm_flat_ *flat, const void *key,
-                                              uint64_t hash)
+                                              uint64_t hash, size_t lines)
 {
     const uint8_t tag = cm_tag_of_(hash);
     struct cm_flat_place_ place = {NULL, NULL};
     uint64_t index = cm_flat_home_(flat, hash), looks = 0;
+    cm_flat_fetch_entries_(type, cm_flat_entry_(type, flat, index, 0), lines);
     for (;;) {
         uint8_t *group = cm_flat_group_(flat, index);
         for (unsigned match = cm_tags_match_(group, tag); match; match &= match - 1) {
@@ -209,8 +227,7 @@ CM_INLINE void cm_flat_prefetch_hint_(const struct cm_type *type, const struct c
     const char *tags = (const char *)cm_load_relaxed_(&flat->tags) + home * CM_TAGS_GROUP_;
     const char *entries = cm_load_relaxed_(&flat->entries) + home * CM_TAGS_ * cm_flat_layout_of_(type).entry;
     __builtin_prefetch(tags);
-    __builtin_prefetch(entries);
-    __builtin_prefetch(entries + CM_LINE);
+    cm_flat_fetch_entries_(type, entries, CM_FLAT_TO_CHANGE_);
 }
 
 /* Makes a table what another one is, with stores that do not tear for cm_flat_prefetch_hint_(). */
