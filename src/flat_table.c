@@ -87,7 +87,7 @@ static bool way_count(const struct cm_flat_ *flat, uint64_t hash, struct cm_flat
 {
     uint64_t last = cm_flat_index_(flat, place);
     uint64_t index = cm_flat_home_(flat, hash);
-    for (uint64_t looks = 0; index != last; looks++, index = cm_flat_after_(flat, index)) {
+    for (uint64_t looks = 0; index != last; looks++, index = cm_flat_after_(flat, index, hash)) {
         if (looks > flat->mask)
             return false;
         passed[index]++;

@@ -6,9 +6,10 @@
  *     [ (key, value) x 15 ] [ (key, value) x 15 ] ...
  *
  * A tag is eight bits of the hash; the home group comes from its lower end. Where the home is full an entry lies in the
- * first group after it with a free slot, and `passed` of each group before that one counts it. So a search ends at the
- * first group that nobody passed, and a removal leaves nothing behind: it takes the tag away, and counts back. The
- * lowest free slot is taken, so a table of one group needs no more entries than it may hold: there are such of 3 and 7.
+ * first group on its way from there with a free slot, and `passed` of each group before that one counts it. So a search
+ * ends at the first group that nobody passed, and a removal leaves nothing behind: it takes the tag away, and counts
+ * back. The lowest free slot is taken, so a table of one group needs no more entries than it may hold: there are such
+ * of 3 and 7.
  *
  * Readers. A search loads and stores nothing: any number of threads may look while none changes the table.
  *
@@ -88,15 +89,17 @@ CM_API cm_status cm_flat_check_(const struct cm_flat_ *flat, const struct cm_typ
 
 /* ---- places ---- */
 
-/* The home of a hash, and the group behind another one. */
+/* The home of a hash, and the next group on its way: 1, 3, 5 or 7 further, so that the way leads to all, and those that
+ * meet part again. With 13 of 15 slots taken a miss looks at 1.7 groups, instead of 2.4 if all go to the next one; ways
+ * that part at once would make it 1.5, but are not as near, and growing is slower by a sixth. */
 CM_INLINE uint64_t cm_flat_home_(const struct cm_flat_ *flat, uint64_t hash)
 {
     return hash & flat->mask;
 }
 
-CM_INLINE uint64_t cm_flat_after_(const struct cm_flat_ *flat, uint64_t index)
+CM_INLINE uint64_t cm_flat_after_(const struct cm_flat_ *flat, uint64_t index, uint64_t hash)
 {
-    return (index + 1) & flat->mask;
+    return (index + 2 * (hash >> 62) + 1) & flat->mask;
 }
 
 CM_INLINE uint8_t *cm_flat_group_(const struct cm_flat_ *flat, uint64_t index)
@@ -154,14 +157,14 @@ CM_INLINE struct cm_flat_place_ cm_flat_find_(const struct cm_type *type, const 
         }
         if (CM_LIKELY(group[CM_PASSED_] == 0) || looks++ == flat->mask)
             return place;
-        index = cm_flat_after_(flat, index);
+        index = cm_flat_after_(flat, index, hash);
     }
 }
 
 /* Takes a slot for a key that is absent; there is a free one. The caller fills in key and value. */
 CM_INLINE struct cm_flat_place_ cm_flat_take_(const struct cm_type *type, struct cm_flat_ *flat, uint64_t hash)
 {
-    for (uint64_t index = cm_flat_home_(flat, hash);; index = cm_flat_after_(flat, index)) {
+    for (uint64_t index = cm_flat_home_(flat, hash);; index = cm_flat_after_(flat, index, hash)) {
         uint8_t *group = cm_flat_group_(flat, index);
         unsigned free = cm_tags_free_(group);
         if (CM_LIKELY(free != 0)) {
@@ -187,7 +190,8 @@ CM_INLINE void cm_flat_drop_(struct cm_flat_ *flat, struct cm_flat_place_ place,
 {
     const uint64_t last = cm_flat_index_(flat, place);
     flat->len--;
-    for (uint64_t index = cm_flat_home_(flat, hash); CM_UNLIKELY(index != last); index = cm_flat_after_(flat, index)) {
+    for (uint64_t index = cm_flat_home_(flat, hash); CM_UNLIKELY(index != last);
+         index = cm_flat_after_(flat, index, hash)) {
         uint8_t *group = cm_flat_group_(flat, index);
         if (CM_LIKELY(group[CM_PASSED_] != CM_PASSED_MANY_))
             group[CM_PASSED_]--; /* (F3) */
