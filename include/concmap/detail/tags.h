@@ -33,8 +33,7 @@ CM_INLINE uint8_t cm_tag_of_(uint64_t hash)
 
 CM_INLINE unsigned cm_tags_match_(const uint8_t *group, uint8_t tag)
 {
-    __m128i equal =
-        _mm_cmpeq_epi8(_mm_load_si128((const __m128i *)(const void *)group), _mm_set1_epi8((char)tag));
+    __m128i equal = _mm_cmpeq_epi8(_mm_load_si128((const __m128i *)(const void *)group), _mm_set1_epi8((char)tag));
     return (unsigned)_mm_movemask_epi8(equal) & CM_TAGS_ALL_;
 }
 

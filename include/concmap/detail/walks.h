@@ -24,7 +24,7 @@
         return iter;                                                                                                   \
     })                                                                                                                 \
     /* Begins an iteration; see CM_FOREACH (typed.h): no lock is held, and any call is allowed. Each key that is in    \
-     * the map throughout is visited once; keys that come or go meanwhile may be visited. Give it to one thread at a             \
+     * the map throughout is visited once; keys that come or go meanwhile may be visited. Give it to one thread at a   \
      * time, and end it. */                                                                                            \
     CM_FUNCTION_(how, name##_iter, name##_iter_begin, (const name *map), { return name##_part_begin(map, 0, 1); })     \
     CM_HIDDEN_(                                                                                                        \
