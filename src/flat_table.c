@@ -1,7 +1,7 @@
 /* Making, freeing and checking flat tables. */
 #include <concmap/detail/flat_table.h>
 
-/* Entries for each group, at which a table grows: measured, see DESIGN.md. */
+/* Entries for each group, at which a table grows: see DESIGN.md. */
 #ifndef LOAD
 #define LOAD 13
 #endif

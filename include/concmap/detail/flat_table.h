@@ -121,7 +121,7 @@ CM_INLINE char *cm_flat_value_(const struct cm_type *type, struct cm_flat_place_
 
 /* What a search fetches of its home's entries before the tags have come, in lines: entries lie in the lowest slots, so
  * that is where most of those are that will be looked at. Measured beyond the caches: of a look-up one line makes a hit
- * by half as fast again, and a miss, which needs none, slower by a tenth; of a change, which is about to touch an
+ * faster by a sixth, and a miss, which needs none, slower by about as much; of a change, which is about to touch an
  * entry, two. */
 #define CM_FLAT_TO_READ_ 1
 #define CM_FLAT_TO_CHANGE_ 2
