@@ -307,8 +307,8 @@ static bool search_holders(struct cm_thread_ *self, struct cm_thread_ *waiter, s
     if (cell && !cm_cell_bars_(&waiter->want, cm_load_relaxed_(cell)))
         return false;
     for (struct cm_thread_ *thread = cm_thread_records_(); cell && thread; thread = thread->next) {
-        bool waits = thread == self || cm_load_relaxed_(&thread->waits_for); /* first: then its holds stay (H2) */
-        if (thread == waiter || !waits || !hold_of(thread, cell, &waiter->want))
+        bool asleep = thread == self || cm_load_relaxed_(&thread->waits_for); /* first: then its holds stay (H2) */
+        if (thread == waiter || !asleep || !hold_of(thread, cell, &waiter->want))
             continue;
         if (thread == self)
             return true;

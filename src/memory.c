@@ -53,7 +53,8 @@ bool cm_block_allocate_(const cm_allocator *allocator, size_t size, size_t align
     *block = (struct cm_block_){0};
     if (size > CM_ADDRESS_MASK_)
         return false;
-    bool mapped = size >= MAPPED_FROM && allocator_is_default(allocator);
+    /* What need not be clear gains nothing by fresh pages, until they are huge. */
+    bool mapped = size >= (zeroed ? MAPPED_FROM : HUGE_FROM) && allocator_is_default(allocator);
     if (!(mapped ? block_map(size, alignment, block) : block_ask(allocator, size, alignment, block)))
         return false;
     if (!addresses_fit(block->address, size)) {

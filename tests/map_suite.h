@@ -1,6 +1,7 @@
 /* The promises of every map instance. Included once for each, with MAP (the instance's name), KEY and VALUE (its
  * types), KEY_OF(i) and VALUE_OF(i), which make different keys and values of numbers, and NUMBER(value), which gets the
- * number back. */
+ * number back. SEQUENTIAL: the maps of the file have one table, without growth to be settled; BEHIND_A_MUTEX: nor a
+ * walk without the lock. */
 #define PASTE_(a, b) a##b
 #define PASTE(a, b) PASTE_(a, b)
 #define DO(verb) PASTE(MAP, verb)
@@ -110,6 +111,11 @@ static void NAMED(iteration_visits_each_once)(void **state)
     memset(seen, 0, sizeof seen);
     MAP map;
     NAMED(fill)(&map, 1, COUNT);
+#ifdef BEHIND_A_MUTEX /* a walk needs the lock for all of it */
+    CM_WITH_ALL(MAP, &map, all)
+    CM_FOREACH (PASTE(MAP, _plain), all, it)
+        seen[NUMBER(it.value)]++;
+#else
     CM_FOREACH (MAP, &map, it) {
         uint64_t number = NUMBER(it.value);
         assert_true(number < COUNT);
@@ -117,6 +123,7 @@ static void NAMED(iteration_visits_each_once)(void **state)
         /* Any call is allowed, and no lock is held. */
         assert_int_equal(DO(_put)(&map, it.key, it.value, NULL), CM_REPLACED);
     }
+#endif
     for (size_t i = 0; i < COUNT; i++)
         assert_int_equal(seen[i], 1);
     int calls = 0;
@@ -191,8 +198,10 @@ static void NAMED(whole_map_work_keeps_it_whole)(void **state)
     MAP map;
     NAMED(fill)(&map, 0, COUNT);
     assert_int_equal(DO(_reserve)(&map, 20 * COUNT), CM_OK);
+#ifndef SEQUENTIAL
     assert_int_equal(DO(_settle)(&map), CM_OK);
     assert_false(DO(_step)(&map, 1000));
+#endif
     cm_memory before = DO(_memory)(&map);
     assert_int_equal(before.total, before.table + before.nodes + before.waiting);
     for (uint64_t i = COUNT; i < 10 * COUNT; i++)

@@ -6,10 +6,10 @@
 #include "bench_peers_config.h"
 #include "map.h"
 
-#define OURS(NAME, FIND, WHY, IS_BATCH, SUMMARY)                                                                       \
+#define OURS(NAME, FIND, WHY, IS_BATCH, SUMMARY, ...)                                                                  \
     {                                                                                                                  \
         .name = NAME, .package = "concmap", .version = BENCH_VERSION_CONCMAP, .language = "C", .summary = SUMMARY,     \
-        .missing = WHY, .ours = true, .batch = IS_BATCH, .find = FIND                                                  \
+        .missing = WHY, .ours = true, .batch = IS_BATCH, .find = FIND, __VA_ARGS__                                     \
     }
 #define RUST(NAME, PACKAGE, VERSION, SUMMARY, ...)                                                                     \
     {                                                                                                                  \
@@ -27,6 +27,10 @@ const struct bench_map bench_maps[] = {
          "bucket locks, reads without a lock; single operations"),
     OURS("sharded+batch", BENCH_FIND_SHARDED, BENCH_NO_SHARDED, true, "the same by get_many and apply_many"),
     OURS("sharded+guards", bench_guards_find, BENCH_NO_SHARDED, false, "the same by guards and entries"),
+    OURS("plain", bench_plain_find, NULL, false, "one table, for one thread", .max_threads = 1),
+    OURS("plain+batch", bench_plain_find, NULL, true, "the same by get_many and apply_many", .max_threads = 1),
+    OURS("mutex", bench_mutex_find, NULL, false, "the same behind one lock"),
+    OURS("mutex+batch", bench_mutex_find, NULL, true, "the same by get_many and apply_many"),
     RUST("dashmap", "dashmap", BENCH_VERSION_DASHMAP, "a locked table per shard, four shards a core"),
     RUST("dashmap-128", "dashmap", BENCH_VERSION_DASHMAP, "the same with 128 shards"),
     RUST("papaya", "papaya", BENCH_VERSION_PAPAYA, "lock-free open addressing; a pin for each operation"),

@@ -12,10 +12,10 @@
 
 #define TEXT_KEY cm_str
 #define TEXT_KEY_MAKE(text, n) ((cm_str){(text), (n)})
-#define SHARDED_MAP(...) CM_SHARDED_MAP(__VA_ARGS__) /* expands the instance's name first */
+#define OUR_MAP(...) CM_SHARDED_MAP(__VA_ARGS__) /* expands the instance's name first */
 
 #define GUARDS 0
-#define ADAPTER "../maps/sharded_instance.h"
+#define ADAPTER "../maps/our_instance.h"
 #include "../core/instances.h"
 
 const struct bench_ops *bench_sharded_find(const char *name, bool text, size_t words)

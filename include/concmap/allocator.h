@@ -9,7 +9,8 @@ CM_BEGIN_DECLS
 /* Two functions and their context. A map copies them at init, and takes all memory of its own from them.
  *
  * Any thread that uses the map may call them, several at the same time, and frees what another one allocated. They are
- * never called while a lock of the map is held, so they may block; but they must not use the map. */
+ * never called while a lock of the map is held (but by maps behind a mutex), so they may block; but they must not use
+ * the map. */
 typedef struct cm_allocator {
     /* Memory of `size` bytes (at least 1), not cleared, at a multiple of `alignment` (a power of two, at most
      * 4096). NULL: none; the map's call then returns CM_NOMEM and the map is as before. An allocator that aligns

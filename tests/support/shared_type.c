@@ -3,3 +3,5 @@
 
 CM_SHARDED_MAP_DEFINE(tallies, cm_str, uint64_t, cm_hash_str, cm_equal_str)
 CM_SHARDED_SET_DEFINE(marks, uint64_t, cm_hash_u64, cm_equal_u64)
+CM_PLAIN_MAP_DEFINE(ledger, cm_str, uint64_t, cm_hash_str, cm_equal_str)
+CM_MUTEX_MAP_DEFINE(vault, cm_str, uint64_t, cm_hash_str, cm_equal_str)

@@ -2,10 +2,9 @@
 #ifndef CONCMAP_DETAIL_BATCHES_H
 #define CONCMAP_DETAIL_BATCHES_H
 
+#include <concmap/detail/op_kind.h>
 #include <concmap/detail/reads.h>
 #include <concmap/detail/writes.h>
-
-typedef enum cm_op_kind { CM_OP_GET, CM_OP_INSERT, CM_OP_PUT, CM_OP_UPDATE, CM_OP_UPSERT, CM_OP_REMOVE } cm_op_kind;
 
 #define CM_BATCHES_(how, name, Key, Value)                                                                             \
     CM_INNER_(how, size_t, name##_get_many_in_,                                                                        \

@@ -44,6 +44,12 @@
 #define CM_SHOWN_cm_types(...) __VA_ARGS__
 #define CM_SHOWN_cm_local(...)
 
+/* Runs the statement that follows for each entry, in `it.key` and `it.value`: copies, or pointers where the walk is one
+ * in place. What may be called meanwhile is said at the iter_begin of each map. */
+#define CM_FOREACH(name, map, it) CM_FOREACH_(name, map, it)
+#define CM_FOREACH_(name, map, it)                                                                                     \
+    for (name##_iter it __attribute__((cleanup(name##_iter_end))) = name##_iter_begin(map); name##_iter_next(&it);)
+
 /* The adaptors that give functions of the type the shape that the generic algorithms call. */
 #define CM_ADAPTORS_(how, name, Key, Value, hash_function, equal_function, key_owner, value_owner, cache)              \
     CM_LOCAL_(how, uint64_t, name##_hash_, (const void *key, uint64_t seed),                                           \

@@ -5,12 +5,6 @@
 #include <concmap/detail/iter.h>
 #include <concmap/detail/typed.h>
 
-/* Runs the statement that follows for each entry, in `it.key` and `it.value`: copies. No lock is held: any call is
- * allowed. Each key that is in the map throughout is visited once; keys that come or go meanwhile may be visited. */
-#define CM_FOREACH(name, map, it) CM_FOREACH_(name, map, it)
-#define CM_FOREACH_(name, map, it)                                                                                     \
-    for (name##_iter it __attribute__((cleanup(name##_iter_end))) = name##_iter_begin(map); name##_iter_next(&it);)
-
 #define CM_WALKS_(how, name, Key, Value)                                                                               \
     CM_SHOWN_(                                                                                                         \
         how, typedef struct name##_iter {                                                                              \
@@ -29,7 +23,9 @@
         iter.status = iter.core.status;                                                                                \
         return iter;                                                                                                   \
     })                                                                                                                 \
-    /* Begins an iteration; see CM_FOREACH. Give it to one thread at a time, and end it. */                            \
+    /* Begins an iteration; see CM_FOREACH (typed.h): no lock is held, and any call is allowed. Each key that is in    \
+     * the map throughout is visited once; keys that come or go meanwhile may be visited. Give it to one thread at a   \
+     * time, and end it. */                                                                                            \
     CM_FUNCTION_(how, name##_iter, name##_iter_begin, (const name *map), { return name##_part_begin(map, 0, 1); })     \
     CM_HIDDEN_(                                                                                                        \
         how,                                                                                                           \

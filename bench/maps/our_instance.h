@@ -1,9 +1,10 @@
-/* The sharded map for one pair of key and value; included by core/instances.h. GUARDS: through guards and entries. */
+/* A map of ours, OUR_MAP, for one pair of key and value; included by core/instances.h. GUARDS: through guards and
+ * entries. */
 
 #if TEXT
-SHARDED_MAP(NAME(map), cm_str, VALUE, cm_hash_str, cm_equal_str)
+OUR_MAP(NAME(map), cm_str, VALUE, cm_hash_str, cm_equal_str)
 #else
-SHARDED_MAP(NAME(map), uint64_t, VALUE, cm_hash_u64, cm_equal_u64)
+OUR_MAP(NAME(map), uint64_t, VALUE, cm_hash_u64, cm_equal_u64)
 #endif
 
 #define MAP NAME(map)

@@ -1,0 +1,24 @@
+/* concmap's plain map, by single operations and by batches. */
+#include <concmap/plain.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "../core/clock.h"
+#include "../core/fatal.h"
+#include "../core/map.h"
+#include "../core/value.h"
+#include "../peers/peers.h"
+#include "batch.h"
+
+#define TEXT_KEY cm_str
+#define TEXT_KEY_MAKE(text, n) ((cm_str){(text), (n)})
+#define OUR_MAP(...) CM_PLAIN_MAP(__VA_ARGS__) /* expands the instance's name first */
+
+#define GUARDS 0
+#define ADAPTER "../maps/our_instance.h"
+#include "../core/instances.h"
+
+const struct bench_ops *bench_plain_find(const char *name, bool text, size_t words)
+{
+    return strcmp(name, "plain") == 0 ? INSTANCE_FIND(single, text, words) : INSTANCE_FIND(batch, text, words);
+}
