@@ -44,7 +44,7 @@ bool cm_cell_bars_(const struct cm_want_ *want, uint64_t word)
         return false;
     if (word & CM_WRITER_)
         return true;
-    if ((word & CM_PENDING_) && !want->own_readers && !want_asked(want, word))
+    if ((word & CM_PENDING_) && !want->own_readers && !want->passes && !want_asked(want, word))
         return true;
     return want->exclusive ? (word & CM_READERS_) > want->own_readers : word_is_full(word);
 }
@@ -108,7 +108,8 @@ static int wait_end(const struct waiting *waiting)
 static int wait_sleep(struct waiting *waiting, struct cm_parking_ *parking, const struct cm_wait_ *wait)
 {
     const struct cm_want_ *want = &waiting->want;
-    if (waiting->listed && !cm_wait_publish_(waiting->thread, waiting->cell, *want, wait->reports))
+    if (waiting->listed &&
+        !cm_wait_publish_(waiting->thread, waiting->cell, *want, (wait->how & CM_WAIT_REPORTS_) != 0))
         return CM_DEADLOCK;
     parking->deadline = wait->deadline;
     /* Only the last of all shares wakes: it may be its own, or one of too many. */
@@ -140,12 +141,15 @@ static void wait_pause(unsigned turn)
         cm_spin_hint_();
 }
 
-static struct waiting wait_begin(uint64_t *cell, bool exclusive, cm_waiters_ *waiters, bool *nested)
+static struct waiting wait_begin(uint64_t *cell, bool exclusive, const struct cm_wait_ *wait, bool *nested)
 {
     struct waiting waiting = {
-        .cell = cell, .want = {.exclusive = exclusive, .waiters = waiters}, .thread = cm_thread_get_()};
+        .cell = cell,
+        .want = {.exclusive = exclusive, .waiters = wait->waiters, .passes = (wait->how & CM_WAIT_PASSES_) != 0},
+        .thread = cm_thread_get_()};
+    bool leaf = (wait->how & CM_WAIT_LEAF_) != 0;
     *nested = false;
-    waiting.listed = waiting.thread->index != CM_STRANGER_ && cm_hold_any_(waiting.thread);
+    waiting.listed = !leaf && waiting.thread->index != CM_STRANGER_ && cm_hold_any_(waiting.thread);
     if (!waiting.listed)
         return waiting;
     struct cm_hold_walk_ walk = cm_holds_of_(waiting.thread);
@@ -154,7 +158,7 @@ static struct waiting wait_begin(uint64_t *cell, bool exclusive, cm_waiters_ *wa
         waiting.want.own_readers += hold->exclusive ? 0 : CM_READER_ONE_;
     }
     walk = cm_holds_of_(waiting.thread);
-    for (struct cm_hold_ *hold; (hold = cm_hold_next_(&walk, (const uint64_t *)(const void *)waiters)) != NULL;)
+    for (struct cm_hold_ *hold; (hold = cm_hold_next_(&walk, (const uint64_t *)(const void *)wait->waiters)) != NULL;)
         if (!exclusive &&
             hold->reached == CM_REACHED_ALL_) /* it has frozen the map; one that still freezes waits like anybody */
             waiting.want.own_readers += CM_READER_ONE_;
@@ -164,14 +168,14 @@ static struct waiting wait_begin(uint64_t *cell, bool exclusive, cm_waiters_ *wa
 /* The hold by which the thread has frozen the map itself that it would change; NULL: it has not. */
 static const struct cm_hold_ *own_freeze(const struct waiting *waiting, const struct cm_wait_ *wait)
 {
-    bool bars = waiting->listed && waiting->want.exclusive && wait->reports;
-    return bars ? cm_hold_find_(waiting->thread, (const uint64_t *)(const void *)wait->waiters) : NULL;
+    bool bars = waiting->listed && waiting->want.exclusive && (wait->how & CM_WAIT_REPORTS_);
+    return bars ? cm_hold_freeze_of_(waiting->thread, waiting->cell, wait->waiters) : NULL;
 }
 
 int cm_cell_wait_(uint64_t *cell, bool exclusive, const struct cm_wait_ *wait)
 {
     bool nested;
-    struct waiting waiting = wait_begin(cell, exclusive, wait->waiters, &nested);
+    struct waiting waiting = wait_begin(cell, exclusive, wait, &nested);
     struct cm_parking_ parking = {wait_blocked, &waiting, wait->waiters, wait->deadline, 0};
     if (nested)
         return CM_GOT_NESTED_;

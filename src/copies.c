@@ -38,12 +38,6 @@ static cm_status key_copy(struct cm_copies_ *copies, const struct cm_type *type,
     return CM_OK;
 }
 
-static void key_destroy(const struct cm_type *type, const struct cm_map_ *map, const char *key)
-{
-    if (type->key_destroy)
-        type->key_destroy((void *)(uintptr_t)key, map->context);
-}
-
 static cm_status entry_add(struct cm_copies_ *copies, const struct cm_type *type, const struct cm_map_ *map,
                            struct cm_place_ place)
 {
@@ -53,10 +47,10 @@ static cm_status entry_add(struct cm_copies_ *copies, const struct cm_type *type
         return status;
     status = cm_value_copy_(type, map, to + cm_copy_value_offset_(type),
                             cm_bucket_value_(type, cm_layout_of_(type), place.bucket, place.slot));
-    if (status < 0)
-        key_destroy(type, map, to);
-    else
+    if (status >= 0)
         copies->count++;
+    else if (type->key_destroy)
+        type->key_destroy(to, map->context);
     return status;
 }
 
@@ -96,16 +90,14 @@ cm_status cm_copies_add_(struct cm_copies_ *copies, const struct cm_type *type, 
     return CM_OK;
 }
 
-void cm_copies_drop_(struct cm_copies_ *copies, const struct cm_type *type, const struct cm_map_ *map, size_t keep)
+void cm_copies_drop_(struct cm_copies_ *copies, const struct cm_type *type, void *context)
 {
-    if (type->key_destroy || type->value_destroy) {
-        for (size_t i = keep; i < copies->count; i++) {
-            struct cm_copied_ copied = cm_copy_at_(type, copies, i);
-            key_destroy(type, map, copied.key);
-            cm_value_destroy_(type, map, copied.value);
-        }
+    for (size_t i = 0; i < copies->count && (type->key_destroy || type->value_destroy); i++) {
+        struct cm_copied_ copied = cm_copy_at_(type, copies, i);
+        if (type->key_destroy)
+            type->key_destroy((void *)(uintptr_t)copied.key, context);
+        if (type->value_destroy)
+            type->value_destroy((void *)(uintptr_t)copied.value, context);
     }
-    copies->count = keep;
-    if (keep == 0)
-        copies->text = 0;
+    copies->count = copies->text = 0;
 }

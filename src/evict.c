@@ -106,6 +106,21 @@ static struct cm_place_ victim_find(const struct cm_type *type, struct cm_map_ *
     return victim;
 }
 
+/* Locks a bucket by trying, unless one held it whose thread has ended. */
+static bool victims_lock(const struct cm_type *type, struct cm_map_ *map, char *head, uint64_t word)
+{
+    uint64_t *cell = cm_bucket_state_(head);
+    struct cm_wait_ at_once = {&map->waiters, CM_TRY, 0};
+    if (!(word & CM_MARKED_))
+        return cm_cell_try_lock_(cell, CM_MOVE_BARS_ | CM_MARKED_);
+    if (cm_bucket_lock_(type, map, head, &at_once) != CM_GOT_)
+        return false;
+    bool died = cm_load_relaxed_(cell) & CM_DIED_;
+    if (died)
+        cm_cell_unlock_(cell, cm_load_relaxed_(cell), &map->waiters);
+    return !died;
+}
+
 /* Takes an entry out of a bucket, unless it is held; NULL: none. */
 static struct cm_node_ *bucket_evict(const struct cm_type *type, struct cm_map_ *map, struct cm_table_ *table,
                                      char *head, cm_eviction *why, bool *busy)
@@ -115,9 +130,7 @@ static struct cm_node_ *bucket_evict(const struct cm_type *type, struct cm_map_ 
     uint64_t word = cm_load_relaxed_(cell);
     if (!(word & (CM_OCCUPIED_ | CM_CHAINED_)))
         return NULL;
-    struct cm_wait_ at_once = {&map->waiters, CM_TRY, false};
-    bool marked = (word & CM_MOVE_BARS_) == CM_MARKED_;
-    if (marked ? cm_bucket_lock_(type, map, head, &at_once) != CM_GOT_ : !cm_cell_try_lock_(cell, CM_MOVE_BARS_)) {
+    if (!victims_lock(type, map, head, word)) {
         *busy |= (cm_load_relaxed_(cell) & (CM_WRITER_ | CM_MARKED_)) != 0;
         return NULL;
     }

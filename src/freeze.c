@@ -61,7 +61,8 @@ static cm_status cursor_share(struct cm_map_ *map, struct cm_layout_ layout, uin
     struct cm_pin_ pin = cm_pin_enter_();
     char *head;
     int got;
-    const struct cm_table_ *table = cm_cursor_share_(map, layout, *cursor, deadline, &head, &got);
+    struct cm_wait_ wait = {&map->waiters, deadline, CM_WAIT_REPORTS_};
+    const struct cm_table_ *table = cm_cursor_share_(map, layout, *cursor, &wait, &head, &got);
     if (got == CM_GOT_NESTED_)
         cm_hold_tell_(cm_thread_get_(), cm_hold_find_(cm_thread_get_(), cm_bucket_state_(head)));
     if (got == CM_GOT_)

@@ -279,14 +279,13 @@ void cm_waits_unlock_(void)
 
 static uint64_t searches;
 
-/* The hold by which the thread has frozen the cell's map, or is about to and has come past the cell. */
-static struct cm_hold_ *freeze_of(struct cm_thread_ *thread, const uint64_t *cell, const struct cm_want_ *want)
+struct cm_hold_ *cm_hold_freeze_of_(struct cm_thread_ *thread, const uint64_t *cell, uint32_t *waiters)
 {
-    struct cm_hold_ *hold = cm_hold_find_(thread, (const uint64_t *)(const void *)want->waiters);
-    bool reached =
-        hold &&
-        cm_load_relaxed_(&freezing_by)->is_reached(want->waiters, hold->slot, cell, cm_load_relaxed_(&hold->reached));
-    return reached ? hold : NULL;
+    struct cm_hold_ *hold = cm_hold_find_(thread, (const uint64_t *)(const void *)waiters);
+    if (!hold)
+        return NULL;
+    const struct cm_freezing_ *by = cm_load_relaxed_(&freezing_by);
+    return by->is_reached(waiters, hold->slot, cell, cm_load_relaxed_(&hold->reached)) ? hold : NULL;
 }
 
 /* What the thread holds that the waiter waits for: the cell, or the whole map, frozen. */
@@ -295,7 +294,7 @@ static struct cm_hold_ *hold_of(struct cm_thread_ *thread, const uint64_t *cell,
     struct cm_hold_ *hold = cm_hold_find_(thread, cell);
     /* Its shares bar readers, too, if a writer waits for them. */
     bool bars = want->exclusive || !(cm_load_relaxed_(cell) & CM_WRITER_);
-    return hold || !bars ? hold : freeze_of(thread, cell, want);
+    return hold || !bars ? hold : cm_hold_freeze_of_(thread, cell, want->waiters);
 }
 
 /* The holders of a cell that wait themselves join the search. True: the searcher is one of the holders. A waiter that

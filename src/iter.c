@@ -3,39 +3,38 @@
 
 #define LEAST_BYTES 512
 
-struct cm_table_ *cm_cursor_share_(struct cm_map_ *map, struct cm_layout_ layout, uint64_t cursor, cm_deadline deadline,
-                                   char **head, int *got)
+struct cm_table_ *cm_cursor_share_(struct cm_map_ *map, struct cm_layout_ layout, uint64_t cursor,
+                                   const struct cm_wait_ *wait, char **head, int *got)
 {
     uint64_t hash = cm_reverse_bits_(cursor);
     struct cm_table_ *table = cm_load_acquire_(&map->root);
-    struct cm_wait_ wait = {&map->waiters, deadline, true};
     *got = CM_GOT_MOVED_;
     for (; table; table = cm_load_acquire_(&table->next)) {
         *head = cm_table_bucket_(table, layout, hash);
-        *got = cm_cell_wait_(cm_bucket_state_(*head), false, &wait);
+        *got = cm_cell_wait_(cm_bucket_state_(*head), false, wait);
         if (*got != CM_GOT_MOVED_)
             break;
     }
     return table;
 }
 
-static void iter_free(struct cm_iter_ *iter)
+static void iter_free(struct cm_iter_ *iter, const struct cm_type *type)
 {
     const cm_allocator *allocator = &iter->map->allocator;
     if (iter->copies.entries)
-        allocator->deallocate(allocator->context, iter->copies.entries, iter->copies.bytes, 8);
+        allocator->deallocate(allocator->context, iter->copies.entries, iter->copies.bytes, cm_copies_alignment_(type));
     iter->copies.entries = NULL;
     iter->copies.bytes = 0;
 }
 
-static bool iter_make_room(struct cm_iter_ *iter, size_t bytes)
+static bool iter_make_room(struct cm_iter_ *iter, const struct cm_type *type, size_t bytes)
 {
     const cm_allocator *allocator = &iter->map->allocator;
     size_t wanted = bytes < LEAST_BYTES ? LEAST_BYTES : bytes * 2;
-    char *made = allocator->allocate(allocator->context, wanted, 8);
+    char *made = allocator->allocate(allocator->context, wanted, cm_copies_alignment_(type));
     if (!made)
         return false;
-    iter_free(iter);
+    iter_free(iter, type);
     iter->copies.entries = made;
     iter->copies.bytes = wanted;
     return true;
@@ -43,7 +42,7 @@ static bool iter_make_room(struct cm_iter_ *iter, size_t bytes)
 
 static void copies_drop(struct cm_iter_ *iter, const struct cm_type *type)
 {
-    cm_copies_drop_(&iter->copies, type, iter->map, 0);
+    cm_copies_drop_(&iter->copies, type, iter->map->context);
     iter->index = 0;
 }
 
@@ -71,7 +70,8 @@ static cm_status iter_copy_bucket(struct cm_iter_ *iter, const struct cm_type *t
     char *head;
     int got;
     cm_status status = CM_OK;
-    struct cm_table_ *table = cm_cursor_share_(iter->map, cm_layout_of_(type), iter->cursor, deadline, &head, &got);
+    struct cm_wait_ wait = {&iter->map->waiters, deadline, CM_WAIT_REPORTS_};
+    struct cm_table_ *table = cm_cursor_share_(iter->map, cm_layout_of_(type), iter->cursor, &wait, &head, &got);
     if (!table) {
         iter->ended = true;
         iter->cursor = 0;
@@ -110,7 +110,7 @@ bool cm_iter_fetch_(struct cm_iter_ *iter, const struct cm_type *type, cm_deadli
         size_t lacking = 0;
         iter->status = iter_copy_bucket(iter, type, deadline, &lacking);
         if (lacking) {
-            iter->ended = !iter_make_room(iter, lacking);
+            iter->ended = !iter_make_room(iter, type, lacking);
             iter->status = iter->ended ? CM_NOMEM : CM_OK;
         }
     }
@@ -122,7 +122,7 @@ bool cm_iter_fetch_(struct cm_iter_ *iter, const struct cm_type *type, cm_deadli
 void cm_iter_end_(struct cm_iter_ *iter, const struct cm_type *type)
 {
     copies_drop(iter, type);
-    iter_free(iter);
+    iter_free(iter, type);
     iter->left = 0;
     iter->ended = true;
 }

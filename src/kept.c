@@ -185,7 +185,7 @@ static int held_begin(const struct cm_type *type, struct cm_map_ *map, struct cm
 int cm_map_wait_(const struct cm_type *type, struct cm_map_ *map, struct cm_held_ *held, const void *key, uint64_t hash,
                  bool exclusive, cm_deadline deadline)
 {
-    struct cm_wait_ wait = {&map->waiters, deadline, true};
+    struct cm_wait_ wait = {&map->waiters, deadline, CM_WAIT_REPORTS_};
     int got = exclusive ? cm_bucket_lock_(type, map, held->head, &wait)
                         : cm_cell_wait_(cm_bucket_state_(held->head), false, &wait);
     held->nested = got == CM_GOT_NESTED_;

@@ -183,7 +183,7 @@ static bool bucket_is_reached(const struct cm_table_ *before, struct cm_layout_ 
 static int visit_lock(struct cm_map_ *map, const struct cm_type *type, char *head, cm_deadline deadline)
 {
     uint64_t *cell = cm_bucket_state_(head);
-    struct cm_wait_ wait = {&map->waiters, deadline, true};
+    struct cm_wait_ wait = {&map->waiters, deadline, CM_WAIT_REPORTS_};
     struct cm_thread_ *thread = cm_thread_get_();
     const struct cm_hold_ *own = cm_hold_any_(thread) ? cm_hold_find_(thread, cell) : NULL;
     if (own) {
@@ -313,7 +313,7 @@ void cm_supply_end_(struct cm_map_ *map, struct cm_thread_ *thread, struct cm_su
 cm_status cm_map_get_slow_(struct cm_map_ *map, const struct cm_type *type, struct cm_table_ *table, const void *key,
                            uint64_t hash, void *value, cm_deadline deadline)
 {
-    struct cm_wait_ wait = {&map->waiters, deadline, deadline != CM_FOREVER};
+    struct cm_wait_ wait = {&map->waiters, deadline, deadline != CM_FOREVER ? CM_WAIT_REPORTS_ : 0};
     struct cm_layout_ layout = cm_layout_of_(type);
     for (; table; table = cm_load_acquire_(&table->next)) {
         char *head = cm_table_bucket_(table, layout, hash);

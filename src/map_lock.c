@@ -3,7 +3,7 @@
 
 int cm_map_lock_wait_(struct cm_map_lock_ *lock, cm_deadline deadline)
 {
-    struct cm_wait_ wait = {&lock->waiters, deadline, true};
+    struct cm_wait_ wait = {&lock->waiters, deadline, CM_WAIT_REPORTS_};
     int got = cm_cell_wait_(&lock->cell, true, &wait);
     uint64_t word = cm_load_relaxed_(&lock->cell); /* relaxed: where it matters, the word is the holder's own (C1) */
     if (got == CM_GOT_ && (word & CM_UNTIDY_)) {

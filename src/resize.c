@@ -375,8 +375,6 @@ static bool map_is_growing(struct cm_map_ *map)
 
 void cm_map_help_(struct cm_map_ *map, const struct cm_type *type)
 {
-    if (cm_load_relaxed_(&map->marks.phase) != CM_MARKS_NONE_)
-        return; /* what is marked does not move; the work remains */
     struct cm_pin_ pin = cm_pin_enter_();
     cm_store_relaxed_(&map->work, 0); /* before looking: who wants work later sets it again */
     /* Whoever makes a table moves nothing: each of the two may touch a fresh huge page. */
@@ -443,6 +441,7 @@ cm_status cm_map_shrink_to_fit_(struct cm_map_ *map, const struct cm_type *type)
 
 cm_status cm_map_settle_(struct cm_map_ *map, const struct cm_type *type)
 {
+    cm_marks_tidy_(map);
     if (!map_finish_moving(map, type))
         return CM_BUSY;
     for (unsigned tries = 0; tries < SETTLE_TRIES; tries++) {

@@ -3,6 +3,7 @@
 
 #include <concmap/detail/guard.h>
 #include <concmap/detail/iter.h>
+#include <concmap/detail/move.h>
 
 #include "platform.h"
 #include "table.h"
@@ -17,27 +18,40 @@ static uint64_t cell_word(const uint64_t *cell)
 
 /* ---- images ---- */
 
+/* Where the entries of an image begin. */
+static size_t image_header(const struct cm_type *type)
+{
+    return cm_align_up_(sizeof(struct cm_image_), cm_copies_alignment_(type));
+}
+
 /* Memory for copies of some bytes; NULL: none. */
 static struct cm_image_ *image_make(struct cm_map_ *map, const struct cm_type *type, size_t bytes)
 {
-    size_t size;
-    if (__builtin_add_overflow(sizeof(struct cm_image_), bytes, &size))
+    const cm_allocator *allocator = &map->allocator;
+    size_t size, header = image_header(type);
+    if (__builtin_add_overflow(header, bytes, &size))
         return NULL;
-    struct cm_image_ *image = map->allocator.allocate(map->allocator.context, size, 16);
+    struct cm_image_ *image = allocator->allocate(allocator->context, size, cm_copies_alignment_(type));
     if (image)
-        *image = (struct cm_image_){.type = type, .copies = {.entries = (char *)(image + 1), .bytes = bytes}};
+        *image = (struct cm_image_){.type = type, .copies = {.entries = (char *)image + header, .bytes = bytes}};
     return image;
 }
 
-/* Gives images back, a list. */
-static void images_free(struct cm_map_ *map, struct cm_image_ *image)
+/* Gives images back, a list; `context` is that of the map's functions. */
+static void images_give_back(const cm_allocator *allocator, void *context, struct cm_image_ *image)
 {
     while (image) {
         struct cm_image_ *next = image->next;
-        cm_copies_drop_(&image->copies, image->type, map, 0);
-        map->allocator.deallocate(map->allocator.context, image, sizeof *image + image->copies.bytes, 16);
+        size_t size = image_header(image->type) + image->copies.bytes;
+        cm_copies_drop_(&image->copies, image->type, context);
+        allocator->deallocate(allocator->context, image, size, cm_copies_alignment_(image->type));
         image = next;
     }
+}
+
+static void images_free(struct cm_map_ *map, struct cm_image_ *image)
+{
+    images_give_back(&map->allocator, map->context, image);
 }
 
 /* ---- marks ---- */
@@ -130,11 +144,23 @@ static bool mark_meet(struct cm_map_ *map, const struct cm_type *type, char *hea
     return true;
 }
 
+/* Whoever makes an image does so first, that they do not pile up: who drops one holds locks, under which nothing of
+ * the user's is to run. */
+void cm_marks_tidy_(struct cm_map_ *map)
+{
+    marks_lock(map);
+    struct cm_image_ *dropped = map->marks.dropped;
+    map->marks.dropped = NULL;
+    marks_unlock(map);
+    images_free(map, dropped);
+}
+
 /* Another image, with so much room; NULL: the snapshot has failed. */
 static struct cm_image_ *image_remake(struct cm_map_ *map, const struct cm_type *type, struct cm_image_ *image,
                                       size_t bytes)
 {
     images_free(map, image);
+    cm_marks_tidy_(map);
     image = image_make(map, type, bytes);
     if (!image) {
         marks_lock(map);
@@ -187,14 +213,46 @@ static void cell_leave(uint64_t *cell, uint64_t word, cm_waiters_ *waiters, void
     marks_unlock(map);
 }
 
+/* Whether the calling thread holds a bucket for no more than the given keys. */
+static bool holds_no_more(const uint64_t *cell, char *const *heads, size_t n)
+{
+    struct cm_hold_walk_ walk = cm_holds_of_(cm_thread_get_());
+    size_t holds = 0, keys = 0;
+    while (cm_hold_next_(&walk, cell))
+        holds++;
+    for (size_t i = 0; i < n; i++)
+        keys += cm_bucket_state_(heads[i]) == cell;
+    return keys > 0 && holds == keys;
+}
+
 void cm_marks_decide_(struct cm_map_ *map, char *const *heads, size_t n)
 {
     marks_lock(map);
     bool before = map->marks.phase == CM_MARKS_SETTING_;
     for (struct cm_image_ *image = map->marks.pending; before && image; image = image->next)
-        for (size_t i = 0; i < n; i++)
-            image->before |= image->cell == cm_bucket_state_(heads[i]);
+        image->before |= holds_no_more(image->cell, heads, n);
     marks_unlock(map);
+}
+
+bool cm_marks_carry_(struct cm_layout_ layout, struct cm_map_ *map, struct cm_table_ *from, struct cm_table_ *to,
+                     uint64_t unit)
+{
+    const uint64_t units = cm_table_units_(from, to);
+    enum cm_marks_phase_ phase = cm_load_relaxed_(&map->marks.phase);
+    uint64_t any = 0, all = CM_MARKED_;
+    for (uint64_t index = unit; index <= from->mask; index += units) {
+        uint64_t word = cell_word(cm_bucket_state_(cm_table_bucket_(from, layout, index)));
+        any |= word & CM_MARKED_;
+        all &= word;
+    }
+    if (phase == CM_MARKS_NONE_)
+        return true;
+    /* Before the instant what is not marked yet is no hindrance: who marks waits for these locks. */
+    if (phase == CM_MARKS_TAKEN_ && any != all)
+        return false;
+    for (uint64_t target = unit; target <= to->mask; target += units)
+        cm_bucket_flip_(cm_table_bucket_(to, layout, target), any);
+    return true;
 }
 
 /* ---- the two walks ---- */
@@ -218,11 +276,11 @@ static bool cell_mark(uint64_t *cell)
     return true;
 }
 
-/* Takes a mark, unless the bucket is being changed: then its writer does. */
+/* Takes the mark of a cell that the caller shares. */
 static void cell_unmark_shared(uint64_t *cell)
 {
     uint64_t word = cm_load_relaxed_(cell);
-    while ((word & CM_MARKED_) && !(word & CM_WRITER_) && !cm_swap_if_release_(cell, &word, word & ~CM_MARKED_))
+    while ((word & CM_MARKED_) && !cm_swap_if_release_(cell, &word, word & ~CM_MARKED_))
         ;
 }
 
@@ -247,7 +305,8 @@ static cm_status cursor_mark(struct cm_map_ *map, struct cm_layout_ layout, uint
     fetch_ahead(table, layout, *cursor);
     if (!cell_mark(cell)) {
         char *head;
-        table = cm_cursor_share_(map, layout, *cursor, deadline, &head, &got);
+        struct cm_wait_ wait = {&map->waiters, deadline, CM_WAIT_REPORTS_ | CM_WAIT_PASSES_};
+        table = cm_cursor_share_(map, layout, *cursor, &wait, &head, &got);
         cell = cm_bucket_state_(head);
         if (got == CM_GOT_) {
             cell_mark(cell);
@@ -260,20 +319,6 @@ static cm_status cursor_mark(struct cm_map_ *map, struct cm_layout_ layout, uint
     return (cm_status)got;
 }
 
-/* Takes the marks back from the beginning to the cursor; 0: all. */
-static void marks_take_back(struct cm_map_ *map, struct cm_layout_ layout, uint64_t end)
-{
-    uint64_t cursor = 0;
-    do {
-        struct cm_pin_ pin = cm_pin_enter_();
-        uint64_t *cell;
-        struct cm_table_ *table = cursor_table(map, layout, cursor, &cell);
-        cell_unmark_shared(cell);
-        cursor = cm_cursor_end_(table, cursor) + 1;
-        cm_pin_leave_(pin);
-    } while (cursor - 1 < end - 1);
-}
-
 /* Copies a marked bucket without a lock, if it is one of inline entries with no chain. The compare-and-swap that takes
  * the mark confirms the copy: every change has a version. */
 static bool cell_copy(const struct cm_type *type, char *head, struct cm_copies_ *copies)
@@ -282,7 +327,7 @@ static bool cell_copy(const struct cm_type *type, char *head, struct cm_copies_ 
     uint64_t *cell = cm_bucket_state_(head);
     uint64_t word = cm_load_acquire_(cell); /* pairs with cm_cell_unlock_() */
     if (!copies->entries || layout.nodes ||
-        (word & (CM_BARRED_ | CM_UNUSUAL_ | CM_CHAINED_ | CM_MARKED_)) != CM_MARKED_)
+        (word & (CM_WRITER_ | CM_MOVED_ | CM_UNUSUAL_ | CM_CHAINED_ | CM_MARKED_)) != CM_MARKED_)
         return false;
     unsigned count = cm_occupied_count_(cm_state_occupied_(word)); /* (T2) */
     if (count * cm_copy_stride_(type) > copies->bytes - copies->count * cm_copy_stride_(type))
@@ -314,7 +359,8 @@ static cm_status cursor_copy(struct cm_map_ *map, const struct cm_type *type, ui
     fetch_ahead(table, layout, *cursor);
     if (!cell_copy(type, (char *)cell, copies)) {
         char *head;
-        table = cm_cursor_share_(map, layout, *cursor, deadline, &head, &got);
+        struct cm_wait_ wait = {&map->waiters, deadline, CM_WAIT_REPORTS_ | CM_WAIT_PASSES_};
+        table = cm_cursor_share_(map, layout, *cursor, &wait, &head, &got);
         cell = cm_bucket_state_(head);
         if (got == CM_GOT_ && (cell_word(cell) & CM_MARKED_))
             status = cm_copies_add_(copies, type, map, head, NULL, lacking);
@@ -329,12 +375,13 @@ static cm_status cursor_copy(struct cm_map_ *map, const struct cm_type *type, ui
     return got == CM_GOT_ ? status : (cm_status)got;
 }
 
-static cm_status buckets_mark(struct cm_map_ *map, struct cm_layout_ layout, uint64_t *cursor, cm_deadline deadline)
+static cm_status buckets_mark(struct cm_map_ *map, struct cm_layout_ layout, cm_deadline deadline)
 {
+    uint64_t cursor = 0;
     cm_status status;
     do
-        status = cursor_mark(map, layout, cursor, deadline);
-    while (status == CM_OK && *cursor != 0);
+        status = cursor_mark(map, layout, &cursor, deadline);
+    while (status == CM_OK && cursor != 0 && cm_load_relaxed_(&map->marks.phase) != CM_MARKS_NONE_);
     return status;
 }
 
@@ -365,12 +412,21 @@ static cm_status buckets_copy(struct cm_map_ *map, const struct cm_type *type, s
 
 /* ---- taking one ---- */
 
+static void images_append(struct cm_image_ **images, struct cm_image_ *more)
+{
+    while (*images)
+        images = &(*images)->next;
+    *images = more;
+}
+
 static void marks_begin(struct cm_map_ *map)
 {
     struct cm_marks_ *marks = &map->marks;
     cm_add_relaxed_(&map->waiters, 1); /* relaxed: published by the marks */
     marks_lock(map);
     marks->failure = CM_OK;
+    images_append(&marks->dropped, marks->images); /* of a snapshot that was left by force */
+    marks->images = NULL;
     marks_set_phase(marks, CM_MARKS_SETTING_);
     marks_unlock(map);
 }
@@ -385,13 +441,6 @@ static cm_status marks_declare(struct cm_map_ *map)
         marks_set_phase(marks, CM_MARKS_TAKEN_);
     marks_unlock(map);
     return status;
-}
-
-static void images_append(struct cm_image_ **images, struct cm_image_ *more)
-{
-    while (*images)
-        images = &(*images)->next;
-    *images = more;
 }
 
 /* Ends marking or copying, which came to `status`. */
@@ -414,19 +463,13 @@ static cm_status marks_end(struct cm_map_ *map, cm_status status, struct cm_imag
 static cm_status images_take(struct cm_map_ *map, const struct cm_type *type, struct cm_image_ **images,
                              cm_deadline deadline)
 {
-    struct cm_layout_ layout = cm_layout_of_(type);
-    uint64_t cursor = 0;
     marks_begin(map);
-    cm_status status = buckets_mark(map, layout, &cursor, deadline);
-    bool any = status == CM_OK || cursor != 0;
+    cm_status status = buckets_mark(map, cm_layout_of_(type), deadline);
     if (status == CM_OK)
         status = marks_declare(map);
     if (status == CM_OK)
         status = buckets_copy(map, type, images, deadline);
-    status = marks_end(map, status, images);
-    if (status != CM_OK && any)
-        marks_take_back(map, layout, cursor);
-    return status;
+    return marks_end(map, status, images);
 }
 
 cm_status cm_map_snapshot_(struct cm_map_ *map, const struct cm_type *type, struct cm_snapshot_ *snapshot,
@@ -435,9 +478,9 @@ cm_status cm_map_snapshot_(struct cm_map_ *map, const struct cm_type *type, stru
     struct cm_thread_ *thread = cm_thread_get_();
     struct cm_hold_ *hold = cm_hold_take_(thread);
     const struct cm_hold_ *own = cm_hold_find_exclusive_(thread, &map->waiters);
-    struct cm_wait_ wait = {&map->waiters, deadline, false};
+    struct cm_wait_ wait = {&map->waiters, deadline, CM_WAIT_REPORTS_};
     uint64_t *turn = &map->marks.turn;
-    *snapshot = (struct cm_snapshot_){NULL, NULL, 0};
+    *snapshot = (struct cm_snapshot_){.allocator = map->allocator, .context = map->context};
     if (own) {
         cm_hold_tell_(thread, own);
         return CM_DEADLOCK;
@@ -460,7 +503,6 @@ cm_status cm_map_snapshot_(struct cm_map_ *map, const struct cm_type *type, stru
         snapshot->images = NULL;
         return status;
     }
-    snapshot->map = map;
     for (const struct cm_image_ *image = snapshot->images; image; image = image->next)
         snapshot->count += image->copies.count;
     return CM_OK;
@@ -476,6 +518,7 @@ void cm_marks_destroy_(struct cm_map_ *map)
 
 void cm_snapshot_drop_(struct cm_snapshot_ *snapshot)
 {
-    images_free(snapshot->map, snapshot->images);
-    *snapshot = (struct cm_snapshot_){NULL, NULL, 0};
+    images_give_back(&snapshot->allocator, snapshot->context, snapshot->images);
+    snapshot->images = NULL;
+    snapshot->count = 0;
 }

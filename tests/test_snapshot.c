@@ -589,6 +589,149 @@ static void each_request_may_fail(void **state)
     assert_int_equal(memory.mistakes, 0);
 }
 
+/* ---- while it waits for a guard ---- */
+
+/* A map with a guard of the key whose bucket is marked last, and a thread that takes a snapshot. */
+struct stalled {
+    struct taker taker;
+    nums_write_guard guard;
+    pthread_t thread;
+    uint64_t held;
+};
+
+static void stall(struct stalled *stalled, const cm_config *config, uint64_t keys)
+{
+    nums *map = &stalled->taker.map;
+    uint64_t last = 0;
+    assert_int_equal(nums_init(map, config), CM_OK);
+    for (uint64_t key = 0; key < keys; key++) {
+        assert_int_equal(nums_put(map, key, key, NULL), CM_OK);
+        uint64_t point = cm_reverse_bits_(nums_hash_of(map, key));
+        stalled->held = point >= last ? key : stalled->held;
+        last = point >= last ? point : last;
+    }
+    assert_int_equal(nums_settle(map), CM_OK);
+    assert_int_equal(nums_write(map, stalled->held, &stalled->guard), CM_OK);
+    assert_int_equal(pthread_create(&stalled->thread, NULL, take_one, &stalled->taker), 0);
+    while (cm_load_relaxed_(&map->core.marks.phase) != CM_MARKS_SETTING_)
+        sched_yield();
+}
+
+static void go_on(struct stalled *stalled)
+{
+    nums_write_unlock(&stalled->guard);
+    pthread_join(stalled->thread, NULL);
+    assert_int_equal(stalled->taker.status, CM_OK);
+    nums_snapshot_drop(&stalled->taker.snapshot);
+    assert_int_equal(nums_settle(&stalled->taker.map), CM_OK);
+    assert_int_equal(nums_check(&stalled->taker.map, NULL), CM_OK);
+    nums_destroy(&stalled->taker.map);
+}
+
+static void writers_take_no_more_and_more_memory(void **state)
+{
+    (void)state;
+    enum { KEYS = 2000 };
+    struct failing_allocator memory;
+    struct stalled stalled = {.held = 0};
+    failing_allocator_init(&memory);
+    stall(&stalled, &(cm_config){.allocator = &memory.allocator}, KEYS);
+    size_t before = memory.live_bytes;
+    for (uint64_t round = 0; round < 20; round++)
+        for (uint64_t key = 0; key < KEYS; key++)
+            if (key != stalled.held)
+                assert_int_equal(nums_put(&stalled.taker.map, key, round, NULL), CM_REPLACED);
+    assert_true(memory.live_bytes < before + 10000);
+    go_on(&stalled);
+    assert_int_equal(memory.live_blocks, 0);
+}
+
+static void the_table_grows_meanwhile(void **state)
+{
+    (void)state;
+    struct stalled stalled = {.held = 0};
+    stall(&stalled, NULL, 100);
+    for (uint64_t key = 100; key < 20000; key++)
+        assert_int_equal(nums_put(&stalled.taker.map, key, key, NULL), CM_OK);
+    struct cm_table_ *newest = stalled.taker.map.core.root;
+    while (newest->next)
+        newest = newest->next;
+    assert_true(newest->mask > 1000);
+    go_on(&stalled);
+}
+
+struct crowd {
+    nums other;
+    nums *map;
+    uint64_t held;
+};
+
+static void *end_in_a_guard(void *context)
+{
+    struct crowd *crowd = context;
+    nums_write_guard guard;
+    static uint64_t keys;
+    uint64_t key = __atomic_add_fetch(&keys, 1, __ATOMIC_RELAXED) % 1000;
+    if (key % 8 == 1)
+        nums_try_write(crowd->map, key, &guard);
+    return NULL;
+}
+
+/* Some write, with a guard of another map in hand; others end with guards. */
+static size_t jostle(void *context, unsigned i)
+{
+    struct crowd *crowd = context;
+    nums_read_guard reader;
+    size_t wrong = nums_read(&crowd->other, i, &reader) != CM_OK;
+    for (size_t n = 0; n < crew_scale(3000); n++) {
+        pthread_t thread;
+        uint64_t key = n % 1000 * 8 % 1000;
+        if (i < 2 && pthread_create(&thread, NULL, end_in_a_guard, crowd) == 0)
+            pthread_join(thread, NULL);
+        for (uint64_t more = 0; i >= 2 && more < 8; more++)
+            if (key + more != crowd->held)
+                wrong += nums_try_put(crowd->map, key + more, n, NULL) == CM_NOMEM;
+    }
+    return wrong + (nums_read_unlock(&reader) != CM_OK);
+}
+
+static void threads_that_end_and_threads_that_hold_get_out_of_each_others_way(void **state)
+{
+    (void)state;
+    struct stalled stalled = {.held = 0};
+    struct crowd crowd = {.map = &stalled.taker.map};
+    assert_int_equal(nums_init(&crowd.other, NULL), CM_OK);
+    for (uint64_t key = 0; key < 8; key++)
+        nums_put(&crowd.other, key, key, NULL);
+    stall(&stalled, NULL, 1000);
+    crowd.held = stalled.held;
+    assert_int_equal(crew_run(6, jostle, &crowd), 0);
+    nums_write_unlock(&stalled.guard);
+    pthread_join(stalled.thread, NULL);
+    assert_int_equal(stalled.taker.status, CM_OK);
+    nums_snapshot_drop(&stalled.taker.snapshot);
+    nums_destroy(&stalled.taker.map);
+    nums_destroy(&crowd.other);
+}
+
+static void it_outlives_its_map(void **state)
+{
+    (void)state;
+    nums map;
+    nums_snapshot snapshot;
+    uint64_t sum = 0;
+    assert_int_equal(nums_init(&map, NULL), CM_OK);
+    for (uint64_t key = 0; key < 100; key++)
+        nums_put(&map, key, key, NULL);
+    assert_int_equal(nums_snapshot_take(&map, &snapshot), CM_OK);
+    nums_destroy(&map);
+    memset(&map, 0xee, sizeof map);
+    CM_FOREACH (nums_snapshot, &snapshot, it)
+        sum += it.value;
+    assert_int_equal(sum, 4950);
+    nums_snapshot_drop(&snapshot);
+}
+
 /* ---- owned values, caches ---- */
 
 static int64_t alive;
@@ -715,6 +858,10 @@ int main(void)
         cmocka_unit_test(deadlines_and_own_guards_end_it_and_leave_nothing),
         cmocka_unit_test(a_copy_that_lacks_memory_fails_it_and_no_writer),
         cmocka_unit_test(each_request_may_fail),
+        cmocka_unit_test(writers_take_no_more_and_more_memory),
+        cmocka_unit_test(the_table_grows_meanwhile),
+        cmocka_unit_test(threads_that_end_and_threads_that_hold_get_out_of_each_others_way),
+        cmocka_unit_test(it_outlives_its_map),
         cmocka_unit_test(owned_values_are_cloned_and_each_clone_destroyed_once),
         cmocka_unit_test(caches_evict_while_one_is_taken),
     };

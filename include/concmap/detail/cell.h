@@ -47,7 +47,7 @@ CM_BEGIN_DECLS
 #define CM_BARRED_ (CM_WRITER_ | CM_MOVED_ | CM_PENDING_ | CM_READERS_) /* for who would take WRITER */
 #define CM_UNUSUAL_ (CM_UNTIDY_ | CM_DIED_)
 #define CM_LOCK_BARS_ (CM_BARRED_ | CM_UNUSUAL_ | CM_MARKED_) /* for who would do so without a further look */
-#define CM_MOVE_BARS_ (CM_BARRED_ | CM_DIED_ | CM_MARKED_)    /* for who would move the entries, or evict one */
+#define CM_MOVE_BARS_ (CM_BARRED_ | CM_DIED_)                 /* for who would move the entries, or evict one */
 
 #define CM_SLOT_BIT_(slot) (UINT64_C(1) << (CM_OCCUPIED_SHIFT_ + (slot)))
 
@@ -55,10 +55,15 @@ CM_BEGIN_DECLS
 typedef uint32_t cm_waiters_;
 
 /* How a caller waits. */
+enum {
+    CM_WAIT_REPORTS_ = 1, /* it can say CM_DEADLOCK; otherwise another one of a circle is preferred */
+    CM_WAIT_PASSES_ = 2,  /* past PENDING: whoever asks for the cell does not lose by it */
+    CM_WAIT_LEAF_ = 4     /* for a cell behind which nothing is waited for: it is in no circle */
+};
 struct cm_wait_ {
     cm_waiters_ *waiters;
     cm_deadline deadline;
-    bool reports; /* it can say CM_DEADLOCK; otherwise another one of a circle is preferred */
+    unsigned how;
 };
 
 /* What waiting came to, besides the failures CM_BUSY, CM_TIMEOUT and CM_DEADLOCK. */
@@ -99,7 +104,7 @@ CM_INLINE bool cm_cell_try_lock_(uint64_t *cell, uint64_t bars)
 /* Takes a cell of the library's own exclusively, one that never moves, and behind which nothing is waited for. */
 CM_INLINE void cm_cell_lock_(uint64_t *cell, cm_waiters_ *waiters)
 {
-    struct cm_wait_ wait = {waiters, CM_FOREVER, false};
+    struct cm_wait_ wait = {waiters, CM_FOREVER, CM_WAIT_LEAF_};
     if (CM_UNLIKELY(!cm_cell_try_lock_(cell, CM_BARRED_)))
         cm_cell_wait_(cell, true, &wait);
 }

@@ -21,6 +21,13 @@ struct cm_range_ {
     uint64_t last;
 };
 
+/* Of their memory. */
+CM_INLINE size_t cm_copies_alignment_(const struct cm_type *type)
+{
+    size_t most = type->key_alignment > type->value_alignment ? type->key_alignment : type->value_alignment;
+    return most > 16 ? most : 16;
+}
+
 CM_INLINE size_t cm_copy_value_offset_(const struct cm_type *type)
 {
     return cm_align_up_(type->key_size, type->value_alignment);
@@ -28,7 +35,7 @@ CM_INLINE size_t cm_copy_value_offset_(const struct cm_type *type)
 
 CM_INLINE size_t cm_copy_stride_(const struct cm_type *type)
 {
-    return cm_align_up_(cm_copy_value_offset_(type) + type->value_size, 16);
+    return cm_align_up_(cm_copy_value_offset_(type) + type->value_size, cm_copies_alignment_(type));
 }
 
 /* An entry's place in a copy. */
@@ -50,9 +57,8 @@ CM_INLINE struct cm_copied_ cm_copy_at_(const struct cm_type *type, const struct
 CM_API CM_COLD cm_status cm_copies_add_(struct cm_copies_ *copies, const struct cm_type *type,
                                         const struct cm_map_ *map, char *head, const struct cm_range_ *range,
                                         size_t *lacking);
-/* Destroys the copies, but for the first `keep`. */
-CM_API CM_COLD void cm_copies_drop_(struct cm_copies_ *copies, const struct cm_type *type, const struct cm_map_ *map,
-                                    size_t keep);
+/* Destroys the copies; `context` is the map's. */
+CM_API CM_COLD void cm_copies_drop_(struct cm_copies_ *copies, const struct cm_type *type, void *context);
 
 CM_END_DECLS
 

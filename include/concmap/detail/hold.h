@@ -81,6 +81,8 @@ CM_API CM_COLD struct cm_hold_ *cm_hold_next_(struct cm_hold_walk_ *walk, const 
 /* Any hold of the cell. */
 CM_API CM_COLD struct cm_hold_ *cm_hold_find_(struct cm_thread_ *thread, const uint64_t *cell);
 
+/* The one by which the thread has frozen the cell's map, or is about to and has come past the cell. */
+CM_API CM_COLD struct cm_hold_ *cm_hold_freeze_of_(struct cm_thread_ *thread, const uint64_t *cell, uint32_t *waiters);
 /* Any exclusive one of a map, told by its count of waiters. */
 CM_API CM_COLD struct cm_hold_ *cm_hold_find_exclusive_(struct cm_thread_ *thread, const uint32_t *waiters);
 

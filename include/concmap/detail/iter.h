@@ -32,7 +32,7 @@ CM_API bool cm_iter_fetch_(struct cm_iter_ *iter, const struct cm_type *type, cm
 /* The first table in which the cursor's bucket has not MOVED, held shared, unless *got is a failure; NULL: the map is
  * empty. Pinned by the caller. */
 CM_API CM_COLD struct cm_table_ *cm_cursor_share_(struct cm_map_ *map, struct cm_layout_ layout, uint64_t cursor,
-                                                  cm_deadline deadline, char **head, int *got);
+                                                  const struct cm_wait_ *wait, char **head, int *got);
 CM_API void cm_iter_end_(struct cm_iter_ *iter, const struct cm_type *type);
 
 /* The last point of the cursor's space that is of the same bucket as the cursor. */

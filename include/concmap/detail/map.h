@@ -103,7 +103,9 @@ CM_API CM_COLD int cm_bucket_lock_(const struct cm_type *type, struct cm_map_ *m
                                    const struct cm_wait_ *wait);
 /* The same for a bucket that is locked already. */
 CM_API CM_COLD void cm_bucket_meet_(const struct cm_type *type, struct cm_map_ *map, char *head);
-/* Gives back what unfinished snapshots have left. */
+/* Gives back images that are of no use any more. */
+CM_API CM_COLD void cm_marks_tidy_(struct cm_map_ *map);
+/* And all others, for a map that is destroyed. */
 CM_API CM_COLD void cm_marks_destroy_(struct cm_map_ *map);
 struct cm_held_;
 struct cm_supply_;

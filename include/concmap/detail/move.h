@@ -16,6 +16,10 @@ enum cm_moved_ { CM_MOVED_NOW_, CM_MOVED_BEFORE_, CM_MOVED_HELD_, CM_MOVED_NOMEM
  * it that as many are there as its chain is long: no move needs more, and `lacking` says how many; 0: it was held. */
 CM_API CM_COLD void cm_table_straggler_(struct cm_table_ *table, uint64_t index, uint64_t lacking);
 
+/* Marks the targets of a unit as its locked sources are. False: it may not move, for some are copied and others not. */
+CM_API CM_COLD bool cm_marks_carry_(struct cm_layout_ layout, struct cm_map_ *map, struct cm_table_ *from,
+                                    struct cm_table_ *to, uint64_t unit);
+
 /* The hash of an entry, and its node where there are nodes: they remember the low bits, the tag has the high ones. */
 CM_INLINE uint64_t cm_place_hash_(const struct cm_type *type, const struct cm_layout_ layout, const struct cm_map_ *map,
                                   char *bucket, unsigned slot)
@@ -160,6 +164,11 @@ CM_INLINE enum cm_moved_ cm_unit_move_(const struct cm_type *type, struct cm_map
     if (!cm_sources_lock_(type, map, from, before, unit, units))
         return CM_MOVED_HELD_;
     bool copied = true;
+    if (CM_UNLIKELY(cm_load_relaxed_(&map->marks.phase) != CM_MARKS_NONE_) &&
+        !cm_marks_carry_(layout, map, from, to, unit)) {
+        cm_sources_unlock_(layout, map, from, unit, units, from->mask + 1, 0);
+        return CM_MOVED_HELD_;
+    }
     for (uint64_t index = unit; copied && index <= from->mask; index += units)
         copied = cm_chain_copy_(type, layout, map, cm_table_bucket_(from, layout, index), to);
     if (CM_UNLIKELY(!copied)) {

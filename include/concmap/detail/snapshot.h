@@ -13,10 +13,11 @@
  * under marks.lock, under which the instant is declared, too. So every change is published before the instant, or its
  * image is kept. Buckets that are not marked yet are waited for by the first walk: theirs are before.
  *
- * Invariants. (S1) A bucket is marked from the first walk until its entries of the instant are in an image; a marked
- * bucket does not move. (S2) A marked cell that is held by WRITER, of one who may change the bucket, has an image
- * pending; each of those counts as a waiter. (S3) Marks that no snapshot will take away are taken by who made them, or
- * by the next one who locks the bucket. */
+ * Invariants. (S1) A bucket is marked from the first walk until its entries of the instant are in an image; where it
+ * moves, the mark moves with it, and what is copied does not become one with what is not. (S2) A marked cell that is
+ * held by WRITER, of one who may change the bucket, has an image pending, or has made none yet, and has changed
+ * nothing; each of those counts as a waiter. (S3) Marks that a failed snapshot has left mean nothing, and are taken by
+ * the next one who locks the bucket. */
 #ifndef CONCMAP_DETAIL_SNAPSHOT_H
 #define CONCMAP_DETAIL_SNAPSHOT_H
 
@@ -35,8 +36,9 @@ struct cm_image_ {
 };
 
 struct cm_snapshot_ {
-    struct cm_map_ *map; /* NULL: there is none */
     struct cm_image_ *images;
+    cm_allocator allocator; /* the map's, and its context: it may be gone when they are given back */
+    void *context;
     size_t count; /* of entries */
 };
 
@@ -78,12 +80,12 @@ CM_END_DECLS
               })                                                                                                       \
     /* Copies all entries as they are at one instant during the call. Readers and writers go on; a writer waits at     \
      * most while the one bucket that it would change is copied. A change of several keys by with_keys is in it as a   \
-     * whole or not at all; changes under several guards are several. What is copied is the snapshot's own, and owned  \
-     * keys and values are clones. Waits for write guards of other threads, and for another snapshot of the map; no    \
-     * table grows or shrinks meanwhile (settle may say CM_BUSY). CM_NOMEM, or why a clone failed; CM_DEADLOCK: the    \
-     * thread has a write guard, or waits in a circle. O(buckets). */                                                  \
+     * whole or not at all (but keys in a bucket of which its thread has a guard go with that guard); changes under    \
+     * several guards are several. What is copied is the snapshot's own, and owned keys and values are clones. Waits   \
+     * for write guards of other threads, and for another snapshot of the map. CM_NOMEM, or why a clone failed;        \
+     * CM_DEADLOCK: the thread has a write guard, or waits in a circle. O(buckets). */                                 \
     CM_TWINS_(how, name, snapshot_take, (const name *map, name##_snapshot *snapshot), (map, snapshot))                 \
-    /* Gives the copies back, all at once; of a failed snapshot it does nothing. The map must still be there. */       \
+    /* Gives the copies back, all at once; of a failed snapshot it does nothing. The map may be gone by then. */       \
     CM_FUNCTION_(how, void, name##_snapshot_drop, (name##_snapshot * snapshot),                                        \
                  { cm_snapshot_drop_(&snapshot->core); })                                                              \
     /* The number of its entries. */                                                                                   \

@@ -55,6 +55,7 @@ struct cm_want_ {
     uint32_t *waiters;    /* of the map */
     bool exclusive;
     bool asked;
+    bool passes; /* past PENDING */
 };
 
 struct cm_thread_ {
