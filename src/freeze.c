@@ -34,7 +34,7 @@ static void buckets_unshare(struct cm_map_ *map, size_t bucket_size, uint64_t en
     cm_pin_leave_(pin);
 }
 
-static void thaw_at_exit(uint32_t *waiters, size_t bucket_size)
+static void thaw_at_exit(struct cm_waiters_ *waiters, size_t bucket_size)
 {
     buckets_unshare((struct cm_map_ *)(void *)((char *)waiters - offsetof(struct cm_map_, waiters)), bucket_size, 0);
 }

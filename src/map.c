@@ -522,7 +522,7 @@ cm_status cm_map_check_(struct cm_map_ *map, const struct cm_type *type, const c
     cm_pin_leave_(pin);
     /* Only where nobody wrote meanwhile can the two agree. */
     if (status == CM_OK && check.entries != before && cm_map_len_(map) == before &&
-        cm_load_relaxed_(&map->waiters) == 0) {
+        cm_load_relaxed_(&map->waiters.count) == 0) {
         check.reason = "the length differs from the number of entries (or writers ran)";
         status = CM_CORRUPT;
     }

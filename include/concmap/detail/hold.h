@@ -31,7 +31,7 @@ CM_INLINE struct cm_hold_ *cm_hold_take_(struct cm_thread_ *thread)
 }
 
 /* Lists what has been locked (H1). */
-CM_INLINE void cm_hold_set_(struct cm_thread_ *thread, struct cm_hold_ *hold, uint32_t *waiters, const uint64_t *cell,
+CM_INLINE void cm_hold_set_(struct cm_thread_ *thread, struct cm_hold_ *hold, struct cm_waiters_ *waiters, const uint64_t *cell,
                             char *bucket, unsigned slot, bool exclusive)
 {
     hold->waiters = waiters;
@@ -81,20 +81,20 @@ CM_API CM_COLD struct cm_hold_ *cm_hold_next_(struct cm_hold_walk_ *walk, const 
 CM_API CM_COLD struct cm_hold_ *cm_hold_find_(struct cm_thread_ *thread, const uint64_t *cell);
 
 /* Any exclusive one of a map, told by its count of waiters. */
-CM_API CM_COLD struct cm_hold_ *cm_hold_find_exclusive_(struct cm_thread_ *thread, const uint32_t *waiters);
+CM_API CM_COLD struct cm_hold_ *cm_hold_find_exclusive_(struct cm_thread_ *thread, const struct cm_waiters_ *waiters);
 
 /* The same for holds whose threads have ended. The caller has the cell. */
 CM_API CM_COLD struct cm_hold_ *cm_hold_next_died_(const uint64_t *cell, struct cm_hold_ *hold);
 /* Forgets a hold whose thread has ended. */
 CM_API CM_COLD void cm_hold_bury_(struct cm_hold_ *hold);
 /* Two maps have changed places in memory. */
-CM_API CM_COLD void cm_holds_swap_(uint32_t *a, uint32_t *b);
+CM_API CM_COLD void cm_holds_swap_(struct cm_waiters_ *a, struct cm_waiters_ *b);
 /* Forgets all of a map that is destroyed, told by its count of waiters. */
-CM_API CM_COLD void cm_holds_bury_all_(const uint32_t *waiters);
+CM_API CM_COLD void cm_holds_bury_all_(const struct cm_waiters_ *waiters);
 
 /* Sets what gives a frozen map back whose thread ends: its hold names no cell, but the map's count of waiters as one,
  * and has the size of its buckets for a slot. */
-CM_API void cm_holds_thaw_by_(void (*thaw)(uint32_t *waiters, size_t bucket_size));
+CM_API void cm_holds_thaw_by_(void (*thaw)(struct cm_waiters_ *waiters, size_t bucket_size));
 
 /* Where a lock was taken. */
 CM_INLINE cm_call_site cm_hold_site_(const struct cm_hold_ *hold)

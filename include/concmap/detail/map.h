@@ -65,6 +65,8 @@ struct cm_map_ {
     uint64_t overflow_retry; /* growth is tried again when as many buckets have overflowed */
     size_t table_bytes;      /* of all tables, waiting ones included */
     size_t waiting_bytes;
+    uint64_t grows; /* tables ever hung on, larger ones and smaller ones */
+    uint64_t shrinkages;
     struct cm_pool_ pool;
     struct cm_marks_ marks;
     /* Of a map made by create; they stay where they are when maps are exchanged. */

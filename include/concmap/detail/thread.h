@@ -19,11 +19,12 @@ CM_BEGIN_DECLS
 #define CM_STRANGER_ UINT32_MAX
 
 struct cm_node_;
+struct cm_waiters_;
 
 /* A lock that a thread keeps while code of the user runs: a guard's, or that of a function given to update. */
 struct cm_hold_ {
     const uint64_t *cell; /* NULL: it is free. Read by others when they look for a circle of waits (hold.h) */
-    uint32_t *waiters;    /* of the map: also tells whose cell it is */
+    struct cm_waiters_ *waiters;    /* of the map: also tells whose cell it is */
     char *bucket;         /* where the entry lies that is held, or where it would be put */
     /* Of exclusive ones: */
     size_t *admitted; /* where a vacant entry has room within its map's limit: the count to take it from; or NULL */
@@ -49,7 +50,7 @@ struct cm_hold_block_ {
 struct cm_want_ {
     uint64_t own_readers; /* this thread's shares of the cell, as they count in the word */
     uint64_t asked_at;    /* the version when this waiter set PENDING */
-    uint32_t *waiters;    /* of the map */
+    struct cm_waiters_ *waiters;    /* of the map */
     bool exclusive;
     bool asked;
 };
