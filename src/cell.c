@@ -28,10 +28,10 @@ struct waiting {
     unsigned sleeps;
     cm_deadline patient_until;
     cm_deadline since; /* when it began to wait; 0: nobody wants to know */
-    bool starving; /* woken in vain too often: to be let in next */
-    bool granted;  /* the cell was handed over */
-    bool listed;   /* this thread holds something: see hold.h */
-    bool waits;    /* it has found the cell taken */
+    bool starving;     /* woken in vain too often: to be let in next */
+    bool granted;      /* the cell was handed over */
+    bool listed;       /* this thread holds something: see hold.h */
+    bool waits;        /* it has found the cell taken */
 };
 
 /* ---- figures ---- */

@@ -357,20 +357,6 @@ size_t cm_map_len_(const struct cm_map_ *map)
     return len > 0 ? (size_t)len : 0; /* a sum taken while others count may be off, but not negative */
 }
 
-cm_memory cm_map_memory_(const struct cm_map_ *map)
-{
-    cm_memory memory;
-    size_t waiting_tables = cm_load_relaxed_(&map->waiting_bytes);
-    size_t waiting_nodes = cm_pool_waiting_(&map->pool);
-    memory.waiting = waiting_tables + waiting_nodes;
-    size_t tables = cm_load_relaxed_(&map->table_bytes);
-    memory.table = tables > waiting_tables ? tables - waiting_tables : 0;
-    size_t nodes = cm_load_relaxed_(&map->pool.chunk_bytes);
-    memory.nodes = nodes > waiting_nodes ? nodes - waiting_nodes : 0; /* the two are not of one moment */
-    memory.total = memory.table + memory.nodes + memory.waiting;
-    return memory;
-}
-
 /* ---- the whole map ---- */
 
 struct cleared {

@@ -3,9 +3,9 @@
  *     concmap:grow_begin(map, buckets, next_buckets)   a next table was hung on, a smaller one where the map shrinks
  *     concmap:grow_end(map, buckets, next_buckets)     its buckets have moved, and the old table is unlinked
  *     concmap:wait_begin(cell, exclusive)              a thread found a lock taken and begins to wait
- *     concmap:wait_end(cell, nanoseconds, result)      it waits no more: 0 it has the lock, 1 the bucket has moved, less
- *                                                      than 0 a cm_status
- *     concmap:reclaim_stall(epoch, thread)             memory waits on, because the thread of this index is inside
+ *     concmap:wait_end(cell, nanoseconds, result)      it waits no more: 0 it has the lock, 1 the bucket has moved,
+ * less than 0 a cm_status concmap:reclaim_stall(epoch, thread)             memory waits on, because the thread of this
+ * index is inside
  *
  * Where the system has <sys/sdt.h> each is one instruction that does nothing, in code that is cold in any case;
  * elsewhere they are nothing. A probe that is watched raises its semaphore (src/probes.c): what only a tracer wants to

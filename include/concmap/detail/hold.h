@@ -31,8 +31,8 @@ CM_INLINE struct cm_hold_ *cm_hold_take_(struct cm_thread_ *thread)
 }
 
 /* Lists what has been locked (H1). */
-CM_INLINE void cm_hold_set_(struct cm_thread_ *thread, struct cm_hold_ *hold, struct cm_waiters_ *waiters, const uint64_t *cell,
-                            char *bucket, unsigned slot, bool exclusive)
+CM_INLINE void cm_hold_set_(struct cm_thread_ *thread, struct cm_hold_ *hold, struct cm_waiters_ *waiters,
+                            const uint64_t *cell, char *bucket, unsigned slot, bool exclusive)
 {
     hold->waiters = waiters;
     hold->bucket = bucket;

@@ -152,6 +152,7 @@ CM_API CM_COLD void cm_map_help_(struct cm_map_ *map, const struct cm_type *type
 CM_API CM_COLD void cm_map_count_slow_(struct cm_map_ *map, struct cm_thread_ *thread, int64_t difference);
 
 CM_API cm_memory cm_map_memory_(const struct cm_map_ *map);
+CM_API void cm_map_stats_(const struct cm_map_ *map, const struct cm_type *type, cm_stats *stats);
 CM_API size_t cm_map_len_(const struct cm_map_ *map);
 CM_API cm_status cm_map_clear_(struct cm_map_ *map, const struct cm_type *type, cm_deadline deadline);
 CM_API cm_status cm_map_reserve_(struct cm_map_ *map, const struct cm_type *type, size_t entries);
