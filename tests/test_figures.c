@@ -279,7 +279,7 @@ static size_t write_busily(struct busy *busy, unsigned i)
 {
     uint64_t random = i + 1;
     size_t wrong = 0;
-    for (size_t n = crew_scale(60000); n > 0; n--) {
+    for (size_t n = crew_scale(300000); n > 0; n--) {
         uint64_t key = crew_random(&random) % BUSY_KEYS * 16;
         wrong += (n & 7 ? direct_put(&busy->map, key, key, NULL) : direct_remove(&busy->map, key, NULL)) < 0;
         if (n % 5000 == i)
