@@ -104,7 +104,7 @@ static void a_map_is_its_stats_and_its_entries(void **state)
     has(&written, "buckets: 8 of 6 slots, ");
     has(&written, "entries in the 1st, 2nd, 3rd bucket: 2, 0, 0, more 0\n");
     has(&written, "tables: 1, 0 buckets to move; grown 0, shrunk 0 times\n");
-    has(&written, "waits: not counted\n");
+    has(&written, "\nwaits: ");
     has(&written, "\n\"ada\": 36\n");
     has(&written, "\n\"new\\nline\": 1\n");
     ages_destroy(&map);
@@ -130,7 +130,7 @@ static void sets_have_keys_only(void **state)
     assert_int_equal(seen_init(&set, NULL), CM_OK);
     seen_add(&set, -3);
     assert_int_equal(seen_print(&set, write_down, &written), CM_OK);
-    has(&written, "counted\n-3\n");
+    has(&written, "\n-3\n");
     seen_destroy(&set);
 }
 
@@ -147,7 +147,7 @@ static void types_that_are_defined_elsewhere_are_printed_here(void **state)
     assert_int_equal(tallies_print(&map, write_down, &written), CM_OK);
     assert_int_equal(marks_print(&set, write_down, &written), CM_OK);
     has(&written, "\n\"votes\": 5\n");
-    has(&written, "counted\n6\n");
+    has(&written, "\n6\n");
     tallies_destroy(&map);
     marks_destroy(&set);
 }
