@@ -6,7 +6,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/* Bytes that a map takes from the system. */
+/* Bytes that a map takes from the system; but for iterations and snapshots under way, and the map itself. */
 typedef struct cm_memory {
     size_t table;   /* tables and their overflow buckets, without those that wait */
     size_t nodes;   /* nodes and long texts, free ones included, without those that wait */
