@@ -6,6 +6,11 @@
 
 #include "parking.h"
 #include "platform.h"
+#include "probes.h"
+
+#ifndef CM_WAIT_STATS /* a build option: waits are counted */
+#define CM_WAIT_STATS 0
+#endif
 
 /* Looks at a taken word before sleeping, and the pauses before the second, each twice as long as the one before. Every
  * look takes the line from the holder, who works three times as much if it is left alone for a microsecond. In all some
@@ -22,10 +27,52 @@ struct waiting {
     struct cm_want_ want;
     unsigned sleeps;
     cm_deadline patient_until;
-    bool starving; /* woken in vain too often: to be let in next */
-    bool granted;  /* the cell was handed over */
-    bool listed;   /* this thread holds something: see hold.h */
+    cm_deadline since; /* when it began to wait; 0: nobody wants to know */
+    bool starving;     /* woken in vain too often: to be let in next */
+    bool granted;      /* the cell was handed over */
+    bool listed;       /* this thread holds something: see hold.h */
+    bool waits;        /* it has found the cell taken */
 };
+
+/* ---- figures ---- */
+
+static void waiters_count(cm_waiters_ *waiters, uint64_t nanoseconds)
+{
+    cm_add_relaxed_(&waiters->waits, 1); /* relaxed, as the other: only the numbers count */
+    uint64_t longest = cm_load_relaxed_(&waiters->longest);
+    while (longest < nanoseconds && !cm_swap_if_relaxed_(&waiters->longest, &longest, nanoseconds))
+        ;
+}
+
+bool cm_waiters_figures_(const cm_waiters_ *waiters, uint64_t *waits, uint64_t *longest)
+{
+    *waits = cm_load_relaxed_(&waiters->waits);
+    *longest = cm_load_relaxed_(&waiters->longest);
+    return CM_WAIT_STATS;
+}
+
+/* The cell was found taken. The clock is read only for those who ask. */
+static void wait_note_begin(struct waiting *waiting)
+{
+    if (waiting->waits)
+        return;
+    waiting->waits = true;
+    CM_PROBE2(wait_begin, waiting->cell, waiting->want.exclusive);
+    if (CM_WAIT_STATS || CM_PROBE_WATCHED(wait_end))
+        waiting->since = cm_deadline_after(0);
+}
+
+static void wait_note_end(const struct waiting *waiting, cm_waiters_ *waiters, int result)
+{
+    if (!waiting->waits)
+        return;
+    uint64_t nanoseconds = waiting->since ? cm_deadline_after(0) - waiting->since : 0;
+    CM_PROBE3(wait_end, waiting->cell, nanoseconds, result);
+    if (CM_WAIT_STATS)
+        waiters_count(waiters, nanoseconds);
+}
+
+/* ---- waiting ---- */
 
 /* Whether PENDING is this waiter's: whoever took WRITER past it has cleared it, and bumped the version. */
 static bool want_asked(const struct cm_want_ *want, uint64_t word)
@@ -172,11 +219,44 @@ static const struct cm_hold_ *own_freeze(const struct waiting *waiting, const st
     return bars ? cm_hold_freeze_of_(waiting->thread, waiting->cell, wait->waiters) : NULL;
 }
 
+/* Looks, pauses and sleeps until the cell is held, or the wait given up. */
+static int wait_until_held(struct waiting *waiting, const struct cm_wait_ *wait)
+{
+    struct cm_parking_ parking = {wait_blocked, waiting, &wait->waiters->count, wait->deadline, 0};
+    for (unsigned turn = 0;; turn++) {
+        /* Acquire: who follows MOVED sees the table it leads to. Pairs with cm_cell_unlock_(). */
+        uint64_t word = cm_load_acquire_(waiting->cell);
+        if (word & CM_MOVED_) {
+            cm_platform_tsan_acquire_(waiting->cell);
+            return CM_GOT_MOVED_;
+        }
+        if (!cm_cell_bars_(&waiting->want, word)) {
+            if (wait_take(waiting, word))
+                return wait_end(waiting);
+            continue;
+        }
+        int failure = wait_overdue(wait);
+        if (!failure) {
+            wait_note_begin(waiting);
+            wait_ask(waiting, word);
+            if (turn < LOOKS)
+                wait_pause(turn);
+            else
+                failure = wait_sleep(waiting, &parking, wait);
+        }
+        if (waiting->granted) {
+            cm_fence_release_();
+            return wait_end(waiting);
+        }
+        if (failure)
+            return wait_give_up(waiting, failure);
+    }
+}
+
 int cm_cell_wait_(uint64_t *cell, bool exclusive, const struct cm_wait_ *wait)
 {
     bool nested;
     struct waiting waiting = wait_begin(cell, exclusive, wait, &nested);
-    struct cm_parking_ parking = {wait_blocked, &waiting, wait->waiters, wait->deadline, 0};
     if (nested)
         return CM_GOT_NESTED_;
     const struct cm_hold_ *frozen = own_freeze(&waiting, wait);
@@ -186,33 +266,9 @@ int cm_cell_wait_(uint64_t *cell, bool exclusive, const struct cm_wait_ *wait)
     }
     if (!exclusive && waiting.want.own_readers == CM_READERS_)
         return CM_BUSY;
-    for (unsigned turn = 0;; turn++) {
-        /* Acquire: who follows MOVED sees the table it leads to. Pairs with cm_cell_unlock_(). */
-        uint64_t word = cm_load_acquire_(cell);
-        if (word & CM_MOVED_) {
-            cm_platform_tsan_acquire_(cell);
-            return CM_GOT_MOVED_;
-        }
-        if (!cm_cell_bars_(&waiting.want, word)) {
-            if (wait_take(&waiting, word))
-                return wait_end(&waiting);
-            continue;
-        }
-        int failure = wait_overdue(wait);
-        if (!failure) {
-            wait_ask(&waiting, word);
-            if (turn < LOOKS)
-                wait_pause(turn);
-            else
-                failure = wait_sleep(&waiting, &parking, wait);
-        }
-        if (waiting.granted) {
-            cm_fence_release_();
-            return wait_end(&waiting);
-        }
-        if (failure)
-            return wait_give_up(&waiting, failure);
-    }
+    int result = wait_until_held(&waiting, wait);
+    wait_note_end(&waiting, wait->waiters, result);
+    return result;
 }
 
 void cm_cell_unshare_hidden_(uint64_t *cell, cm_waiters_ *waiters)

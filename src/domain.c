@@ -2,6 +2,7 @@
 #include <concmap/detail/domain.h>
 
 #include "platform.h"
+#include "probes.h"
 #include "thread_registry.h"
 
 struct cm_domain_ cm_domain_ = {.epoch = CM_EPOCH_ONE_};
@@ -53,17 +54,25 @@ bool cm_domain_passed_(uint64_t tag)
     return epoch >= tag + 2 * CM_EPOCH_ONE_;
 }
 
-/* Whether every thread is outside, or inside at this epoch; and fences for itself where that is needed. */
+/* Whether the thread is outside, or inside at this epoch; and fences for itself where that is needed. */
+static bool reader_is_at(const struct cm_thread_ *thread, uint64_t epoch)
+{
+    bool fenced = !(epoch & CM_EPOCH_FENCES_) || !cm_load_relaxed_(&thread->used) || cm_load_relaxed_(&thread->fenced);
+    return fenced && pin_allows(&thread->pin, epoch) && pin_allows(&thread->leaf, epoch);
+}
+
 static bool readers_are_at(uint64_t epoch)
 {
-    bool fences = (epoch & CM_EPOCH_FENCES_) != 0;
     for (struct cm_thread_ *thread = cm_thread_records_(); thread; thread = thread->next) {
-        if (!pin_allows(&thread->pin, epoch) || !pin_allows(&thread->leaf, epoch))
+        if (!reader_is_at(thread, epoch)) {
+            CM_PROBE2(reclaim_stall, epoch, thread->index);
             return false;
-        if (fences && cm_load_relaxed_(&thread->used) && !cm_load_relaxed_(&thread->fenced))
-            return false;
+        }
     }
-    return !cm_thread_stranger_pinned_();
+    if (!cm_thread_stranger_pinned_())
+        return true;
+    CM_PROBE2(reclaim_stall, epoch, CM_STRANGER_);
+    return false;
 }
 
 bool cm_domain_advance_(void)

@@ -34,12 +34,12 @@ static void buckets_unshare(struct cm_map_ *map, size_t bucket_size, uint64_t en
     cm_pin_leave_(pin);
 }
 
-static void thaw_at_exit(uint32_t *waiters, size_t bucket_size)
+static void thaw_at_exit(struct cm_waiters_ *waiters, size_t bucket_size)
 {
     buckets_unshare((struct cm_map_ *)(void *)((char *)waiters - offsetof(struct cm_map_, waiters)), bucket_size, 0);
 }
 
-static bool is_reached(uint32_t *waiters, size_t bucket_size, const uint64_t *cell, uint64_t reached)
+static bool is_reached(cm_waiters_ *waiters, size_t bucket_size, const uint64_t *cell, uint64_t reached)
 {
     const struct cm_map_ *map = (const struct cm_map_ *)(void *)((char *)waiters - offsetof(struct cm_map_, waiters));
     struct cm_pin_ pin = cm_pin_enter_();

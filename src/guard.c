@@ -239,7 +239,7 @@ cm_status cm_guard_downgrade_(const struct cm_type *type, struct cm_entry_ *entr
     entry->guard.hold->exclusive = false;
     cm_platform_tsan_release_(cell);
     cm_cell_unlock_(cell, cm_load_relaxed_(cell) + CM_READER_ONE_, &map->waiters);
-    if (cm_load_relaxed_(&map->waiters) != 0)
+    if (cm_load_relaxed_(&map->waiters.count) != 0)
         cm_cell_wake_(cell, true); /* readers may come in, all of them */
     removed_retire(map, entry);
     if (cm_map_is_heavy_(type, map))

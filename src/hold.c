@@ -66,7 +66,7 @@ struct cm_hold_ *cm_hold_find_(struct cm_thread_ *thread, const uint64_t *cell)
     return cm_hold_next_(&walk, cell);
 }
 
-struct cm_hold_ *cm_hold_find_exclusive_(struct cm_thread_ *thread, const uint32_t *waiters)
+struct cm_hold_ *cm_hold_find_exclusive_(struct cm_thread_ *thread, const struct cm_waiters_ *waiters)
 {
     struct cm_hold_walk_ walk = cm_holds_of_(thread);
     struct cm_hold_ *hold;
@@ -155,7 +155,7 @@ void cm_hold_bury_(struct cm_hold_ *hold)
     cm_thread_release_(free);
 }
 
-void cm_holds_bury_all_(const uint32_t *waiters)
+void cm_holds_bury_all_(const struct cm_waiters_ *waiters)
 {
     pthread_mutex_lock(&waits);
     for (struct cm_hold_ *hold; (hold = dead_next(NULL, is_of_map, waiters)) != NULL;)
@@ -165,7 +165,7 @@ void cm_holds_bury_all_(const uint32_t *waiters)
     cm_thread_release_(free);
 }
 
-void cm_holds_swap_(uint32_t *a, uint32_t *b)
+void cm_holds_swap_(struct cm_waiters_ *a, struct cm_waiters_ *b)
 {
     pthread_mutex_lock(&waits);
     for (struct cm_thread_ *thread = dead; thread; thread = thread->next_free) {
@@ -279,7 +279,7 @@ void cm_waits_unlock_(void)
 
 static uint64_t searches;
 
-struct cm_hold_ *cm_hold_freeze_of_(struct cm_thread_ *thread, const uint64_t *cell, uint32_t *waiters)
+struct cm_hold_ *cm_hold_freeze_of_(struct cm_thread_ *thread, const uint64_t *cell, struct cm_waiters_ *waiters)
 {
     struct cm_hold_ *hold = cm_hold_find_(thread, (const uint64_t *)(const void *)waiters);
     if (!hold)

@@ -357,20 +357,6 @@ size_t cm_map_len_(const struct cm_map_ *map)
     return len > 0 ? (size_t)len : 0; /* a sum taken while others count may be off, but not negative */
 }
 
-cm_memory cm_map_memory_(const struct cm_map_ *map)
-{
-    cm_memory memory;
-    size_t waiting_tables = cm_load_relaxed_(&map->waiting_bytes);
-    size_t waiting_nodes = cm_pool_waiting_(&map->pool);
-    memory.waiting = waiting_tables + waiting_nodes;
-    size_t tables = cm_load_relaxed_(&map->table_bytes);
-    memory.table = tables > waiting_tables ? tables - waiting_tables : 0;
-    size_t nodes = cm_load_relaxed_(&map->pool.chunk_bytes);
-    memory.nodes = nodes > waiting_nodes ? nodes - waiting_nodes : 0; /* the two are not of one moment */
-    memory.total = memory.table + memory.nodes + memory.waiting;
-    return memory;
-}
-
 /* ---- the whole map ---- */
 
 struct cleared {
@@ -522,7 +508,7 @@ cm_status cm_map_check_(struct cm_map_ *map, const struct cm_type *type, const c
     cm_pin_leave_(pin);
     /* Only where nobody wrote meanwhile can the two agree. */
     if (status == CM_OK && check.entries != before && cm_map_len_(map) == before &&
-        cm_load_relaxed_(&map->waiters) == 0) {
+        cm_load_relaxed_(&map->waiters.count) == 0) {
         check.reason = "the length differs from the number of entries (or writers ran)";
         status = CM_CORRUPT;
     }

@@ -70,6 +70,15 @@ void *cm_per_thread_next_(const struct cm_per_thread_ *all, size_t size, size_t 
     return NULL;
 }
 
+size_t cm_per_thread_bytes_(const struct cm_per_thread_ *all, size_t size)
+{
+    size_t bytes = 0;
+    for (size_t k = 0; k < CM_PER_THREAD_SEGMENTS_; k++)
+        if (cm_load_relaxed_(&all->segments[k])) /* relaxed: only whether it is there */
+            bytes += segment_size(k) * size;
+    return bytes;
+}
+
 void cm_per_thread_destroy_(struct cm_per_thread_ *all, const cm_allocator *allocator, size_t size)
 {
     for (size_t k = 0; k < CM_PER_THREAD_SEGMENTS_; k++)

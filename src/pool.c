@@ -323,6 +323,11 @@ size_t cm_pool_waiting_(const struct cm_pool_ *pool)
     return bytes;
 }
 
+size_t cm_pool_cache_bytes_(const struct cm_pool_ *pool)
+{
+    return cm_per_thread_bytes_(&pool->caches, sizeof(struct cm_pool_cache_));
+}
+
 static void keys_free(struct cm_pool_ *pool, const cm_allocator *allocator, struct cm_node_ *node)
 {
     for (; node; node = cm_node_next_(node))

@@ -8,6 +8,7 @@
 #include <concmap/detail/move.h>
 
 #include "platform.h"
+#include "probes.h"
 #include "table.h"
 #include "thread_registry.h"
 
@@ -74,6 +75,7 @@ static void root_swing(struct cm_map_ *map)
         cm_add_relaxed_(&map->waiting_bytes, old->block.size); /* before: settle must not miss it */
         /* Publishes the next table's buckets to those who start at the root. */
         if (cm_swap_if_acq_rel_(&map->root, &root, next)) {
+            CM_PROBE3(grow_end, map, cm_table_buckets_(old), cm_table_buckets_(next));
             table_retire(map, old);
             root = next;
         } else {
@@ -196,6 +198,14 @@ static uint64_t larger_than(const struct cm_table_ *table, uint64_t least)
     return least > buckets ? least : buckets;
 }
 
+/* A next table was hung on, by who alone may do that now. */
+static void resize_note(struct cm_map_ *map, uint64_t buckets, uint64_t next)
+{
+    uint64_t *count = next > buckets ? &map->grows : &map->shrinkages;
+    cm_store_relaxed_(count, *count + 1); /* relaxed: a figure */
+    CM_PROBE3(grow_begin, map, buckets, next);
+}
+
 static cm_status next_make(struct cm_map_ *map, const struct cm_type *type, struct cm_table_ *table, uint64_t buckets)
 {
     struct cm_table_ *next = cm_table_make_(map, cm_layout_of_(type), buckets);
@@ -205,6 +215,7 @@ static cm_status next_make(struct cm_map_ *map, const struct cm_type *type, stru
     cm_platform_tsan_release_(&table->next);
     /* Publishes the header. Pairs with the acquires of those who follow MOVED, and of movers. */
     cm_store_release_(&table->next, next);
+    resize_note(map, cm_table_buckets_(table), buckets);
     cm_map_want_work_(map);
     return CM_OK;
 }

@@ -117,7 +117,7 @@ static void image_keep(struct cm_map_ *map, uint64_t *cell, struct cm_image_ *im
     image->cell = cell;
     if (marks->phase == CM_MARKS_SETTING_) {
         image_push(&marks->pending, image);
-        cm_add_relaxed_(&map->waiters, 1); /* (S2); relaxed: for who unlocks it, who has it from this thread */
+        cm_add_relaxed_(&map->waiters.count, 1); /* (S2); relaxed: for who unlocks it, who has it from this thread */
     } else {
         cell_unmark(cell);
         image_push(marks->phase == CM_MARKS_TAKEN_ ? &marks->images : &marks->dropped, image);
@@ -209,7 +209,7 @@ static void cell_leave(uint64_t *cell, uint64_t word, cm_waiters_ *waiters, void
         word &= ~CM_MARKED_;
     leave(cell, word); /* one step with the look at the phase */
     if (image)
-        cm_sub_relaxed_(&map->waiters, 1);
+        cm_sub_relaxed_(&map->waiters.count, 1);
     marks_unlock(map);
 }
 
@@ -422,7 +422,7 @@ static void images_append(struct cm_image_ **images, struct cm_image_ *more)
 static void marks_begin(struct cm_map_ *map)
 {
     struct cm_marks_ *marks = &map->marks;
-    cm_add_relaxed_(&map->waiters, 1); /* relaxed: published by the marks */
+    cm_add_relaxed_(&map->waiters.count, 1); /* relaxed: published by the marks */
     marks_lock(map);
     marks->failure = CM_OK;
     images_append(&marks->dropped, marks->images); /* of a snapshot that was left by force */
@@ -455,7 +455,7 @@ static cm_status marks_end(struct cm_map_ *map, cm_status status, struct cm_imag
     marks->images = marks->dropped = NULL;
     marks_set_phase(marks, CM_MARKS_NONE_);
     marks_unlock(map);
-    cm_sub_relaxed_(&map->waiters, 1);
+    cm_sub_relaxed_(&map->waiters.count, 1);
     images_free(map, dropped);
     return status;
 }

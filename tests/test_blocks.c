@@ -78,7 +78,7 @@ static void a_cell_excludes_and_no_wake_is_lost(void **state)
     struct guarded guarded = {.rounds = crew_scale(20000)};
     assert_int_equal(crew_run(8, count_under_lock, &guarded), 0);
     assert_int_equal(guarded.plain, 8 * guarded.rounds);
-    assert_int_equal(guarded.waiters, 0);
+    assert_int_equal(guarded.waiters.count, 0);
     assert_int_equal(guarded.cell / CM_VERSION_ONE_, 8 * guarded.rounds); /* C3: a version for each unlock */
 }
 
@@ -145,7 +145,7 @@ static size_t wait_for_moved(void *context, unsigned i)
 {
     struct guarded *guarded = context;
     if (i == 0) {
-        while (cm_load_relaxed_(&guarded->waiters) < WAIT_FOR_MOVED - 1)
+        while (cm_load_relaxed_(&guarded->waiters.count) < WAIT_FOR_MOVED - 1)
             usleep(1000);
         usleep(20000); /* they are about to sleep; if they do not yet, the test is weaker, not wrong */
         cm_cell_unlock_(&guarded->cell, cm_load_relaxed_(&guarded->cell) | CM_MOVED_, &guarded->waiters);

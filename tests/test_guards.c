@@ -487,7 +487,7 @@ static void K7_every_call_that_waits_has_a_try_and_a_deadline(void **state)
     assert_int_equal(crew_run(1, time_out_all, &kept), 0);
     assert_int_equal(*guard.value, 1);
     assert_int_equal(nums_write_unlock(&guard), CM_OK);
-    assert_int_equal(kept.map.core.waiters, 0);
+    assert_int_equal(kept.map.core.waiters.count, 0);
     assert_int_equal(nums_try_put(&kept.map, 1, 2, NULL), CM_REPLACED); /* nobody left PENDING behind */
     nums_destroy(&kept.map);
 }
@@ -1024,7 +1024,7 @@ static void readers_that_have_waited_come_in_together(void **state)
     assert_int_equal(nums_write(&gathering.kept.map, 1, &guard), CM_OK);
     pthread_t thread;
     assert_int_equal(pthread_create(&thread, NULL, run_readers, &gathering), 0);
-    while (__atomic_load_n(&gathering.kept.map.core.waiters, __ATOMIC_ACQUIRE) < 4)
+    while (__atomic_load_n(&gathering.kept.map.core.waiters.count, __ATOMIC_ACQUIRE) < 4)
         usleep(1000);
     usleep(20000); /* until they sleep */
     assert_int_equal(nums_write_unlock(&guard), CM_OK);

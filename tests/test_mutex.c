@@ -88,7 +88,7 @@ static void begin(void)
 static void end(void)
 {
     assert_int_equal(nums_check(&map, NULL), CM_OK);
-    assert_int_equal(map.lock.waiters, 0);
+    assert_int_equal(map.lock.waiters.count, 0);
     nums_destroy(&map);
     nums_destroy(&other);
 }

@@ -236,7 +236,7 @@ static size_t knot_tie(void *context, unsigned i)
         uint64_t value;
         wrong += plain_write(&knot->map, A, &a) != CM_OK || plain_write(&knot->map, B, &b) != CM_OK;
         knot_ready(knot, 4);
-        while (__atomic_load_n(&knot->map.core.waiters, __ATOMIC_ACQUIRE) < 3)
+        while (__atomic_load_n(&knot->map.core.waiters.count, __ATOMIC_ACQUIRE) < 3)
             sched_yield();
         usleep(1000);
         wrong += !plain_get(&knot->map, C, &value);

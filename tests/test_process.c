@@ -307,7 +307,7 @@ static void a_map_that_others_were_in_does_not_hang_who_has_a_deadline(void **st
     pthread_t thread;
     begin(&others.map);
     assert_int_equal(pthread_create(&thread, NULL, run_others, &others), 0);
-    while (__atomic_load_n(&others.map.core.waiters, __ATOMIC_ACQUIRE) < 2)
+    while (__atomic_load_n(&others.map.core.waiters.count, __ATOMIC_ACQUIRE) < 2)
         usleep(1000);
     usleep(50000); /* until they sleep */
     bool well = child_does(end_by_deadlines, &others);

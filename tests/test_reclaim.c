@@ -330,7 +330,7 @@ static void a_child_is_not_led_to_the_sleepers_of_its_parent(void **state)
     assert_int_equal(nums_put(&parked.map, 1, 0, NULL), CM_OK);
     pthread_t thread;
     assert_int_equal(pthread_create(&thread, NULL, run_parked, &parked), 0);
-    while (__atomic_load_n(&parked.map.core.waiters, __ATOMIC_ACQUIRE) == 0)
+    while (__atomic_load_n(&parked.map.core.waiters.count, __ATOMIC_ACQUIRE) == 0)
         usleep(1000);
     usleep(100000); /* until it sleeps */
     pid_t child = fork();
@@ -338,7 +338,7 @@ static void a_child_is_not_led_to_the_sleepers_of_its_parent(void **state)
         alarm(60);
         crew_run(8, scribble, NULL);                                      /* over the stacks of the parent's threads */
         cm_cell_wake_((uint64_t *)(void *)head_of(&parked.map, 1), true); /* nobody sleeps there any more */
-        struct taken taken = {0, 0};
+        struct taken taken = {0};
         _exit(crew_run(3, take_turns, &taken) == 0 ? 0 : 1);
     }
     int status = -1;

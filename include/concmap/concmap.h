@@ -5,6 +5,7 @@
 #include <concmap/cache.h>
 #include <concmap/lookup.h>
 #include <concmap/mutex.h>
+#include <concmap/printed.h>
 #include <concmap/sharded_set.h>
 
 #endif

@@ -94,7 +94,7 @@
     CM_LOCKED_WHOLE_(how, name, reserve, false, (, size_t entries), (, entries))                                       \
     CM_LOCKED_WHOLE_(how, name, shrink_to_fit, false, (), ())                                                          \
     CM_FUNCTION_(how, cm_memory, name##_memory, (const name *map), {                                                   \
-        cm_memory nothing = {0, 0, 0, 0};                                                                              \
+        cm_memory nothing = {0, 0, 0, 0, 0, 0};                                                                        \
         CM_LOOKING_(name, map, CM_FOREVER, false, cm_memory, nothing, name##_plain_memory(&map->plain))                \
     })                                                                                                                 \
     CM_FUNCTION_(how, cm_status, name##_check, (const name *map, const char **reason),                                 \

@@ -131,6 +131,10 @@
     })                                                                                                                 \
     /* What the map takes. Wait-free, O(threads). */                                                                   \
     CM_FUNCTION_(how, cm_memory, name##_memory, (const name *map), { return cm_map_memory_(&map->core); })             \
+    /* What it looks like inside, and what waiting there was: see figures.h. Takes no lock; memory that waits for      \
+     * readers waits for this call. O(buckets). */                                                                     \
+    CM_FUNCTION_(how, void, name##_stats, (const name *map, cm_stats *stats),                                          \
+                 { cm_map_stats_(&map->core, &name##_type_, stats); })                                                 \
     /* Validates the whole structure; `reason` (may be NULL) takes what is wrong. CM_OK or CM_CORRUPT, or CM_DEADLOCK: \
      * the calling thread holds guards. No writer may run. */                                                          \
     CM_FUNCTION_(how, cm_status, name##_check, (const name *map, const char **reason), {                               \

@@ -49,6 +49,7 @@
     CM_FUNCTION_(how, bool, name##_step, (name * set, size_t buckets), { return name##_as_step(set, buckets); })       \
     CM_FUNCTION_(how, cm_status, name##_settle, (name * set), { return name##_as_settle(set); })                       \
     CM_FUNCTION_(how, cm_memory, name##_memory, (const name *set), { return name##_as_memory(set); })                  \
+    CM_FUNCTION_(how, void, name##_stats, (const name *set, cm_stats *stats), { name##_as_stats(set, stats); })        \
     CM_FUNCTION_(how, cm_status, name##_check, (const name *set, const char **reason),                                 \
                  { return name##_as_check(set, reason); })
 

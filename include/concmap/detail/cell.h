@@ -51,8 +51,13 @@ CM_BEGIN_DECLS
 
 #define CM_SLOT_BIT_(slot) (UINT64_C(1) << (CM_OCCUPIED_SHIFT_ + (slot)))
 
-/* Who waits for cells of one owner (a map): looked at after each unlock. */
-typedef uint32_t cm_waiters_;
+/* Who waits for cells of one owner (a map): its count is looked at after each unlock. */
+typedef struct cm_waiters_ {
+    uint32_t count; /* those who wait now */
+    /* Where the library counts them (CONCMAP_WAIT_STATS): */
+    uint64_t waits;
+    uint64_t longest; /* in nanoseconds */
+} cm_waiters_;
 
 /* How a caller waits. */
 enum {
@@ -79,6 +84,8 @@ CM_API CM_COLD bool cm_cell_bars_(const struct cm_want_ *want, uint64_t word);
 /* Waits until the cell is held exclusively, or shared. Spins, parks. CM_BUSY also where the thread has all shares that
  * there can be. */
 CM_API CM_COLD int cm_cell_wait_(uint64_t *cell, bool exclusive, const struct cm_wait_ *wait);
+/* What was counted of waits; false: this library counts none. */
+CM_API bool cm_waiters_figures_(const cm_waiters_ *waiters, uint64_t *waits, uint64_t *longest);
 /* Wakes one waiter for the cell, or all. */
 CM_API CM_COLD void cm_cell_wake_(const uint64_t *cell, bool all);
 /* Leaves a cell while somebody waits: one who waits too long is handed it. */
@@ -112,7 +119,7 @@ CM_INLINE void cm_cell_lock_(uint64_t *cell, cm_waiters_ *waiters)
 /* Leaves a cell held exclusively; `word` is the new word without version change, built from the word in memory. */
 CM_INLINE void cm_cell_unlock_(uint64_t *cell, uint64_t word, cm_waiters_ *waiters)
 {
-    if (CM_UNLIKELY(cm_load_relaxed_(waiters) != 0)) {
+    if (CM_UNLIKELY(cm_load_relaxed_(&waiters->count) != 0)) {
         cm_cell_unlock_slow_(cell, word, waiters);
         return;
     }
@@ -120,7 +127,7 @@ CM_INLINE void cm_cell_unlock_(uint64_t *cell, uint64_t word, cm_waiters_ *waite
     cm_store_release_(cell, (word & ~CM_WRITER_) + CM_VERSION_ONE_);
     CM_COMPILER_BARRIER();
     /* Relaxed: a waiter that this load misses runs its membarrier later, and then sees the store above. */
-    if (CM_UNLIKELY(cm_load_relaxed_(waiters) != 0))
+    if (CM_UNLIKELY(cm_load_relaxed_(&waiters->count) != 0))
         cm_cell_wake_(cell, (word & CM_MOVED_) != 0);
 }
 
@@ -146,7 +153,7 @@ CM_INLINE void cm_cell_unshare_(uint64_t *cell, cm_waiters_ *waiters)
     uint64_t word = cm_sub_release_(cell, CM_READER_ONE_);
     CM_COMPILER_BARRIER();
     /* Relaxed: as in cm_cell_unlock_(). All: a reader that is woken while a writer is PENDING would not pass it on. */
-    if (CM_UNLIKELY((word & CM_READERS_) == CM_READER_ONE_ && cm_load_relaxed_(waiters) != 0))
+    if (CM_UNLIKELY((word & CM_READERS_) == CM_READER_ONE_ && cm_load_relaxed_(&waiters->count) != 0))
         cm_cell_wake_(cell, true);
 }
 /* The same in code that the thread sanitizer may not see. */

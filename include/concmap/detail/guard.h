@@ -83,7 +83,7 @@ CM_API CM_COLD void cm_keys_end_(void);
 CM_API CM_COLD void cm_marks_decide_(struct cm_map_ *map, char *const *heads, size_t n);
 CM_INLINE void cm_keys_decide_(struct cm_map_ *map, char *const *heads, size_t n)
 {
-    if (CM_UNLIKELY(cm_load_relaxed_(&map->waiters) != 0)) /* relaxed: as in cm_cell_unlock_() */
+    if (CM_UNLIKELY(cm_load_relaxed_(&map->waiters.count) != 0)) /* relaxed: as in cm_cell_unlock_() */
         cm_marks_decide_(map, heads, n);
 }
 /* Waits a little before several keys are tried again. */

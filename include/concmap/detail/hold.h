@@ -32,8 +32,8 @@ CM_INLINE struct cm_hold_ *cm_hold_take_(struct cm_thread_ *thread)
 }
 
 /* Lists what has been locked (H1). */
-CM_INLINE void cm_hold_set_(struct cm_thread_ *thread, struct cm_hold_ *hold, uint32_t *waiters, const uint64_t *cell,
-                            char *bucket, unsigned slot, bool exclusive)
+CM_INLINE void cm_hold_set_(struct cm_thread_ *thread, struct cm_hold_ *hold, struct cm_waiters_ *waiters,
+                            const uint64_t *cell, char *bucket, unsigned slot, bool exclusive)
 {
     hold->waiters = waiters;
     hold->bucket = bucket;
@@ -82,18 +82,19 @@ CM_API CM_COLD struct cm_hold_ *cm_hold_next_(struct cm_hold_walk_ *walk, const 
 CM_API CM_COLD struct cm_hold_ *cm_hold_find_(struct cm_thread_ *thread, const uint64_t *cell);
 
 /* The one by which the thread has frozen the cell's map, or is about to and has come past the cell. */
-CM_API CM_COLD struct cm_hold_ *cm_hold_freeze_of_(struct cm_thread_ *thread, const uint64_t *cell, uint32_t *waiters);
+CM_API CM_COLD struct cm_hold_ *cm_hold_freeze_of_(struct cm_thread_ *thread, const uint64_t *cell,
+                                                   struct cm_waiters_ *waiters);
 /* Any exclusive one of a map, told by its count of waiters. */
-CM_API CM_COLD struct cm_hold_ *cm_hold_find_exclusive_(struct cm_thread_ *thread, const uint32_t *waiters);
+CM_API CM_COLD struct cm_hold_ *cm_hold_find_exclusive_(struct cm_thread_ *thread, const struct cm_waiters_ *waiters);
 
 /* The same for holds whose threads have ended. The caller has the cell. */
 CM_API CM_COLD struct cm_hold_ *cm_hold_next_died_(const uint64_t *cell, struct cm_hold_ *hold);
 /* Forgets a hold whose thread has ended. */
 CM_API CM_COLD void cm_hold_bury_(struct cm_hold_ *hold);
 /* Two maps have changed places in memory. */
-CM_API CM_COLD void cm_holds_swap_(uint32_t *a, uint32_t *b);
+CM_API CM_COLD void cm_holds_swap_(struct cm_waiters_ *a, struct cm_waiters_ *b);
 /* Forgets all of a map that is destroyed, told by its count of waiters. */
-CM_API CM_COLD void cm_holds_bury_all_(const uint32_t *waiters);
+CM_API CM_COLD void cm_holds_bury_all_(const struct cm_waiters_ *waiters);
 
 #define CM_REACHED_ALL_ UINT64_MAX
 
@@ -101,9 +102,9 @@ CM_API CM_COLD void cm_holds_bury_all_(const uint32_t *waiters);
  * of its buckets for a slot. */
 struct cm_freezing_ {
     /* Gives back a map whose thread ends. */
-    void (*thaw)(uint32_t *waiters, size_t bucket_size);
+    void (*thaw)(struct cm_waiters_ *waiters, size_t bucket_size);
     /* Whether the cell is one of the map, of a lower point than `reached`. */
-    bool (*is_reached)(uint32_t *waiters, size_t bucket_size, const uint64_t *cell, uint64_t reached);
+    bool (*is_reached)(struct cm_waiters_ *waiters, size_t bucket_size, const uint64_t *cell, uint64_t reached);
 };
 CM_API void cm_holds_freeze_by_(const struct cm_freezing_ *freezing);
 

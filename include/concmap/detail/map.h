@@ -65,6 +65,8 @@ struct cm_map_ {
     uint64_t overflow_retry; /* growth is tried again when as many buckets have overflowed */
     size_t table_bytes;      /* of all tables, waiting ones included */
     size_t waiting_bytes;
+    uint64_t grows; /* tables ever hung on, larger ones and smaller ones */
+    uint64_t shrinkages;
     struct cm_pool_ pool;
     struct cm_marks_ marks;
     /* Of a map made by create; they stay where they are when maps are exchanged. */
@@ -152,6 +154,7 @@ CM_API CM_COLD void cm_map_help_(struct cm_map_ *map, const struct cm_type *type
 CM_API CM_COLD void cm_map_count_slow_(struct cm_map_ *map, struct cm_thread_ *thread, int64_t difference);
 
 CM_API cm_memory cm_map_memory_(const struct cm_map_ *map);
+CM_API void cm_map_stats_(const struct cm_map_ *map, const struct cm_type *type, cm_stats *stats);
 CM_API size_t cm_map_len_(const struct cm_map_ *map);
 CM_API cm_status cm_map_clear_(struct cm_map_ *map, const struct cm_type *type, cm_deadline deadline);
 CM_API cm_status cm_map_reserve_(struct cm_map_ *map, const struct cm_type *type, size_t entries);

@@ -70,6 +70,8 @@ CM_API CM_COLD bool cm_pool_collect_(struct cm_pool_ *pool, const cm_allocator *
                                      uint32_t index);
 /* Bytes that wait for readers, of all threads. */
 CM_API size_t cm_pool_waiting_(const struct cm_pool_ *pool);
+/* Bytes of the caches of all threads. */
+CM_API size_t cm_pool_cache_bytes_(const struct cm_pool_ *pool);
 /* Frees the keys of retired nodes, and all chunks. Those of living nodes are the caller's to free before. */
 CM_API void cm_pool_destroy_(struct cm_pool_ *pool, const cm_allocator *allocator);
 

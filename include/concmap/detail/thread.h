@@ -19,12 +19,13 @@ CM_BEGIN_DECLS
 #define CM_STRANGER_ UINT32_MAX
 
 struct cm_node_;
+struct cm_waiters_;
 
 /* A lock that a thread keeps while code of the user runs: a guard's, or that of a function given to update. */
 struct cm_hold_ {
-    const uint64_t *cell; /* NULL: it is free. Read by others when they look for a circle of waits (hold.h) */
-    uint32_t *waiters;    /* of the map: also tells whose cell it is */
-    char *bucket;         /* where the entry lies that is held, or where it would be put */
+    const uint64_t *cell;        /* NULL: it is free. Read by others when they look for a circle of waits (hold.h) */
+    struct cm_waiters_ *waiters; /* of the map: also tells whose cell it is */
+    char *bucket;                /* where the entry lies that is held, or where it would be put */
     union {
         size_t *admitted; /* where a vacant entry has room within its map's limit: the count to take it from; or NULL */
         uint64_t reached; /* of a map that is being frozen: see hold.h */
@@ -50,9 +51,9 @@ struct cm_hold_block_ {
 
 /* What a thread that waits for a cell wants of it. */
 struct cm_want_ {
-    uint64_t own_readers; /* this thread's shares of the cell, as they count in the word */
-    uint64_t asked_at;    /* the version when this waiter set PENDING */
-    uint32_t *waiters;    /* of the map */
+    uint64_t own_readers;        /* this thread's shares of the cell, as they count in the word */
+    uint64_t asked_at;           /* the version when this waiter set PENDING */
+    struct cm_waiters_ *waiters; /* of the map */
     bool exclusive;
     bool asked;
     bool passes; /* past PENDING */

@@ -1,0 +1,229 @@
+/* Maps as text. */
+#include <concmap/printed.h>
+#include <concmap/sharded_set.h>
+
+#include "shared_type.h"
+#include "unit.h"
+
+struct pair {
+    uint8_t first;
+    uint8_t second;
+};
+
+CM_SHARDED_MAP(ages, cm_str, uint32_t, cm_hash_str, cm_equal_str)
+CM_PRINTED(ages, cm_print_str, cm_print_u32)
+CM_SHARDED_MAP(pairs, uint64_t, struct pair, cm_hash_u64, cm_equal_u64)
+CM_PRINTED(pairs, cm_print_u64, CM_PRINT_HEX)
+CM_SHARDED_SET(seen, int64_t, cm_hash_i64, cm_equal_i64)
+CM_PRINTED_SET(seen, cm_print_i64)
+CM_PRINTED(tallies, cm_print_str, cm_print_u64)
+CM_PRINTED_SET(marks, cm_print_u64)
+
+/* What was written; `left` pieces more will be taken. */
+struct written {
+    char text[8192];
+    size_t size;
+    size_t left;
+};
+
+static cm_status write_down(void *context, const char *text, size_t size)
+{
+    struct written *written = context;
+    if (written->left-- == 0)
+        return CM_FULL;
+    assert_true(written->size + size < sizeof written->text);
+    memcpy(written->text + written->size, text, size);
+    written->size += size;
+    written->text[written->size] = 0;
+    return CM_OK;
+}
+
+static struct written nothing_yet(void)
+{
+    return (struct written){.left = SIZE_MAX};
+}
+
+static void has(const struct written *written, const char *text)
+{
+    if (!strstr(written->text, text))
+        fail_msg("\"%s\" is not in\n%s", text, written->text);
+}
+
+static void numbers_are_decimal(void **state)
+{
+    (void)state;
+    struct written written = nothing_yet();
+    assert_int_equal(cm_print_u64(&(uint64_t){UINT64_MAX}, write_down, &written), CM_OK);
+    assert_int_equal(cm_print_i64(&(int64_t){INT64_MIN}, write_down, &written), CM_OK);
+    assert_int_equal(cm_print_u32(&(uint32_t){UINT32_MAX}, write_down, &written), CM_OK);
+    assert_int_equal(cm_print_i32(&(int32_t){-7}, write_down, &written), CM_OK);
+    assert_string_equal(written.text, "18446744073709551615-92233720368547758084294967295-7");
+}
+
+static void texts_are_quoted_and_escaped(void **state)
+{
+    (void)state;
+    struct written written = nothing_yet();
+    cm_str text = cm_str_from("a\"b\\c\nd\te\0f\xff~\x7f", 14);
+    assert_int_equal(cm_print_str(&text, write_down, &written), CM_OK);
+    assert_string_equal(written.text, "\"a\\\"b\\\\c\\nd\\te\\000f\\377~\\177\"");
+    written = nothing_yet();
+    assert_int_equal(cm_print_str(&(cm_str){NULL, 0}, write_down, &written), CM_OK);
+    assert_string_equal(written.text, "\"\"");
+}
+
+static void long_texts_come_whole(void **state)
+{
+    (void)state;
+    char bytes[1000];
+    char expected[2 * sizeof bytes + 1];
+    for (size_t i = 0; i < sizeof bytes; i++) {
+        bytes[i] = (char)i;
+        snprintf(expected + 2 * i, 3, "%02x", (unsigned)(i & 255));
+    }
+    struct written written = nothing_yet();
+    assert_int_equal(cm_print_bytes(bytes, sizeof bytes, write_down, &written), CM_OK);
+    assert_string_equal(written.text, expected);
+    memset(bytes, 'x', sizeof bytes);
+    written = nothing_yet();
+    assert_int_equal(cm_print_str(&(cm_str){bytes, sizeof bytes}, write_down, &written), CM_OK);
+    assert_int_equal(written.size, sizeof bytes + 2);
+    assert_true(memcmp(written.text + 1, bytes, sizeof bytes) == 0);
+}
+
+static void a_map_is_its_stats_and_its_entries(void **state)
+{
+    (void)state;
+    struct written written = nothing_yet();
+    ages map;
+    assert_int_equal(ages_init(&map, &(cm_config){.capacity = 28}), CM_OK);
+    ages_put(&map, cm_str_of("ada"), 36, NULL);
+    ages_put(&map, cm_str_of("new\nline"), 1, NULL);
+    assert_int_equal(ages_print(&map, write_down, &written), CM_OK);
+    assert_true(strncmp(written.text, "entries: 2, grows at about 28, load 0.042\n", 42) == 0);
+    has(&written, "buckets: 8 of 6 slots, ");
+    has(&written, "entries in the 1st, 2nd, 3rd bucket: 2, 0, 0, more 0\n");
+    has(&written, "tables: 1, 0 buckets to move; grown 0, shrunk 0 times\n");
+    has(&written, "\nwaits: ");
+    has(&written, "\n\"ada\": 36\n");
+    has(&written, "\n\"new\\nline\": 1\n");
+    ages_destroy(&map);
+}
+
+static void values_of_any_type_are_hexadecimal(void **state)
+{
+    (void)state;
+    struct written written = nothing_yet();
+    pairs map;
+    assert_int_equal(pairs_init(&map, NULL), CM_OK);
+    pairs_put(&map, 5, (struct pair){0x0a, 0xfe}, NULL);
+    assert_int_equal(pairs_try_print(&map, write_down, &written), CM_OK);
+    has(&written, "\n5: 0afe\n");
+    pairs_destroy(&map);
+}
+
+static void sets_have_keys_only(void **state)
+{
+    (void)state;
+    struct written written = nothing_yet();
+    seen set;
+    assert_int_equal(seen_init(&set, NULL), CM_OK);
+    seen_add(&set, -3);
+    assert_int_equal(seen_print(&set, write_down, &written), CM_OK);
+    has(&written, "\n-3\n");
+    seen_destroy(&set);
+}
+
+static void types_that_are_defined_elsewhere_are_printed_here(void **state)
+{
+    (void)state;
+    struct written written = nothing_yet();
+    tallies map;
+    marks set;
+    assert_int_equal(tallies_init(&map, NULL), CM_OK);
+    assert_int_equal(marks_init(&set, NULL), CM_OK);
+    tallies_put(&map, cm_str_of("votes"), 5, NULL);
+    marks_add(&set, 6);
+    assert_int_equal(tallies_print(&map, write_down, &written), CM_OK);
+    assert_int_equal(marks_print(&set, write_down, &written), CM_OK);
+    has(&written, "\n\"votes\": 5\n");
+    has(&written, "\n6\n");
+    tallies_destroy(&map);
+    marks_destroy(&set);
+}
+
+static void whatever_ends_the_text_ends_the_printing(void **state)
+{
+    (void)state;
+    ages map;
+    assert_int_equal(ages_init(&map, NULL), CM_OK);
+    ages_put(&map, cm_str_of("ada"), 36, NULL);
+    ages_put(&map, cm_str_of("bob"), 37, NULL);
+    struct written written = nothing_yet();
+    assert_int_equal(ages_print(&map, write_down, &written), CM_OK);
+    size_t pieces = SIZE_MAX - written.left, size = written.size;
+    assert_true(pieces > 10);
+    for (size_t n = 0; n < pieces; n++) {
+        written = (struct written){.left = n};
+        assert_int_equal(ages_print(&map, write_down, &written), CM_FULL);
+        assert_true(written.size < size);
+    }
+    written = (struct written){.left = pieces};
+    assert_int_equal(ages_print(&map, write_down, &written), CM_OK);
+    ages_destroy(&map);
+}
+
+static void a_bucket_that_is_held_is_waited_for_as_long_as_one_likes(void **state)
+{
+    (void)state;
+    struct written written = nothing_yet();
+    ages map;
+    ages_write_guard guard;
+    assert_int_equal(ages_init(&map, NULL), CM_OK);
+    ages_put(&map, cm_str_of("ada"), 36, NULL);
+    assert_int_equal(ages_write(&map, cm_str_of("ada"), &guard), CM_OK);
+    assert_int_equal(ages_write_detach(&guard), CM_OK); /* so that it is nobody's, and not this thread's */
+    assert_int_equal(ages_try_print(&map, write_down, &written), CM_BUSY);
+    has(&written, "entries: 1,");
+    assert_int_equal(ages_print_until(&map, write_down, &written, cm_deadline_after(1000000)), CM_TIMEOUT);
+    assert_int_equal(ages_write_attach(&guard), CM_OK);
+    ages_write_unlock(&guard);
+    assert_int_equal(ages_try_print(&map, write_down, &written), CM_OK);
+    ages_destroy(&map);
+}
+
+static void files_take_text(void **state)
+{
+    (void)state;
+    FILE *full = fopen("/dev/full", "w"), *none = tmpfile();
+    if (full) {
+        setvbuf(full, NULL, _IONBF, 0);
+        assert_int_equal(cm_print_plain("text", cm_write_file, full), CM_IO);
+        fclose(full);
+    }
+    if (none) {
+        char text[5] = "";
+        assert_int_equal(cm_print_plain("text", cm_write_file, none), CM_OK);
+        rewind(none);
+        assert_int_equal(fread(text, 1, 4, none), 4);
+        assert_string_equal(text, "text");
+        fclose(none);
+    }
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(numbers_are_decimal),
+        cmocka_unit_test(texts_are_quoted_and_escaped),
+        cmocka_unit_test(long_texts_come_whole),
+        cmocka_unit_test(a_map_is_its_stats_and_its_entries),
+        cmocka_unit_test(values_of_any_type_are_hexadecimal),
+        cmocka_unit_test(sets_have_keys_only),
+        cmocka_unit_test(types_that_are_defined_elsewhere_are_printed_here),
+        cmocka_unit_test(whatever_ends_the_text_ends_the_printing),
+        cmocka_unit_test(a_bucket_that_is_held_is_waited_for_as_long_as_one_likes),
+        cmocka_unit_test(files_take_text),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
