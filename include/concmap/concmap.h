@@ -4,6 +4,7 @@
 
 #include <concmap/cache.h>
 #include <concmap/lookup.h>
+#include <concmap/saved.h>
 #include <concmap/sharded_set.h>
 
 #endif
