@@ -3,3 +3,5 @@
 
 CM_SHARDED_MAP_DEFINE(tallies, cm_str, uint64_t, cm_hash_str, cm_equal_str)
 CM_SHARDED_SET_DEFINE(marks, uint64_t, cm_hash_u64, cm_equal_u64)
+CM_SAVED_DEFINE(tallies, 1, CM_UNCODED, CM_UNCODED)
+CM_SAVED_SET_DEFINE(marks, 1, CM_UNCODED)

@@ -2,9 +2,12 @@
 #ifndef CONCMAP_TESTS_SHARED_TYPE_H
 #define CONCMAP_TESTS_SHARED_TYPE_H
 
+#include <concmap/saved.h>
 #include <concmap/sharded_set.h>
 
 CM_SHARDED_MAP_DECLARE(tallies, cm_str, uint64_t)
 CM_SHARDED_SET_DECLARE(marks, uint64_t)
+CM_SAVED_DECLARE(tallies)
+CM_SAVED_SET_DECLARE(marks)
 
 #endif
