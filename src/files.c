@@ -1,4 +1,7 @@
-/* Files, by the calls of POSIX. */
+/* Files, by the calls of POSIX, and one of Linux where there is it. */
+#ifndef _GNU_SOURCE
+#define _GNU_SOURCE
+#endif
 #include <concmap/detail/files.h>
 
 #include <concmap/hash.h>

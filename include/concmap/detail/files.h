@@ -21,16 +21,16 @@ struct cm_file_ {
 
 /* Begins a file that takes the place of `path` once it is complete. CM_INVALID: there is something else than a file;
  * CM_IO. `reason` takes why. */
-CM_API CM_COLD cm_status cm_file_create_(struct cm_file_ *file, const char *path, const char **reason);
+CM_API cm_status cm_file_create_(struct cm_file_ *file, const char *path, const char **reason);
 /* Appends bytes; the context is the file. */
-CM_API CM_COLD cm_status cm_file_write_(void *file, const void *bytes, size_t size);
+CM_API cm_status cm_file_write_(void *file, const void *bytes, size_t size);
 /* Puts the file in its place, on the disk, if `status` is no failure; else, or if that fails, nothing remains of it. */
-CM_API CM_COLD cm_status cm_file_end_(struct cm_file_ *file, cm_status status, const char **reason);
+CM_API cm_status cm_file_end_(struct cm_file_ *file, cm_status status, const char **reason);
 
-CM_API CM_COLD cm_status cm_file_open_(struct cm_file_ *file, const char *path, const char **reason);
+CM_API cm_status cm_file_open_(struct cm_file_ *file, const char *path, const char **reason);
 /* Reads bytes, as cm_source does; the context is the file. */
-CM_API CM_COLD cm_status cm_file_read_(void *file, void *bytes, size_t size, size_t *got);
-CM_API CM_COLD void cm_file_close_(struct cm_file_ *file);
+CM_API cm_status cm_file_read_(void *file, void *bytes, size_t size, size_t *got);
+CM_API void cm_file_close_(struct cm_file_ *file);
 
 CM_END_DECLS
 

@@ -1,7 +1,8 @@
 /* Entries as a stream of bytes, for any map: what the functions of saved.h are made of.
  *
  * Who saves gives one entry after the other (cm_saver_add_), who loads takes them (cm_loader_take_), a block at a time;
- * src/saved.c makes the frames about the blocks, and knows nothing of maps. The format is described in saved.h. */
+ * src/saved.c makes the frames about the blocks, and knows nothing of maps. The format is described in saved.h. (None
+ * of its functions is called cold but for cm_saver_grow_: compilers would take the loops about them for cold, too.) */
 #ifndef CONCMAP_DETAIL_SAVED_H
 #define CONCMAP_DETAIL_SAVED_H
 
@@ -72,15 +73,14 @@ struct cm_encoder {
 };
 
 /* Writes the stream's header. */
-CM_API CM_COLD cm_status cm_saver_begin_(struct cm_saver_ *saver, const struct cm_saved_type_ *type,
-                                         const struct cm_sink *sink, const struct cm_progress *progress,
-                                         const cm_allocator *allocator, uint64_t expected);
+CM_API cm_status cm_saver_begin_(struct cm_saver_ *saver, const struct cm_saved_type_ *type, const struct cm_sink *sink,
+                                 const struct cm_progress *progress, const cm_allocator *allocator, uint64_t expected);
 /* Makes room for so many bytes more; false: no memory. */
 CM_API CM_COLD bool cm_saver_grow_(struct cm_saver_ *saver, size_t bytes);
 /* Writes the block, and tells how far it is. */
-CM_API CM_COLD cm_status cm_saver_flush_(struct cm_saver_ *saver);
+CM_API cm_status cm_saver_flush_(struct cm_saver_ *saver);
 /* Writes what remains, and the end, unless `status` is a failure; gives the memory back. `reason` may be NULL. */
-CM_API CM_COLD cm_status cm_saver_end_(struct cm_saver_ *saver, cm_status status, const char **reason);
+CM_API cm_status cm_saver_end_(struct cm_saver_ *saver, cm_status status, const char **reason);
 
 /* Room for bytes of the entry; NULL: no memory. */
 CM_INLINE char *cm_saver_room_(struct cm_saver_ *saver, size_t bytes)
@@ -172,18 +172,18 @@ struct cm_loader_ {
 };
 
 /* Reads the header. `file`: where the stream is all that there is; NULL: nowhere. */
-CM_API CM_COLD cm_status cm_loader_begin_(struct cm_loader_ *loader, const struct cm_saved_type_ *type,
-                                          const struct cm_source *source, const struct cm_progress *progress,
-                                          const cm_allocator *allocator, const struct cm_file_ *file);
+CM_API cm_status cm_loader_begin_(struct cm_loader_ *loader, const struct cm_saved_type_ *type,
+                                  const struct cm_source *source, const struct cm_progress *progress,
+                                  const cm_allocator *allocator, const struct cm_file_ *file);
 /* Reads the next block, and tells how far it is: CM_OK; CM_ABSENT: that was the last one; or a failure. */
-CM_API CM_COLD cm_status cm_loader_fetch_(struct cm_loader_ *loader);
+CM_API cm_status cm_loader_fetch_(struct cm_loader_ *loader);
 /* How many entries there should be room for by now; 0: no more than before. What the header says is believed only as
  * far as the stream bears it out. */
-CM_API CM_COLD size_t cm_loader_expects_(struct cm_loader_ *loader);
+CM_API size_t cm_loader_expects_(struct cm_loader_ *loader);
 /* All entries of the block were taken: CM_CORRUPT, if bytes remain. */
-CM_API CM_COLD cm_status cm_loader_check_(const struct cm_loader_ *loader);
+CM_API cm_status cm_loader_check_(const struct cm_loader_ *loader);
 /* Gives the memory back; `reason` (may be NULL) takes why it failed. Returns `status`. */
-CM_API CM_COLD cm_status cm_loader_end_(struct cm_loader_ *loader, cm_status status, const char **reason);
+CM_API cm_status cm_loader_end_(struct cm_loader_ *loader, cm_status status, const char **reason);
 
 CM_INLINE const char *cm_decoder_take_(struct cm_decoder *decoder, size_t bytes)
 {
