@@ -280,12 +280,41 @@ static void NAMED(agrees_with_a_plain_array)(void **state)
     NAMED(differential)(20000, 8192, steps / 2);
 }
 
+#ifdef SAVED /* by CM_SAVED */
+static void NAMED(what_is_saved_is_loaded)(void **state)
+{
+    (void)state;
+    for (uint64_t count = 0; count <= COUNT; count += COUNT / 3) {
+        struct buffer buffer = {.bytes = NULL};
+        cm_sink sink = buffer_sink(&buffer);
+        MAP map, loaded;
+        VALUE value;
+        NAMED(fill)(&map, 0, count);
+        assert_int_equal(DO(_save)(&map, &sink, NULL, NULL), CM_OK);
+        NAMED(finish)(&map);
+        cm_source source = buffer_source(&buffer);
+        assert_int_equal(DO(_load)(&loaded, NULL, &source, NULL, NULL), CM_OK);
+        assert_int_equal(buffer.at, buffer.size);
+        assert_int_equal(DO(_len)(&loaded), count);
+        for (uint64_t i = 0; i < COUNT; i++) {
+            assert_int_equal(DO(_get)(&loaded, KEY_OF(i), &value), i < count);
+            assert_true(i >= count || NUMBER(value) == i);
+        }
+        NAMED(finish)(&loaded);
+        buffer_free(&buffer);
+    }
+}
+#endif
+
 #define UNIT(test) cmocka_unit_test(test) /* by its full name */
 static const struct CMUnitTest NAMED(tests)[] = {
     UNIT(NAMED(get_returns_what_was_put)),   UNIT(NAMED(writes_tell_what_they_met)),
     UNIT(NAMED(iteration_visits_each_once)), UNIT(NAMED(batches_do_what_singles_do)),
     UNIT(NAMED(apply_many_runs_in_order)),   UNIT(NAMED(whole_map_work_keeps_it_whole)),
     UNIT(NAMED(agrees_with_a_plain_array)),
+#ifdef SAVED
+    UNIT(NAMED(what_is_saved_is_loaded)),
+#endif
 };
 
 #undef UNIT
@@ -295,6 +324,7 @@ static const struct CMUnitTest NAMED(tests)[] = {
 #undef NAMED
 #undef COUNT
 #undef UNDOES_ITSELF
+#undef SAVED
 #undef MAP
 #undef KEY
 #undef VALUE

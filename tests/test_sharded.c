@@ -3,6 +3,7 @@
 #include <concmap/sharded.h>
 #include <stdlib.h>
 
+#include "buffer.h"
 #include "crew.h"
 #include "texts.h"
 #include "unit.h"
@@ -97,8 +98,20 @@ CM_SHARDED_MAP(longs, cm_str, struct page, cm_hash_str_fast, cm_equal_str)
 CM_SHARDED_MAP(crowds, uint64_t, uint64_t, bad_hash, cm_equal_u64)
 CM_SHARDED_MAP(strides, uint64_t, uint64_t, identity_hash, cm_equal_u64)
 CM_SHARDED_MAP(aligned, struct wide, struct line, wide_hash, wide_equal)
+CM_SAVED(nums, 1)
+CM_SAVED(highs, 1)
+CM_SAVED(smalls, 1)
+CM_SAVED(sessions, 1)
+CM_SAVED(pages, 1)
+CM_SAVED(structs, 1)
+CM_SAVED(words, 1)
+CM_SAVED(longs, 1)
+CM_SAVED(crowds, 1)
+CM_SAVED(strides, 1)
+CM_SAVED(aligned, 1)
 
 #define MAP nums
+#define SAVED
 #define KEY uint64_t
 #define VALUE uint64_t
 #define KEY_OF(i) (i)
@@ -107,6 +120,7 @@ CM_SHARDED_MAP(aligned, struct wide, struct line, wide_hash, wide_equal)
 #include "map_suite.h"
 
 #define MAP highs
+#define SAVED
 #define KEY uint64_t
 #define VALUE uint64_t
 #define KEY_OF(i) high_key(i)
@@ -115,6 +129,7 @@ CM_SHARDED_MAP(aligned, struct wide, struct line, wide_hash, wide_equal)
 #include "map_suite.h"
 
 #define MAP smalls
+#define SAVED
 #define KEY uint32_t
 #define VALUE uint32_t
 #define KEY_OF(i) ((uint32_t)(i))
@@ -123,6 +138,7 @@ CM_SHARDED_MAP(aligned, struct wide, struct line, wide_hash, wide_equal)
 #include "map_suite.h"
 
 #define MAP sessions
+#define SAVED
 #define KEY uint64_t
 #define VALUE struct session
 #define KEY_OF(i) (i)
@@ -131,6 +147,7 @@ CM_SHARDED_MAP(aligned, struct wide, struct line, wide_hash, wide_equal)
 #include "map_suite.h"
 
 #define MAP pages
+#define SAVED
 #define KEY uint64_t
 #define VALUE struct page
 #define KEY_OF(i) (i)
@@ -139,6 +156,7 @@ CM_SHARDED_MAP(aligned, struct wide, struct line, wide_hash, wide_equal)
 #include "map_suite.h"
 
 #define MAP structs
+#define SAVED
 #define KEY struct tagged
 #define VALUE uint64_t
 #define KEY_OF(i) ((struct tagged){(uint32_t)(i), (uint32_t)rand(), 1})
@@ -147,6 +165,7 @@ CM_SHARDED_MAP(aligned, struct wide, struct line, wide_hash, wide_equal)
 #include "map_suite.h"
 
 #define MAP words
+#define SAVED
 #define KEY cm_str
 #define VALUE uint64_t
 #define KEY_OF(i) text_of((i), 270)
@@ -155,6 +174,7 @@ CM_SHARDED_MAP(aligned, struct wide, struct line, wide_hash, wide_equal)
 #include "map_suite.h"
 
 #define MAP longs
+#define SAVED
 #define KEY cm_str
 #define VALUE struct page
 #define KEY_OF(i) text_of((i), 600)
@@ -163,6 +183,7 @@ CM_SHARDED_MAP(aligned, struct wide, struct line, wide_hash, wide_equal)
 #include "map_suite.h"
 
 #define MAP crowds
+#define SAVED
 #define KEY uint64_t
 #define VALUE uint64_t
 #define KEY_OF(i) (i)
@@ -171,6 +192,7 @@ CM_SHARDED_MAP(aligned, struct wide, struct line, wide_hash, wide_equal)
 #include "map_suite.h"
 
 #define MAP strides
+#define SAVED
 #define KEY uint64_t
 #define VALUE uint64_t
 #define KEY_OF(i) ((i) << 20)
@@ -228,8 +250,16 @@ static void keys_and_values_are_aligned_as_their_types_ask(void **state)
         assert_int_equal(aligned_update(&map, (struct wide){i}, line_touch, NULL), CM_OK);
     struct line line;
     assert_true(aligned_get(&map, (struct wide){77}, &line) && line.words[0] == 77 && line.words[7] == 1);
+    struct buffer buffer = {.bytes = NULL};
+    cm_sink sink = buffer_sink(&buffer);
+    assert_int_equal(aligned_save(&map, &sink, NULL, NULL), CM_OK);
+    aligned_destroy(&map);
+    cm_source source = buffer_source(&buffer);
+    assert_int_equal(aligned_load(&map, NULL, &source, NULL, NULL), CM_OK);
+    assert_int_equal(aligned_len(&map), 5000);
     assert_int_equal(misaligned, 0);
     aligned_destroy(&map);
+    buffer_free(&buffer);
 }
 
 int main(void)

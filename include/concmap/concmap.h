@@ -6,6 +6,7 @@
 #include <concmap/lookup.h>
 #include <concmap/mutex.h>
 #include <concmap/printed.h>
+#include <concmap/saved.h>
 #include <concmap/sharded_set.h>
 
 #endif
