@@ -18,6 +18,8 @@
 /* A part of another type, which alone is declared, or defined. */
 #define CM_FUNCTION_cm_types(Result, name, parameters, ...)
 #define CM_FUNCTION_cm_local(Result, name, parameters, ...) CM_TYPED Result name parameters __VA_ARGS__
+/* A function of the library itself. */
+#define CM_FUNCTION_cm_export(Result, name, parameters, ...) CM_EXTERN_C_ CM_API Result name parameters;
 #ifdef __cplusplus
 #define CM_EXTERN_C_ extern "C"
 #else

@@ -1,0 +1,71 @@
+/* What the functions of the dynamic map share. */
+#ifndef CONCMAP_ANY_CORE_H
+#define CONCMAP_ANY_CORE_H
+
+#include <concmap/any.h>
+
+#define ROOM_NEAR 512 /* bytes of a value for which there is room on the stack */
+
+/* Room for one value of a map. */
+struct room {
+    char *at;
+    uint64_t near[ROOM_NEAR / 8];
+};
+
+static inline bool value_is_large(const cm_any *map)
+{
+    return map->type.value_size > ROOM_NEAR;
+}
+
+/* False: no memory. */
+static inline bool room_take(struct room *room, const cm_any *map)
+{
+    const cm_allocator *allocator = &map->core.allocator;
+    room->at =
+        value_is_large(map) ? allocator->allocate(allocator->context, map->type.value_size, 8) : (char *)room->near;
+    return room->at != NULL;
+}
+
+static inline void room_give_back(struct room *room, const cm_any *map)
+{
+    const cm_allocator *allocator = &map->core.allocator;
+    if (room->at != (char *)room->near)
+        allocator->deallocate(allocator->context, room->at, map->type.value_size, 8);
+}
+
+/* What to copy of a value that was given: of a set there is none. */
+static inline const void *given(const cm_any *map, const void *value)
+{
+    return map->type.value_size ? value : "";
+}
+
+/* The map of what lies in it. */
+static inline const cm_any *any_of(const struct cm_map_ *core)
+{
+    return (const cm_any *)(const void *)core;
+}
+
+static inline struct cm_map_ *core_of(const cm_any *map)
+{
+    return (struct cm_map_ *)(uintptr_t)&map->core;
+}
+
+/* As CM_KEYED_ calls it. */
+static inline uint64_t cm_any_hash_of_(const cm_any *map, const void *const *key)
+{
+    return map->type.hash(*key, cm_map_seed_(&map->type, &map->core));
+}
+
+/* Copies the key's value to `value` (may be NULL), which stays as it is where that fails. */
+cm_status cm_any_find_(const cm_any *map, const void *key, uint64_t hash, void *value, cm_deadline deadline);
+/* The same, pinned by the caller. */
+cm_status cm_any_look_(const cm_any *map, const void *key, uint64_t hash, void *value, cm_deadline deadline);
+
+/* cm_map_write_() with the room that it takes. */
+struct cm_written_ cm_any_write_(cm_any *map, const void *key, uint64_t hash, struct cm_write_ *write);
+
+/* cm_map_remove_(), compiled once. */
+cm_status cm_any_remove_(cm_any *map, const void *key, uint64_t hash, cm_status (*condition)(void *, void *),
+                         void *context, void *old, cm_deadline deadline);
+
+#endif

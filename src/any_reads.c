@@ -1,0 +1,81 @@
+/* Reads of dynamic maps.
+ *
+ * What is copied without a lock may be torn, and a miss must leave the caller's room as it is: so a try has room of its
+ * own. For large values there is none, and they are copied under the bucket's shared lock, as owned ones are. */
+#include "any_core.h"
+
+/* Pinned by the caller; of a cache maybe CM_EXPIRED_. */
+static cm_status look_once(const cm_any *map, const void *key, uint64_t hash, void *value, cm_deadline deadline)
+{
+    const struct cm_type *type = &map->type;
+    bool copies = value || type->cached;
+    if (copies && (type->value_clone || value_is_large(map)))
+        return cm_map_clone_out_(type, &map->core, key, hash, value, deadline);
+    struct room copy;
+    cm_status status = cm_map_look_(type, &map->core, key, hash, copies ? copy.near : NULL, deadline);
+    if (status == CM_OK && cm_value_expired_(type, &map->core, copy.near))
+        return (cm_status)CM_EXPIRED_;
+    if (status == CM_OK && value)
+        memcpy(value, copy.near, type->value_size);
+    return status;
+}
+
+cm_status cm_any_look_(const cm_any *map, const void *key, uint64_t hash, void *value, cm_deadline deadline)
+{
+    cm_status status = look_once(map, key, hash, value, deadline);
+    if (map->type.cached && (int)status == CM_EXPIRED_) {
+        cm_map_expire_(core_of(map), &map->type, key, hash);
+        status = CM_ABSENT;
+    }
+    return status;
+}
+
+cm_status cm_any_find_(const cm_any *map, const void *key, uint64_t hash, void *value, cm_deadline deadline)
+{
+    struct cm_thread_ *self = cm_leaf_enter_();
+    cm_status status = cm_any_look_(map, key, hash, value, deadline);
+    cm_leaf_leave_(self);
+    return status;
+}
+
+uint64_t cm_any_hash_of(const cm_any *map, const void *key)
+{
+    return cm_any_hash_of_(map, &key);
+}
+
+bool cm_any_get(const cm_any *map, const void *key, void *value)
+{
+    return cm_any_find_(map, key, cm_any_hash_of_(map, &key), value, CM_FOREVER) == CM_OK;
+}
+
+bool cm_any_get_hashed(const cm_any *map, uint64_t hash, const void *key, void *value)
+{
+    return cm_any_find_(map, key, hash, value, CM_FOREVER) == CM_OK;
+}
+
+cm_status cm_any_try_get(const cm_any *map, const void *key, void *value)
+{
+    return cm_any_find_(map, key, cm_any_hash_of_(map, &key), value, CM_TRY);
+}
+
+cm_status cm_any_get_until(const cm_any *map, const void *key, void *value, cm_deadline deadline)
+{
+    return cm_any_find_(map, key, cm_any_hash_of_(map, &key), value, deadline);
+}
+
+bool cm_any_contains(const cm_any *map, const void *key)
+{
+    return cm_any_get(map, key, NULL);
+}
+
+bool cm_any_contains_hashed(const cm_any *map, uint64_t hash, const void *key)
+{
+    return cm_any_get_hashed(map, hash, key, NULL);
+}
+
+void cm_any_prefetch(const cm_any *map, const void *key)
+{
+    struct cm_pin_ pin = cm_pin_enter_();
+    cm_bucket_prefetch_(&map->type, &map->core, cm_any_hash_of_(map, &key), false);
+    cm_pin_leave_(pin);
+}
