@@ -49,6 +49,12 @@ static void not_told(const void *key, const void *value, cm_eviction why, void *
     cm_no_eviction(key, value, why, context);
 }
 
+static bool is_words(const struct cm_type *type)
+{
+    return type->key_size == 8 && type->key_alignment == 8 && type->value_size == 8 && type->value_alignment == 8 &&
+           type->key_bitwise && !type->in_nodes && type->hash == cm_any_hash_u64 && type->equal == cm_any_equal_u64;
+}
+
 /* The map's own copy of its type: with what follows from the rest. */
 static bool type_take(struct cm_type *type, const struct cm_type *from)
 {
@@ -71,6 +77,7 @@ cm_status cm_any_init(cm_any *map, const struct cm_type *type, const cm_config *
 {
     if (!map || !type_take(&map->type, type))
         return CM_INVALID;
+    map->words = is_words(&map->type);
     return cm_map_init_(&map->core, &map->type, config, CM_LAYOUT_VERSION_, sizeof(struct cm_map_));
 }
 
@@ -115,14 +122,16 @@ void cm_any_destroy(cm_any *map)
 void cm_any_swap(cm_any *a, cm_any *b)
 {
     struct cm_type type = a->type;
-    a->type = b->type;
+    bool words = a->words;
+    type_copy(a, b);
     b->type = type;
+    b->words = words;
     cm_map_swap_(&a->core, &b->core);
 }
 
 cm_status cm_any_move(cm_any *to, cm_any *from)
 {
-    to->type = from->type;
+    type_copy(to, from);
     cm_status status = cm_map_init_like_(&to->core, &to->type, &from->core, 0);
     if (status == CM_OK) {
         cm_map_limit_like_(&to->core, &from->core);

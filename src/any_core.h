@@ -6,6 +6,15 @@
 
 #define ROOM_NEAR 512 /* bytes of a value for which there is room on the stack */
 
+/* The type for which single reads and writes are compiled with its sizes known: cm_any.words. */
+static const struct cm_type words_type = {.key_size = 8,
+                                          .key_alignment = 8,
+                                          .value_size = 8,
+                                          .value_alignment = 8,
+                                          .key_bitwise = true,
+                                          .hash = cm_any_hash_u64,
+                                          .equal = cm_any_equal_u64};
+
 /* Room for one value of a map. */
 struct room {
     char *at;
@@ -37,6 +46,12 @@ static inline void room_give_back(struct room *room, const cm_any *map)
 static inline const void *given(const cm_any *map, const void *value)
 {
     return map->type.value_size ? value : "";
+}
+
+static inline void type_copy(cm_any *map, const cm_any *from)
+{
+    map->type = from->type;
+    map->words = from->words;
 }
 
 /* The map of what lies in it. */

@@ -4,15 +4,24 @@
  * own. For large values there is none, and they are copied under the bucket's shared lock, as owned ones are. */
 #include "any_core.h"
 
-/* Pinned by the caller; of a cache maybe CM_EXPIRED_. */
-static cm_status look_once(const cm_any *map, const void *key, uint64_t hash, void *value, cm_deadline deadline)
+static CM_COLD cm_status look_again(const cm_any *map, const void *key, uint64_t hash, void *value,
+                                    cm_deadline deadline)
 {
-    const struct cm_type *type = &map->type;
+    return cm_map_look_(&map->type, &map->core, key, hash, value, deadline);
+}
+
+/* Pinned by the caller; of a cache maybe CM_EXPIRED_. */
+CM_INLINE cm_status look_as(const struct cm_type *type, const cm_any *map, const void *key, uint64_t hash, void *value,
+                            cm_deadline deadline)
+{
     bool copies = value || type->cached;
-    if (copies && (type->value_clone || value_is_large(map)))
+    if (copies && (type->value_clone || type->value_size > ROOM_NEAR))
         return cm_map_clone_out_(type, &map->core, key, hash, value, deadline);
     struct room copy;
-    cm_status status = cm_map_look_(type, &map->core, key, hash, copies ? copy.near : NULL, deadline);
+    enum cm_read_ result = cm_map_glance_(type, &map->core, key, hash, copies ? copy.near : NULL);
+    cm_status status = result == CM_READ_HIT_ ? CM_OK : CM_ABSENT;
+    if (CM_UNLIKELY(result == CM_READ_AGAIN_))
+        status = look_again(map, key, hash, copies ? copy.near : NULL, deadline);
     if (status == CM_OK && cm_value_expired_(type, &map->core, copy.near))
         return (cm_status)CM_EXPIRED_;
     if (status == CM_OK && value)
@@ -22,7 +31,9 @@ static cm_status look_once(const cm_any *map, const void *key, uint64_t hash, vo
 
 cm_status cm_any_look_(const cm_any *map, const void *key, uint64_t hash, void *value, cm_deadline deadline)
 {
-    cm_status status = look_once(map, key, hash, value, deadline);
+    if (map->words)
+        return look_as(&words_type, map, key, hash, value, deadline);
+    cm_status status = look_as(&map->type, map, key, hash, value, deadline);
     if (map->type.cached && (int)status == CM_EXPIRED_) {
         cm_map_expire_(core_of(map), &map->type, key, hash);
         status = CM_ABSENT;

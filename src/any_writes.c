@@ -11,6 +11,11 @@ static bool write_takes_room(const struct cm_type *type, const struct cm_write_ 
            (write->present == CM_PRESENT_REPLACE_ && type->value_destroy && !write->old);
 }
 
+static struct cm_written_ write_words(cm_any *map, const void *key, uint64_t hash, const struct cm_write_ *write)
+{
+    return cm_map_write_(&words_type, &map->core, key, hash, write);
+}
+
 struct cm_written_ cm_any_write_(cm_any *map, const void *key, uint64_t hash, struct cm_write_ *write)
 {
     struct room room;
@@ -19,7 +24,7 @@ struct cm_written_ cm_any_write_(cm_any *map, const void *key, uint64_t hash, st
     if (takes && !room_take(&room, map))
         return written;
     write->scratch = takes ? room.at : NULL;
-    written = cm_map_write_(&map->type, &map->core, key, hash, write);
+    written = map->words ? write_words(map, key, hash, write) : cm_map_write_(&map->type, &map->core, key, hash, write);
     if (takes)
         room_give_back(&room, map);
     return written;
@@ -96,7 +101,8 @@ CM_KEYED_(cm_define, cm_any, cm_any, const void *, compare_exchange,
 cm_status cm_any_remove_(cm_any *map, const void *key, uint64_t hash, cm_status (*condition)(void *, void *),
                          void *context, void *old, cm_deadline deadline)
 {
-    return cm_map_remove_(&map->type, &map->core, key, hash, condition, context, old, deadline);
+    return map->words ? cm_map_remove_(&words_type, &map->core, key, hash, condition, context, old, deadline)
+                      : cm_map_remove_(&map->type, &map->core, key, hash, condition, context, old, deadline);
 }
 
 static cm_status cm_any_remove_in_(cm_any *map, uint64_t hash, const void *key, void *old, cm_deadline deadline)

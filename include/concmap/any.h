@@ -38,6 +38,7 @@ CM_BEGIN_DECLS
 typedef struct cm_any {
     struct cm_map_ core;
     struct cm_type type;
+    bool words; /* it is of the type of cm_any_type_u64() with 8 bytes of value, which has code of its own */
 } cm_any;
 
 /* A value that is there to be read until the guard is unlocked. */
