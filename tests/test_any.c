@@ -392,9 +392,11 @@ static void two_maps_become_one(void **state)
     assert_int_equal(cm_any_init(&other, &type, NULL), CM_OK);
     assert_int_equal(cm_any_merge(&map, &other, NULL, NULL), CM_INVALID);
     assert_int_equal(cm_any_equals(&map, &other, cm_any_equal_u64), CM_INVALID);
+    char letters[] = "name";
+    cm_str name = cm_str_of(letters), same = cm_str_of("name");
+    assert_int_equal(cm_any_put(&other, &name, &thousand, NULL), CM_OK);
     cm_any_swap(&map, &other); /* with their types */
-    cm_str name = cm_str_of("name");
-    assert_int_equal(cm_any_put(&map, &name, &thousand, NULL), CM_OK);
+    assert_true(cm_any_contains(&map, &same));
     assert_int_equal(number_of(&other, 3), 1000);
     assert_int_equal(cm_any_move(&moved, &map), CM_OK);
     assert_true(cm_any_contains(&moved, &name));

@@ -24,9 +24,9 @@
  *
  * Two maps (merge, equals) have to be of types that agree in all but their hash: CM_INVALID.
  *
- * Cost. Sizes are read, and hash and equality called by pointer, where typed maps have constants: docs/GUARANTEES.md of
- * what waits holds as it is, DESIGN.md has what was measured. In checked builds (checked.h) these calls tell of
- * deadlocks no places but CM_AT()'s, and read guards have no copies. */
+ * Cost. Sizes are read, and hash and equality called by pointer, where typed maps have constants: some nanoseconds for
+ * each call (DESIGN.md has what was measured). Maps of cm_any_type_u64() with 8 bytes of value are the fastest. In
+ * checked builds (checked.h) these calls tell of deadlocks no places but CM_AT()'s, and read guards have no copies. */
 #ifndef CONCMAP_ANY_H
 #define CONCMAP_ANY_H
 
