@@ -28,9 +28,10 @@ static cm_status cm_any_read_in_(const cm_any *map, uint64_t hash, const void *k
     guard->core.thread = NULL;
     guard->status = cm_guard_read_(type, core_of(map), &guard->core, key, hash, deadline);
     guard->value = guard->core.thread ? value_of(&guard->core) : NULL;
-    if (guard->status == CM_OK && cm_value_expired_(type, &map->core, guard->value))
+    bool present = guard->status == CM_OK && guard->value;
+    if (present && cm_value_expired_(type, &map->core, guard->value))
         guard_expire(map, key, hash, guard);
-    else if (guard->status == CM_OK)
+    else if (present)
         cm_cached_touch_(type, cm_layout_of_(type), guard->value);
     return guard->status;
 }

@@ -25,6 +25,7 @@ struct cm_written_ cm_any_write_(cm_any *map, const void *key, uint64_t hash, st
         return written;
     write->scratch = takes ? room.at : NULL;
     written = map->words ? write_words(map, key, hash, write) : cm_map_write_(&map->type, &map->core, key, hash, write);
+    write->scratch = NULL;
     if (takes)
         room_give_back(&room, map);
     return written;

@@ -379,6 +379,7 @@ CM_INLINE cm_status cm_keys_lock_(const struct cm_type *type, struct cm_map_ *ma
         for (size_t k = 0; k < i; k++)
             if (held->hashes[i] == held->hashes[k] && type->equal(held->keys[i], held->keys[k]))
                 return CM_INVALID;
+    memset(held->order, 0, sizeof held->order); /* analysers do not see that it is filled */
     cm_keys_order_(held->hashes, n, held->order);
     bool alone = cm_keys_begin_();
     cm_status status;
