@@ -75,9 +75,10 @@ static bool type_take(struct cm_type *type, const struct cm_type *from)
 
 cm_status cm_any_init(cm_any *map, const struct cm_type *type, const cm_config *config)
 {
-    if (!map || !type_take(&map->type, type))
+    struct cm_type own;
+    if (!map || !type_take(&own, type))
         return CM_INVALID;
-    map->words = is_words(&map->type);
+    type_set(map, own, is_words(&own));
     return cm_map_init_(&map->core, &map->type, config, CM_LAYOUT_VERSION_, sizeof(struct cm_map_));
 }
 
@@ -123,15 +124,14 @@ void cm_any_swap(cm_any *a, cm_any *b)
 {
     struct cm_type type = a->type;
     bool words = a->words;
-    type_copy(a, b);
-    b->type = type;
-    b->words = words;
+    type_set(a, b->type, b->words);
+    type_set(b, type, words);
     cm_map_swap_(&a->core, &b->core);
 }
 
 cm_status cm_any_move(cm_any *to, cm_any *from)
 {
-    type_copy(to, from);
+    type_set(to, from->type, from->words);
     cm_status status = cm_map_init_like_(&to->core, &to->type, &from->core, 0);
     if (status == CM_OK) {
         cm_map_limit_like_(&to->core, &from->core);

@@ -156,7 +156,7 @@ CM_TWINS_(cm_define, cm_any, merge,
 
 cm_status cm_any_clone(cm_any *to, const cm_any *from)
 {
-    type_copy(to, from);
+    type_set(to, from->type, from->words);
     cm_status status = cm_map_init_like_(&to->core, &to->type, &from->core, cm_any_len(from));
     if (status != CM_OK)
         return status;

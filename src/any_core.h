@@ -48,10 +48,14 @@ static inline const void *given(const cm_any *map, const void *value)
     return map->type.value_size ? value : "";
 }
 
-static inline void type_copy(cm_any *map, const cm_any *from)
+/* Gives a map its type, with its layout beside it: that is not computed in each call. */
+static inline void type_set(cm_any *map, struct cm_type type, bool words)
 {
-    map->type = from->type;
-    map->words = from->words;
+    map->type = type;
+    map->type.layout_ = NULL;
+    map->layout = cm_layout_of_(&map->type);
+    map->type.layout_ = &map->layout;
+    map->words = words;
 }
 
 /* The map of what lies in it. */

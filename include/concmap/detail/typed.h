@@ -90,7 +90,8 @@
                                                 Map##_cached_,                                                         \
                                                 Map##_cached_ ? Map##_expired_ : NULL,                                 \
                                                 Map##_cached_ ? Map##_weigh_ : NULL,                                   \
-                                                Map##_cached_ ? Map##_evicted_ : NULL};
+                                                Map##_cached_ ? Map##_evicted_ : NULL,                                 \
+                                                NULL};
 
 /* A call that may wait, and its twins: try_VERB returns CM_BUSY instead of waiting, VERB_until CM_TIMEOUT past its
  * deadline. Any of them returns CM_DEADLOCK where waiting would never end. They are made of name_VERB_in_(...,
