@@ -53,7 +53,7 @@ void cm_map_expire_(struct cm_map_ *map, const struct cm_type *type, const void 
     pin.thread->hushed = pin.thread->index != CM_STRANGER_;
     int got = cm_map_lock_(type, map, key, hash, CM_TRY, &held);
     pin.thread->hushed = hushed;
-    if (got == CM_OK) { /* if it is held, somebody else will see it */
+    if (got == CM_OK && held.head) { /* if it is held, somebody else will see it; analysers ask for the second */
         if (cm_held_is_expired_(type, map, &held))
             node = cm_held_expire_(type, map, &held, key, hash);
         cm_map_unlock_(type, map, pin.thread, &held, false);

@@ -82,15 +82,20 @@ void cm_map_share_(struct cm_map_ *map)
     cm_add_relaxed_(&map->shares, 1); /* relaxed: who shares is a user already */
 }
 
-void cm_map_release_(struct cm_map_ *map, const struct cm_type *type)
+bool cm_map_unshare_(struct cm_map_ *map)
 {
-    if (!map)
-        return;
     cm_platform_tsan_release_(&map->shares);
     /* Release: what the others did comes before; acquire: for the last one. */
     if (cm_add_acq_rel_(&map->shares, (uint64_t)-1) != 1)
-        return;
+        return false;
     cm_platform_tsan_acquire_(&map->shares);
+    return true;
+}
+
+void cm_map_release_(struct cm_map_ *map, const struct cm_type *type)
+{
+    if (!map || !cm_map_unshare_(map))
+        return;
     cm_allocator allocator = map->home;
     cm_map_destroy_(map, type);
     allocator.deallocate(allocator.context, map, sizeof *map, CM_ALIGNOF(struct cm_map_));

@@ -1,7 +1,7 @@
 # Debian packages: which ones each job takes, and how the missing ones get here. Sourced, not run.
 
 build_packages=(gcc libc6-dev cmake ninja-build libxxhash-dev systemtap-sdt-dev)
-test_packages=("${build_packages[@]}" g++ pkgconf libcmocka-dev binutils valgrind gdb)
+test_packages=("${build_packages[@]}" g++ pkgconf libcmocka-dev binutils valgrind gdb python3)
 check_packages=("${test_packages[@]}" git clang clang-format clang-tidy)
 docs_packages=(doxygen)
 

@@ -10,6 +10,7 @@ typedef enum cm_eviction { CM_EVICTED_FULL, CM_EVICTED_EXPIRED } cm_eviction;
 
 struct cm_map_;
 struct cm_table_;
+struct cm_layout_;
 
 /* The generic algorithms are always inlined and take a descriptor as their first parameter. Where it is a visible
  * constant, as in the functions that the map macros make, sizes become immediates and the callbacks direct calls; where
@@ -42,6 +43,8 @@ struct cm_type {
     bool (*expired)(const void *value, void *context);
     size_t (*weigh)(const void *key, const void *value, void *context);
     void (*evicted)(const void *key, const void *value, cm_eviction why, void *context);
+    /* How entries lie (detail/layout.h), where that was computed before; NULL: from the sizes, as for all constants. */
+    const struct cm_layout_ *layout_;
 };
 
 /* How a map owns its keys, or its values: CM_PLAIN copies bytes; CM_OWNED(clone, destroy) calls

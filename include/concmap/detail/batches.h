@@ -6,6 +6,18 @@
 #include <concmap/detail/reads.h>
 #include <concmap/detail/writes.h>
 
+/* The write that an operation of a mixed batch is; GET and REMOVE are none. */
+CM_INLINE struct cm_write_ cm_op_write_(cm_op_kind kind, const void *value, cm_status (*call)(void *, void *),
+                                        void *context, void *scratch, void *old, cm_deadline deadline)
+{
+    enum cm_absent_ absent = kind == CM_OP_UPDATE ? CM_ABSENT_FAIL_ : CM_ABSENT_INSERT_;
+    enum cm_present_ present = kind == CM_OP_INSERT ? CM_PRESENT_KEEP_
+                               : kind == CM_OP_PUT  ? CM_PRESENT_REPLACE_
+                                                    : CM_PRESENT_APPLY_;
+    struct cm_write_ write = {absent, present, value, call, context, scratch, old, NULL, deadline};
+    return write;
+}
+
 #define CM_BATCHES_(how, name, Key, Value)                                                                             \
     CM_INNER_(how, size_t, name##_get_many_in_,                                                                        \
               (const name *map, const Key *keys, size_t n, bool *found, Value *values, cm_deadline deadline), {        \
@@ -106,18 +118,13 @@
             op->status = cm_map_remove_(&name##_type_, &map->core, &op->key, hash, NULL, NULL, &op->value, deadline);  \
             return;                                                                                                    \
         }                                                                                                              \
-        enum cm_absent_ absent = op->kind == CM_OP_UPDATE ? CM_ABSENT_FAIL_ : CM_ABSENT_INSERT_;                       \
-        enum cm_present_ present = op->kind == CM_OP_INSERT ? CM_PRESENT_KEEP_                                         \
-                                   : op->kind == CM_OP_PUT  ? CM_PRESENT_REPLACE_                                      \
-                                                            : CM_PRESENT_APPLY_;                                        \
         Value value = op->value;                                                                                       \
         Value scratch;                                                                                                 \
         cm_value_clear_(&name##_type_, &scratch);                                                                      \
         struct name##_call_ call = {op->function, op->context};                                                        \
-        struct cm_write_ write = {absent, present, &value, name##_run_, &call, &scratch, &op->value, NULL, deadline};  \
+        struct cm_write_ write = cm_op_write_(op->kind, &value, name##_run_, &call, &scratch, &op->value, deadline);   \
         struct cm_written_ written = cm_map_write_(&name##_type_, &map->core, &op->key, hash, &write);                 \
-        bool upserted = op->kind == CM_OP_UPSERT && written.status >= 0 && !written.inserted;                          \
-        op->status = upserted ? CM_REPLACED : written.status;                                                          \
+        op->status = op->kind == CM_OP_UPSERT ? cm_written_upserted_(written) : written.status;                        \
     })                                                                                                                 \
     CM_INNER_(how, size_t, name##_apply_many_in_, (name * map, name##_op * ops, size_t n, cm_deadline deadline), {     \
         size_t done = 0;                                                                                               \

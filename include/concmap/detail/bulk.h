@@ -15,6 +15,12 @@ CM_API cm_status cm_map_init_like_(struct cm_map_ *map, const struct cm_type *ty
 CM_API void cm_map_limit_like_(struct cm_map_ *map, const struct cm_map_ *like);
 CM_API void cm_map_swap_(struct cm_map_ *a, struct cm_map_ *b);
 
+/* Whether the entry of which a function of the user said `said` is to be removed: CM_OK, CM_EXISTS, or its failure. */
+CM_INLINE cm_status cm_verdict_(cm_status said, cm_status remove)
+{
+    return said < 0 ? said : said == remove ? CM_OK : CM_EXISTS;
+}
+
 CM_END_DECLS
 
 #define CM_BULK_(how, name, Key, Value)                                                                                \
@@ -32,8 +38,7 @@ CM_END_DECLS
     })                                                                                                                 \
     CM_INNER_(how, cm_status, name##_each_judge_, (Value * value, void *context), {                                    \
         struct name##_each_ *each = (struct name##_each_ *)context;                                                    \
-        cm_status status = each->judge(each->key, value, each->context);                                               \
-        return status < 0 ? status : status == each->verdict ? CM_OK : CM_EXISTS;                                      \
+        return cm_verdict_(each->judge(each->key, value, each->context), each->verdict);                               \
     })                                                                                                                 \
     CM_INNER_(how, cm_status, name##_alter_all_in_,                                                                    \
               (name * map, cm_status(*function)(const Key *, Value *, void *), void *context, cm_deadline deadline), { \

@@ -74,6 +74,16 @@ CM_API CM_COLD void cm_entry_remove_(const struct cm_type *type, struct cm_entry
 CM_API CM_COLD void cm_entry_leave_slow_(const struct cm_type *type, struct cm_map_ *map, struct cm_entry_ *entry,
                                          char *head);
 
+#define CM_KEYS_MOST_ 8
+
+/* Several keys that are locked together. */
+struct cm_keys_ {
+    const void *keys[CM_KEYS_MOST_];
+    uint64_t hashes[CM_KEYS_MOST_];
+    unsigned order[CM_KEYS_MOST_];
+    struct cm_entry_ entries[CM_KEYS_MOST_];
+};
+
 /* The order in which several keys are locked: that of their hashes, reversed, which is the same in all tables. */
 CM_API void cm_keys_order_(const uint64_t *hashes, size_t n, unsigned *order);
 /* Whether the thread holds nothing else. Then a circle that it meets is not told: it begins again. */
@@ -334,6 +344,69 @@ CM_INLINE void cm_entry_leave_(const struct cm_type *type, struct cm_entry_ *ent
     if (CM_UNLIKELY(cm_map_is_heavy_(type, map)))
         cm_map_trim_(map, type);
     cm_map_lend_a_hand_(type, map);
+}
+
+/* ---- several keys ---- */
+
+CM_INLINE void cm_keys_unlock_(const struct cm_type *type, struct cm_keys_ *held, size_t n)
+{
+    while (n-- > 0)
+        if (cm_guard_is_own_(&held->entries[held->order[n]].guard))
+            cm_entry_leave_(type, &held->entries[held->order[n]]);
+}
+
+/* Locks the first n keys, in their order; all of them, or none. */
+CM_INLINE cm_status cm_keys_lock_once_(const struct cm_type *type, struct cm_map_ *map, struct cm_keys_ *held, size_t n,
+                                       cm_deadline deadline)
+{
+    cm_status status = CM_OK;
+    size_t locked = 0;
+    for (; locked < n && status == CM_OK; locked++) {
+        unsigned i = held->order[locked];
+        status = cm_entry_write_(type, map, &held->entries[i], held->keys[i], held->hashes[i], CM_FOR_KEYS_, deadline);
+    }
+    if (status != CM_OK)
+        cm_keys_unlock_(type, held, locked);
+    return status;
+}
+
+/* The same, of keys and hashes that are filled in; begins again where others are in the way of a thread that holds
+ * nothing else. CM_INVALID: a key is there twice. */
+CM_INLINE cm_status cm_keys_lock_(const struct cm_type *type, struct cm_map_ *map, struct cm_keys_ *held, size_t n,
+                                  cm_deadline deadline)
+{
+    for (size_t i = 0; i < n; i++)
+        for (size_t k = 0; k < i; k++)
+            if (held->hashes[i] == held->hashes[k] && type->equal(held->keys[i], held->keys[k]))
+                return CM_INVALID;
+    memset(held->order, 0, sizeof held->order); /* analysers do not see that it is filled */
+    cm_keys_order_(held->hashes, n, held->order);
+    bool alone = cm_keys_begin_();
+    cm_status status;
+    for (unsigned tries = 0;; tries++) {
+        status = cm_keys_lock_once_(type, map, held, n, deadline);
+        if (status != CM_DEADLOCK || !alone)
+            break;
+        cm_keys_pause_(tries);
+    }
+    cm_keys_end_();
+    return status;
+}
+
+/* The i-th key's value; NULL: it is absent. */
+CM_INLINE char *cm_keys_value_(const struct cm_type *type, const struct cm_keys_ *held, size_t i)
+{
+    return held->entries[i].present ? cm_guard_value_(type, &held->entries[i].guard) : NULL;
+}
+
+/* Gives them back when their change is done. */
+CM_INLINE void cm_keys_leave_(const struct cm_type *type, struct cm_map_ *map, struct cm_keys_ *held, size_t n)
+{
+    char *heads[CM_KEYS_MOST_];
+    for (size_t i = 0; i < n; i++)
+        heads[i] = held->entries[i].guard.head;
+    cm_keys_decide_(map, heads, n);
+    cm_keys_unlock_(type, held, n);
 }
 
 CM_END_DECLS

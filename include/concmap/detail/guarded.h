@@ -294,59 +294,27 @@
     CM_FUNCTION_(how, cm_status, name##_entry_unlock, (name##_write_guard * entry),                                    \
                  { return name##_write_unlock(entry); })
 
-#define CM_KEYS_MOST_ 8
-
 /* Several keys at once. */
 #define CM_SEVERAL_(how, name, Key, Value)                                                                             \
-    CM_LOCAL_(how, cm_status, name##_keys_lock_,                                                                       \
-              (name * map, const Key *keys, const uint64_t *hashes, const unsigned *order, size_t n,                   \
-               name##_write_guard *guards, cm_deadline deadline),                                                      \
-              {                                                                                                        \
-                  cm_status status = CM_OK;                                                                            \
-                  size_t locked = 0;                                                                                   \
-                  for (; locked < n && status == CM_OK; locked++)                                                      \
-                      status = name##_lock_(map, hashes[order[locked]], keys[order[locked]], &guards[order[locked]],   \
-                                            CM_FOR_KEYS_, deadline);                                                   \
-                  if (status != CM_OK)                                                                                 \
-                      while (locked-- > 0)                                                                             \
-                          name##_entry_unlock(&guards[order[locked]]);                                                 \
-                  return status;                                                                                       \
-              })                                                                                                       \
     CM_INNER_(how, cm_status, name##_with_keys_in_,                                                                    \
               (name * map, const Key *keys, size_t n, cm_status (*function)(Value **, size_t, void *), void *context,  \
                cm_deadline deadline),                                                                                  \
               {                                                                                                        \
-                  name##_write_guard guards[CM_KEYS_MOST_];                                                            \
+                  struct cm_keys_ held;                                                                                \
                   Value *values[CM_KEYS_MOST_];                                                                        \
-                  uint64_t hashes[CM_KEYS_MOST_];                                                                      \
-                  unsigned order[CM_KEYS_MOST_];                                                                       \
                   if (n == 0 || n > CM_KEYS_MOST_)                                                                     \
                       return CM_INVALID;                                                                               \
-                  for (size_t i = 0; i < n; i++)                                                                       \
-                      hashes[i] = name##_hash_of_(map, &keys[i]);                                                      \
-                  for (size_t i = 0; i < n; i++)                                                                       \
-                      for (size_t k = 0; k < i; k++)                                                                   \
-                          if (hashes[i] == hashes[k] && name##_equal_(&keys[i], &keys[k]))                             \
-                              return CM_INVALID;                                                                       \
-                  cm_keys_order_(hashes, n, order);                                                                    \
-                  bool alone = cm_keys_begin_();                                                                       \
-                  cm_status status = name##_keys_lock_(map, keys, hashes, order, n, guards, deadline);                 \
-                  for (unsigned tries = 0; status == CM_DEADLOCK && alone; tries++) {                                  \
-                      cm_keys_pause_(tries);                                                                           \
-                      status = name##_keys_lock_(map, keys, hashes, order, n, guards, deadline);                       \
+                  for (size_t i = 0; i < n; i++) {                                                                     \
+                      held.keys[i] = &keys[i];                                                                         \
+                      held.hashes[i] = name##_hash_of_(map, &keys[i]);                                                 \
                   }                                                                                                    \
-                  cm_keys_end_();                                                                                      \
+                  cm_status status = cm_keys_lock_(&name##_type_, &map->core, &held, n, deadline);                     \
                   if (status != CM_OK)                                                                                 \
                       return status;                                                                                   \
                   for (size_t i = 0; i < n; i++)                                                                       \
-                      values[i] = guards[i].value;                                                                     \
+                      values[i] = (Value *)(void *)cm_keys_value_(&name##_type_, &held, i);                            \
                   status = function(values, n, context);                                                               \
-                  char *heads[CM_KEYS_MOST_];                                                                          \
-                  for (size_t i = 0; i < n; i++)                                                                       \
-                      heads[i] = guards[i].core.guard.head;                                                            \
-                  cm_keys_decide_(&map->core, heads, n);                                                               \
-                  for (size_t i = n; i-- > 0;)                                                                         \
-                      name##_entry_unlock(&guards[order[i]]);                                                          \
+                  cm_keys_leave_(&name##_type_, &map->core, &held, n);                                                 \
                   return status;                                                                                       \
               })                                                                                                       \
     /* Runs the function once on the values of n keys (1 to 8), all of them locked: values[i] belongs to keys[i], NULL \

@@ -57,6 +57,8 @@ CM_INLINE bool cm_layout_has_nodes_(const struct cm_type *type)
 
 CM_INLINE struct cm_layout_ cm_layout_of_(const struct cm_type *type)
 {
+    if (type->layout_)
+        return *type->layout_;
     struct cm_layout_ layout;
     layout.nodes = cm_layout_has_nodes_(type);
     layout.bucket = layout.nodes                      ? 64

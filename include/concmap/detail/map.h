@@ -95,6 +95,8 @@ CM_API CM_COLD struct cm_map_ *cm_map_create_(const struct cm_type *type, const 
                                               unsigned layout_version, size_t map_size, cm_status *status);
 CM_API CM_COLD void cm_map_share_(struct cm_map_ *map);
 CM_API CM_COLD void cm_map_release_(struct cm_map_ *map, const struct cm_type *type);
+/* One user less; true: it was the last one. */
+CM_API CM_COLD bool cm_map_unshare_(struct cm_map_ *map);
 /* Makes the first table of an empty map, for so many entries; NULL: no memory. */
 CM_API CM_COLD struct cm_table_ *cm_map_first_table_(struct cm_map_ *map, const struct cm_type *type, size_t entries);
 /* A read that met writers too often: takes the bucket shared. */
@@ -712,6 +714,26 @@ struct cm_written_ {
     cm_status status;
     bool inserted;
 };
+
+/* What an upsert makes of it: whatever the function returned, the key was there. */
+CM_INLINE cm_status cm_written_upserted_(struct cm_written_ written)
+{
+    return written.status < 0 || written.inserted ? written.status : CM_REPLACED;
+}
+
+/* Sets a value to `desired` if it was found to be the `same` as *expected, and `old` takes it; otherwise *expected
+ * does, where it is plain. Under the bucket's lock. */
+CM_INLINE cm_status cm_value_exchange_(const struct cm_type *type, bool same, void *value, void *expected,
+                                       const void *desired, void *old)
+{
+    if (same) {
+        memcpy(old, value, type->value_size);
+        memcpy(value, desired, type->value_size);
+    } else if (!type->value_destroy) {
+        memcpy(expected, value, type->value_size);
+    }
+    return same ? CM_REPLACED : CM_EXISTS;
+}
 
 CM_INLINE struct cm_written_ cm_map_write_pinned_(const struct cm_type *type, struct cm_map_ *map, const void *key,
                                                   uint64_t hash, const struct cm_write_ *write,

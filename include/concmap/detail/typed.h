@@ -18,6 +18,8 @@
 /* A part of another type, which alone is declared, or defined. */
 #define CM_FUNCTION_cm_types(Result, name, parameters, ...)
 #define CM_FUNCTION_cm_local(Result, name, parameters, ...) CM_TYPED Result name parameters __VA_ARGS__
+/* A function of the library itself. */
+#define CM_FUNCTION_cm_export(Result, name, parameters, ...) CM_EXTERN_C_ CM_API Result name parameters;
 #ifdef __cplusplus
 #define CM_EXTERN_C_ extern "C"
 #else
@@ -94,7 +96,8 @@
                                                 Map##_cached_,                                                         \
                                                 Map##_cached_ ? Map##_expired_ : NULL,                                 \
                                                 Map##_cached_ ? Map##_weigh_ : NULL,                                   \
-                                                Map##_cached_ ? Map##_evicted_ : NULL};
+                                                Map##_cached_ ? Map##_evicted_ : NULL,                                 \
+                                                NULL};
 
 /* A call that may wait, and its twins: try_VERB returns CM_BUSY instead of waiting, VERB_until CM_TIMEOUT past its
  * deadline. Any of them returns CM_DEADLOCK where waiting would never end. They are made of name_VERB_in_(...,

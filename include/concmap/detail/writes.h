@@ -84,14 +84,8 @@
         };)                                                                                                            \
     CM_INNER_(how, cm_status, name##_exchange_equal_, (Value * value, void *context), {                                \
         struct name##_exchange_ *exchange = (struct name##_exchange_ *)context;                                        \
-        bool same = exchange->equal(value, exchange->expected);                                                        \
-        if (same) {                                                                                                    \
-            memcpy((void *)&exchange->old, value, sizeof *value);                                                      \
-            memcpy((void *)value, exchange->desired, sizeof *value);                                                   \
-        } else if (!name##_type_.value_destroy) {                                                                      \
-            memcpy((void *)exchange->expected, value, sizeof *value);                                                  \
-        }                                                                                                              \
-        return same ? CM_REPLACED : CM_EXISTS;                                                                         \
+        return cm_value_exchange_(&name##_type_, exchange->equal(value, exchange->expected), value,                    \
+                                  exchange->expected, exchange->desired, &exchange->old);                              \
     })                                                                                                                 \
     CM_INNER_(how, cm_status, name##_compare_exchange_in_,                                                             \
               (Map * map, uint64_t hash, Key key, Value * expected, Value desired,                                     \
@@ -151,7 +145,7 @@
                       CM_ABSENT_INSERT_, CM_PRESENT_APPLY_, &initial, name##_run_, &call, &scratch, NULL, NULL,        \
                       deadline};                                                                                       \
                   struct cm_written_ written = cm_map_write_(&name##_type_, &map->core, &key, hash, &write);           \
-                  return written.status < 0 || written.inserted ? written.status : CM_REPLACED;                        \
+                  return cm_written_upserted_(written);                                                                \
               })                                                                                                       \
     /* Adds the key with `initial`: CM_OK; or, where it is present, runs the function as update does: CM_REPLACED, or  \
      * the function's failure. CM_NOMEM. */                                                                            \

@@ -1,0 +1,218 @@
+/* Work on all entries of dynamic maps, and on two maps. */
+#include "any_core.h"
+
+/* What a walk does to the entries that it comes by. */
+struct each {
+    const void *key;
+    cm_status (*change)(const void *, void *, void *);
+    cm_status (*judge)(const void *, const void *, void *);
+    cm_status verdict; /* of those that are removed */
+    void *context;
+};
+
+static cm_status each_change(void *value, void *context)
+{
+    const struct each *each = context;
+    return each->change(each->key, value, each->context);
+}
+
+static cm_status each_judge(void *value, void *context)
+{
+    const struct each *each = context;
+    return cm_verdict_(each->judge(each->key, value, each->context), each->verdict);
+}
+
+static cm_status cm_any_alter_all_in_(cm_any *map, cm_status (*function)(const void *, void *, void *), void *context,
+                                      cm_deadline deadline)
+{
+    struct each each = {NULL, function, NULL, CM_OK, context};
+    cm_any_iter iter = cm_any_iter_begin(map);
+    cm_status status = CM_OK;
+    while (status >= 0 && cm_any_iter_next_until(&iter, deadline)) {
+        each.key = iter.key;
+        status = cm_any_update_until(map, iter.key, each_change, &each, deadline);
+    }
+    cm_any_iter_end(&iter);
+    return status < 0 ? status : iter.status;
+}
+CM_TWINS_(cm_define, cm_any, alter_all,
+          (cm_any * map, cm_status (*function)(const void *, void *, void *), void *context), (map, function, context))
+
+/* Removes an entry, if it is judged so, and gives it to `take` (may be NULL). */
+static cm_status entry_sift(cm_any *map, struct each *each, cm_status (*take)(const void *, void *, void *), void *old,
+                            cm_deadline deadline)
+{
+    void *taken = take ? old : NULL;
+    cm_status status = each->judge ? cm_any_remove_if_until(map, each->key, each_judge, each, taken, deadline)
+                                   : cm_any_remove_until(map, each->key, taken, deadline);
+    return status == CM_OK && take ? take(each->key, old, each->context) : status;
+}
+
+static cm_status map_sift(cm_any *map, struct each *each, cm_status (*take)(const void *, void *, void *),
+                          cm_deadline deadline)
+{
+    struct room old;
+    old.at = NULL;
+    if (take && !room_take(&old, map))
+        return CM_NOMEM;
+    cm_any_iter iter = cm_any_iter_begin(map);
+    cm_status status = CM_OK;
+    while (status >= 0 && cm_any_iter_next_until(&iter, deadline)) {
+        each->key = iter.key;
+        status = entry_sift(map, each, take, old.at, deadline);
+    }
+    cm_any_iter_end(&iter);
+    if (take)
+        room_give_back(&old, map);
+    return status < 0 ? status : iter.status;
+}
+
+static cm_status cm_any_retain_in_(cm_any *map, cm_status (*keep)(const void *, const void *, void *), void *context,
+                                   cm_deadline deadline)
+{
+    struct each each = {NULL, NULL, keep, CM_ABSENT, context};
+    return map_sift(map, &each, NULL, deadline);
+}
+CM_TWINS_(cm_define, cm_any, retain,
+          (cm_any * map, cm_status (*keep)(const void *, const void *, void *), void *context), (map, keep, context))
+
+static cm_status cm_any_extract_if_in_(cm_any *map, cm_status (*wanted)(const void *, const void *, void *),
+                                       cm_status (*take)(const void *, void *, void *), void *context,
+                                       cm_deadline deadline)
+{
+    struct each each = {NULL, NULL, wanted, CM_OK, context};
+    return map_sift(map, &each, take, deadline);
+}
+CM_TWINS_(cm_define, cm_any, extract_if,
+          (cm_any * map, cm_status (*wanted)(const void *, const void *, void *),
+           cm_status (*take)(const void *, void *, void *), void *context),
+          (map, wanted, take, context))
+
+static cm_status cm_any_drain_in_(cm_any *map, cm_status (*take)(const void *, void *, void *), void *context,
+                                  cm_deadline deadline)
+{
+    struct each each = {NULL, NULL, NULL, CM_OK, context};
+    return map_sift(map, &each, take, deadline);
+}
+CM_TWINS_(cm_define, cm_any, drain, (cm_any * map, cm_status (*take)(const void *, void *, void *), void *context),
+          (map, take, context))
+
+/* ---- two maps ---- */
+
+/* Whether keys and values of one map are such of the other. */
+static bool types_agree(const struct cm_type *a, const struct cm_type *b)
+{
+    return a->key_size == b->key_size && a->value_size == b->value_size && a->key_text == b->key_text &&
+           a->equal == b->equal && a->key_clone == b->key_clone && a->value_clone == b->value_clone &&
+           a->key_destroy == b->key_destroy && a->value_destroy == b->value_destroy;
+}
+
+struct merge {
+    cm_status (*resolve)(void *, const void *, void *);
+    const void *theirs;
+    void *context;
+};
+
+static cm_status resolve_both(void *mine, void *context)
+{
+    const struct merge *merge = context;
+    return merge->resolve(mine, merge->theirs, merge->context);
+}
+
+static cm_status entry_merge(cm_any *into, struct merge *merge, const void *key, void *copy, cm_deadline deadline)
+{
+    cm_status status = cm_value_copy_(&into->type, &into->core, copy, merge->theirs);
+    if (into->type.value_clone && status < 0)
+        return status;
+    status = merge->resolve ? cm_any_upsert_until(into, key, copy, resolve_both, merge, deadline)
+                            : cm_any_put_until(into, key, copy, NULL, deadline);
+    if (status < 0)
+        cm_value_destroy_(&into->type, &into->core, copy);
+    return status;
+}
+
+static cm_status cm_any_merge_in_(cm_any *into, const cm_any *from, cm_status (*resolve)(void *, const void *, void *),
+                                  void *context, cm_deadline deadline)
+{
+    struct merge merge = {resolve, NULL, context};
+    struct room copy;
+    if (into == from || !types_agree(&into->type, &from->type))
+        return CM_INVALID;
+    if (!room_take(&copy, into))
+        return CM_NOMEM;
+    cm_any_iter iter = cm_any_iter_begin(from);
+    cm_status status = CM_OK;
+    while (status >= 0 && cm_any_iter_next_until(&iter, deadline)) {
+        merge.theirs = iter.value;
+        status = entry_merge(into, &merge, iter.key, copy.at, deadline);
+    }
+    cm_any_iter_end(&iter);
+    room_give_back(&copy, into);
+    return status < 0 ? status : iter.status;
+}
+CM_TWINS_(cm_define, cm_any, merge,
+          (cm_any * into, const cm_any *from, cm_status (*resolve)(void *, const void *, void *), void *context),
+          (into, from, resolve, context))
+
+cm_status cm_any_clone(cm_any *to, const cm_any *from)
+{
+    type_set(to, from->type, from->words);
+    cm_status status = cm_map_init_like_(&to->core, &to->type, &from->core, cm_any_len(from));
+    if (status != CM_OK)
+        return status;
+    status = cm_any_merge_in_(to, from, NULL, NULL, CM_FOREVER);
+    if (status < 0)
+        cm_any_destroy(to);
+    else
+        cm_map_limit_like_(&to->core, &from->core);
+    return status < 0 ? status : CM_OK;
+}
+
+/* Whether `b` has what the walk stands at: CM_OK, CM_ABSENT, or why that is not known. */
+static cm_status entry_equals(const cm_any_iter *iter, const cm_any *b, bool (*equal)(const void *, const void *),
+                              void *other)
+{
+    cm_status status = cm_any_get_until(b, iter->key, other, CM_FOREVER - 1);
+    if (status != CM_OK)
+        return status;
+    bool same = equal(iter->value, other);
+    cm_value_destroy_(&b->type, &b->core, other);
+    return same ? CM_OK : CM_ABSENT;
+}
+
+cm_status cm_any_equals(const cm_any *a, const cm_any *b, bool (*equal)(const void *, const void *))
+{
+    struct room other;
+    if (!types_agree(&a->type, &b->type))
+        return CM_INVALID;
+    if (cm_any_len(a) != cm_any_len(b))
+        return CM_ABSENT;
+    if (!room_take(&other, b))
+        return CM_NOMEM;
+    cm_any_iter iter = cm_any_iter_begin(a);
+    cm_status status = CM_OK;
+    while (status == CM_OK && cm_any_iter_next(&iter))
+        status = entry_equals(&iter, b, equal, other.at);
+    cm_any_iter_end(&iter);
+    room_give_back(&other, b);
+    return iter.status < 0 ? iter.status : status;
+}
+
+cm_status cm_any_to_arrays(const cm_any *map, void *keys, void *values, size_t n, size_t *count)
+{
+    const struct cm_type *type = &map->type;
+    *count = 0;
+    if (((type->key_text || type->key_clone) && keys) || (type->value_clone && values))
+        return CM_INVALID;
+    cm_any_iter iter = cm_any_iter_begin(map);
+    for (; cm_any_iter_next(&iter); ++*count) {
+        if (*count >= n)
+            continue;
+        if (keys)
+            memcpy((char *)keys + *count * type->key_size, iter.key, type->key_size);
+        if (values)
+            memcpy((char *)values + *count * type->value_size, iter.value, type->value_size);
+    }
+    cm_any_iter_end(&iter);
+    return iter.status < 0 ? iter.status : *count > n ? CM_FULL : CM_OK;
+}

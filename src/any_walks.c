@@ -1,0 +1,156 @@
+/* Walks over dynamic maps, frozen ones and snapshots among them. */
+#include "any_core.h"
+
+/* ---- walks ---- */
+
+cm_any_iter cm_any_part_begin(const cm_any *map, unsigned part, unsigned parts)
+{
+    cm_any_iter iter;
+    iter.key = iter.value = NULL;
+    cm_iter_begin_(&iter.core, &map->core, part, parts);
+    iter.status = iter.core.status;
+    return iter;
+}
+
+cm_any_iter cm_any_iter_begin(const cm_any *map)
+{
+    return cm_any_part_begin(map, 0, 1);
+}
+
+static bool cm_any_iter_next_in_(cm_any_iter *iter, cm_deadline deadline)
+{
+    const struct cm_type *type = &any_of(iter->core.map)->type;
+    if (!cm_iter_is_amid_(&iter->core)) {
+        bool filled = cm_iter_refill_(&iter->core, type, deadline);
+        iter->status = iter->core.status;
+        if (!filled)
+            return false;
+    }
+    struct cm_copied_ copied = cm_iter_take_(&iter->core, type);
+    iter->key = copied.key;
+    iter->value = copied.value;
+    return true;
+}
+CM_TWINS_OF_(cm_define, bool, cm_any, iter_next, (cm_any_iter * iter), (iter))
+
+void cm_any_iter_end(cm_any_iter *iter)
+{
+    cm_iter_end_(&iter->core, &any_of(iter->core.map)->type);
+}
+
+static cm_status cm_any_for_each_in_(const cm_any *map, cm_status (*function)(const void *, const void *, void *),
+                                     void *context, cm_deadline deadline)
+{
+    cm_any_iter iter = cm_any_iter_begin(map);
+    cm_status status = CM_OK;
+    while (status >= 0 && cm_any_iter_next_in_(&iter, deadline))
+        status = function(iter.key, iter.value, context);
+    cm_any_iter_end(&iter);
+    return status < 0 ? status : iter.status;
+}
+CM_TWINS_(cm_define, cm_any, for_each,
+          (const cm_any *map, cm_status (*function)(const void *, const void *, void *), void *context),
+          (map, function, context))
+
+static cm_status cm_any_scan_in_(const cm_any *map, uint64_t *cursor, size_t count,
+                                 cm_status (*function)(const void *, const void *, void *), void *context,
+                                 cm_deadline deadline)
+{
+    cm_any_iter iter = cm_any_iter_begin(map);
+    cm_status status = CM_OK;
+    uint64_t from = iter.core.cursor = *cursor;
+    for (size_t seen = 0; status >= 0 && (seen < count || cm_iter_is_amid_(&iter.core)); seen++) {
+        if (!cm_iter_is_amid_(&iter.core))
+            from = iter.core.cursor;
+        if (!cm_any_iter_next_in_(&iter, deadline))
+            break;
+        status = function(iter.key, iter.value, context);
+    }
+    *cursor = status < 0 || iter.status < 0 ? from : iter.core.cursor;
+    cm_any_iter_end(&iter);
+    return status < 0 ? status : iter.status;
+}
+CM_TWINS_(cm_define, cm_any, scan,
+          (const cm_any *map, uint64_t *cursor, size_t count, cm_status (*function)(const void *, const void *, void *),
+           void *context),
+          (map, cursor, count, function, context))
+
+/* ---- frozen maps ---- */
+
+static cm_status cm_any_freeze_in_(const cm_any *map, cm_any_frozen *view, cm_deadline deadline)
+{
+    return cm_map_freeze_(core_of(map), &map->type, &view->core, deadline);
+}
+CM_TWINS_(cm_define, cm_any, freeze, (const cm_any *map, cm_any_frozen *view), (map, view))
+
+cm_status cm_any_thaw(cm_any_frozen *view)
+{
+    return cm_map_thaw_(&view->core);
+}
+
+const void *cm_any_frozen_get(const cm_any_frozen *view, const void *key)
+{
+    const struct cm_type *type = &any_of(view->core.map)->type;
+    uint64_t hash = type->hash(key, view->core.map->seed);
+    const char *value = cm_place_value_(type, cm_frozen_find_(type, &view->core, key, hash));
+    return value && !cm_value_expired_(type, view->core.map, value) ? value : NULL;
+}
+
+cm_any_frozen_iter cm_any_frozen_iter_begin(const cm_any_frozen *view)
+{
+    return (cm_any_frozen_iter){.core = {.frozen = &view->core}};
+}
+
+bool cm_any_frozen_iter_next(cm_any_frozen_iter *iter)
+{
+    const struct cm_type *type = &any_of(iter->core.frozen->map)->type;
+    struct cm_place_ place = cm_frozen_next_(&iter->core, type);
+    if (!place.bucket)
+        return false;
+    iter->key = cm_place_key_(type, place);
+    iter->value = cm_place_value_(type, place);
+    return true;
+}
+
+void cm_any_frozen_iter_end(cm_any_frozen_iter *iter)
+{
+    (void)iter;
+}
+
+/* ---- snapshots ---- */
+
+static cm_status cm_any_snapshot_take_in_(const cm_any *map, cm_any_snapshot *snapshot, cm_deadline deadline)
+{
+    return cm_map_snapshot_(core_of(map), &map->type, &snapshot->core, deadline);
+}
+CM_TWINS_(cm_define, cm_any, snapshot_take, (const cm_any *map, cm_any_snapshot *snapshot), (map, snapshot))
+
+void cm_any_snapshot_drop(cm_any_snapshot *snapshot)
+{
+    cm_snapshot_drop_(&snapshot->core);
+}
+
+size_t cm_any_snapshot_len(const cm_any_snapshot *snapshot)
+{
+    return snapshot->core.count;
+}
+
+cm_any_snapshot_iter cm_any_snapshot_iter_begin(const cm_any_snapshot *snapshot)
+{
+    return (cm_any_snapshot_iter){.core = {.image = snapshot->core.images}};
+}
+
+bool cm_any_snapshot_iter_next(cm_any_snapshot_iter *iter)
+{
+    if (!iter->core.image)
+        return false;
+    struct cm_copied_ copied = cm_snapshot_next_(&iter->core, iter->core.image->type);
+    iter->key = copied.key;
+    iter->value = copied.value;
+    return copied.key != NULL;
+}
+
+void cm_any_snapshot_iter_end(cm_any_snapshot_iter *iter)
+{
+    (void)iter;
+}
