@@ -518,7 +518,9 @@ static void lies_about_sizes_take_no_memory(void **state)
             assert_int_equal(load_with(kind, &buffer, FIRST_FRAME + 8, lies[i], 8, &reason), CM_CORRUPT);
             assert_true(memory.most_bytes < usual + (4 << 20));
             assert_int_equal(load_with(kind, &buffer, buffer.size - FRAME + 8, lies[i], 8, &reason), CM_CORRUPT);
-            if (kind != NUMS) /* the size of the first key */
+            uint32_t truth; /* the size of the first key, which is another one each time */
+            memcpy(&truth, buffer.bytes + FIRST_FRAME + FRAME, sizeof truth);
+            if (kind != NUMS && (uint32_t)lies[i] != truth)
                 assert_int_equal(load_with(kind, &buffer, FIRST_FRAME + FRAME, lies[i], 4, &reason), CM_CORRUPT);
         }
         assert_int_equal(memory.failures, 0);
