@@ -20,17 +20,17 @@ gdb -nx -batch -ex run "$(command -v true)" 2>&1 | grep -q 'exited normally' ||
 cat >"$work/program.c" <<'END'
 #include <concmap/sharded.h>
 CM_SHARDED_MAP(nums, uint64_t, uint64_t, cm_hash_u64, cm_equal_u64)
-static nums map;
+static nums watched; /* by no name that a function of the library has, too */
 int main(void)
 {
     nums_write_guard guard;
-    nums_init(&map, &(cm_config){.capacity = 4});
+    nums_init(&watched, &(cm_config){.capacity = 4});
     for (uint64_t i = 0; i < 50; i++)
-        nums_put(&map, i, i, NULL);
+        nums_put(&watched, i, i, NULL);
     nums_settle(&map);
-    nums_write(&map, 0, &guard);
+    nums_write(&watched, 0, &guard);
     nums_write_detach(&guard);
-    int timed_out = nums_put_until(&map, 0, 1, NULL, cm_deadline_after(20000000)) == CM_TIMEOUT;
+    int timed_out = nums_put_until(&watched, 0, 1, NULL, cm_deadline_after(20000000)) == CM_TIMEOUT;
     nums_write_attach(&guard);
     nums_write_unlock(&guard);
     return timed_out ? 0 : 1;
@@ -47,8 +47,8 @@ stops() {
     grep -q '^\$1 = 1$' "$work/output" || { echo "$1 does not stop with $2:" && cat "$work/output" && failed=1; }
 }
 # The first growth is from one bucket to four. The wait is for writing, takes 20 ms or more, and ends with CM_TIMEOUT (-4).
-stops grow_begin '$_probe_arg0 == (long)&map && $_probe_arg1 == 1 && $_probe_arg2 == 4'
-stops grow_end '$_probe_arg0 == (long)&map && $_probe_arg1 == 1 && $_probe_arg2 == 4'
+stops grow_begin '$_probe_arg0 == (long)&watched && $_probe_arg1 == 1 && $_probe_arg2 == 4'
+stops grow_end '$_probe_arg0 == (long)&watched && $_probe_arg1 == 1 && $_probe_arg2 == 4'
 stops wait_begin '$_probe_arg0 != 0 && $_probe_arg1 == 1'
 stops wait_end '$_probe_arg0 != 0 && $_probe_arg1 >= 20000000 && $_probe_arg1 < 20000000000 && (int)$_probe_arg2 == -4'
 exit $failed
