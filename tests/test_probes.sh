@@ -27,7 +27,7 @@ int main(void)
     nums_init(&watched, &(cm_config){.capacity = 4});
     for (uint64_t i = 0; i < 50; i++)
         nums_put(&watched, i, i, NULL);
-    nums_settle(&map);
+    nums_settle(&watched);
     nums_write(&watched, 0, &guard);
     nums_write_detach(&guard);
     int timed_out = nums_put_until(&watched, 0, 1, NULL, cm_deadline_after(20000000)) == CM_TIMEOUT;
