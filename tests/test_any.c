@@ -508,7 +508,7 @@ static void caches_expire_and_evict(void **state)
     (void)state;
     struct cm_type type;
     cm_any cache;
-    uint64_t now = 0, key = 500, value = 7000;
+    uint64_t now = 0, key = 5000, value = 7000; /* a key that no eviction can have left */
     cm_any_read_guard guard;
     cm_any_frozen view;
     cm_any_type_u64(&type, sizeof(uint64_t));
