@@ -125,7 +125,7 @@ static bool thread_has_died_holds(struct cm_thread_ *thread)
 
 static void hold_clear(struct cm_hold_ *hold)
 {
-    hold->died = false;
+    hold->died = hold->intact = false;
     cm_store_relaxed_(&hold->cell, (const uint64_t *)NULL);
 }
 
@@ -219,7 +219,8 @@ static void hold_end(struct cm_thread_ *thread, struct cm_hold_ *hold)
     }
     nodes_orphan(hold);
     uint64_t entry = CM_SLOT_BIT_(hold->slot);
-    hold->died = (cm_load_relaxed_((uint64_t *)(void *)hold->bucket) & entry) != 0; /* not of a vacant entry */
+    bool vacant = !(cm_load_relaxed_((uint64_t *)(void *)hold->bucket) & entry);
+    hold->died = !vacant && !hold->intact;
     /* UNTIDY: an insert may have linked a bucket that is empty. */
     cm_store_relaxed_(cell, cm_load_relaxed_(cell) | CM_UNTIDY_ | (hold->died ? CM_DIED_ : 0));
     if (!hold->died) {

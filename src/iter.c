@@ -86,19 +86,25 @@ static cm_status iter_copy_bucket(struct cm_iter_ *iter, const struct cm_type *t
     return status;
 }
 
+bool cm_cursor_part_(unsigned part, unsigned parts, uint64_t *first, uint64_t *last)
+{
+    *first = 0;
+    *last = UINT64_MAX;
+    if (part >= parts)
+        return false;
+    uint64_t size = UINT64_MAX / parts; /* the last part has what remains */
+    *first = part * size;
+    if (part + 1 < parts)
+        *last = *first + size - 1;
+    return true;
+}
+
 void cm_iter_begin_(struct cm_iter_ *iter, const struct cm_map_ *map, unsigned part, unsigned parts)
 {
     memset(iter, 0, offsetof(struct cm_iter_, buckets));
     iter->map = (struct cm_map_ *)(uintptr_t)map;
-    iter->last = UINT64_MAX;
-    iter->ended = part >= parts;
+    iter->ended = !cm_cursor_part_(part, parts, &iter->cursor, &iter->last);
     iter->status = iter->ended ? CM_INVALID : CM_OK;
-    if (iter->ended)
-        return;
-    uint64_t size = UINT64_MAX / parts; /* the last part has what remains */
-    iter->cursor = part * size;
-    if (part + 1 < parts)
-        iter->last = iter->cursor + size - 1;
 }
 
 bool cm_iter_fetch_(struct cm_iter_ *iter, const struct cm_type *type, cm_deadline deadline)

@@ -37,8 +37,7 @@ static void entry_move(const struct cm_type *type, struct cm_layout_ layout, str
     cm_bucket_flip_(from.bucket, CM_SLOT_BIT_(from.slot));
 }
 
-/* Unlinks the chain's last buckets while they are empty. */
-static void chain_trim(struct cm_table_ *table, struct cm_layout_ layout, char *head)
+void cm_chain_trim_(struct cm_table_ *table, struct cm_layout_ layout, char *head)
 {
     for (;;) {
         char *before;
@@ -55,7 +54,7 @@ static void bucket_fill(const struct cm_type *type, struct cm_table_ *table, cha
 {
     struct cm_layout_ layout = cm_layout_of_(type);
     for (;;) {
-        chain_trim(table, layout, head);
+        cm_chain_trim_(table, layout, head);
         char *before;
         char *last = chain_last(layout, head, &before);
         unsigned gaps = chain_gaps(bucket, layout.slots);
@@ -73,7 +72,9 @@ static void bucket_fill(const struct cm_type *type, struct cm_table_ *table, cha
 void cm_chain_tidy_(const struct cm_type *type, struct cm_table_ *table, char *head)
 {
     struct cm_layout_ layout = cm_layout_of_(type);
-    for (char *bucket = head;;) {
+    if (type->anchored)
+        cm_chain_trim_(table, layout, head);
+    for (char *bucket = head; !type->anchored;) {
         bucket_fill(type, table, head, bucket);
         if (!(cm_load_relaxed_(cm_bucket_state_(bucket)) & CM_CHAINED_))
             break;
@@ -82,8 +83,11 @@ void cm_chain_tidy_(const struct cm_type *type, struct cm_table_ *table, char *h
     cm_bucket_flip_(head, cm_load_relaxed_(cm_bucket_state_(head)) & CM_UNTIDY_);
 }
 
-static void chain_untidy(char *head)
+/* Gaps were left in the chain. In an anchored map they always may be. */
+static void chain_untidy(const struct cm_type *type, char *head)
 {
+    if (type->anchored)
+        return;
     cm_bucket_flip_(head, ~cm_load_relaxed_(cm_bucket_state_(head)) & CM_UNTIDY_);
 }
 
@@ -200,7 +204,7 @@ struct cm_place_ cm_kept_extend_(const struct cm_type *type, const struct cm_hel
     struct cm_thread_ *thread = cm_thread_get_();
     const uint64_t *cell = cm_bucket_state_(held->head);
     struct cm_place_ place = {held->head, 0};
-    chain_untidy(held->head); /* a place before it may be kept, and never be taken */
+    chain_untidy(type, held->head); /* a place before it may be kept, and never be taken */
     for (;; place.bucket = *cm_bucket_link_(place.bucket, layout)) {
         for (unsigned gaps = chain_gaps(place.bucket, layout.slots); gaps; gaps &= gaps - 1) {
             place.slot = (unsigned)__builtin_ctz(gaps);
@@ -221,9 +225,8 @@ struct cm_place_ cm_kept_extend_(const struct cm_type *type, const struct cm_hel
 
 void cm_kept_remove_(const struct cm_type *type, const struct cm_held_ *held)
 {
-    (void)type;
     cm_bucket_flip_(held->place.bucket, CM_SLOT_BIT_(held->place.slot));
-    chain_untidy(held->head);
+    chain_untidy(type, held->head);
     if (held->unusual && held->died)
         cm_kept_bury_(held);
 }
@@ -259,7 +262,7 @@ void cm_held_insert_undo_(const struct cm_type *type, struct cm_map_ *map, const
         cm_bucket_flip_(held->tail, CM_CHAINED_);
         cm_overflow_give_(held->table, layout.bucket, place.bucket);
     } else if (place.bucket) {
-        chain_untidy(held->head); /* what the user's function has put behind it stays */
+        chain_untidy(type, held->head); /* what the user's function has put behind it stays */
     }
     struct cm_node_ *own = (struct cm_node_ *)(void *)node;
     if (own && place.bucket) /* a reader with an older state may have followed the slot */

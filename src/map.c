@@ -33,6 +33,9 @@ static void map_begin(struct cm_map_ *map, const struct cm_type *type, const cm_
     map->pool.alignment = layout.node_alignment;
     map->pool.key = layout.node_key;
     map->pool.key_destroy = type->key_destroy;
+    map->pool.value = layout.node_value;
+    map->pool.value_destroy = type->anchored ? type->value_destroy : NULL;
+    map->keeps = map->pool.keeps = type->anchored && config->references == CM_KEEP;
     cm_platform_lockfree_memory_(map, sizeof *map);
 }
 
@@ -232,6 +235,25 @@ static cm_status map_visit(struct cm_map_ *map, const struct cm_type *type, visi
     return CM_OK;
 }
 
+/* Frees tables that nobody looks at any more. */
+static void tables_free(struct cm_map_ *map, struct cm_table_ **list)
+{
+    for (struct cm_table_ *table = *list, *next; table; table = next) {
+        next = table->retired_next;
+        cm_table_free_(map, table);
+    }
+    *list = NULL;
+}
+
+/* Also what anchored maps keep; nobody is in the map, nor has a reference. */
+void cm_map_release_kept_(struct cm_map_ *map)
+{
+    if (!map->keeps)
+        return;
+    cm_pool_release_kept_(&map->pool, &map->allocator, &map->waiters);
+    tables_free(map, &map->dead);
+}
+
 void cm_map_destroy_(struct cm_map_ *map, const struct cm_type *type)
 {
     struct cm_table_ *table = map->root;
@@ -245,17 +267,14 @@ void cm_map_destroy_(struct cm_map_ *map, const struct cm_type *type)
         cm_table_free_(map, table);
         table = next;
     }
-    for (table = map->retired; table;) {
-        struct cm_table_ *next = table->retired_next;
-        cm_table_free_(map, table);
-        table = next;
-    }
+    tables_free(map, &map->retired);
+    tables_free(map, &map->dead);
     cm_holds_bury_all_(&map->waiters);
     cm_marks_destroy_(map);
+    cm_makers_destroy_(map);
     cm_pool_destroy_(&map->pool, &map->allocator);
     cm_per_thread_destroy_(&map->counts, &map->allocator, CM_APART);
     map->root = empty_table();
-    map->retired = NULL;
     map->other_count = 0;
 }
 
@@ -302,6 +321,18 @@ bool cm_map_supply_(struct cm_map_ *map, const struct cm_type *type, struct cm_t
             return false;
     }
     return cm_overflow_has_(table, 1) || (!map->fixed && cm_overflow_supply_(map, table, layout, 1));
+}
+
+/* A node with its own copy of the key, of the calling thread's cache. */
+struct cm_node_ *cm_map_node_(struct cm_map_ *map, const struct cm_type *type, struct cm_pool_cache_ *cache,
+                              const void *key, uint64_t hash)
+{
+    struct cm_supply_ supply = {.cache = cache};
+    size_t node_class = cm_text_class_(cm_key_text_size_(type, key));
+    if (!cm_pool_supply_(&map->pool, &map->allocator, &map->waiters, cache, node_class) ||
+        (cm_key_owns_(type, key) && !node_prepare(map, type, key, hash, &supply)))
+        return NULL;
+    return (struct cm_node_ *)(void *)cm_supply_node_(type, map, key, hash, &supply);
 }
 
 void cm_supply_end_(struct cm_map_ *map, struct cm_thread_ *thread, struct cm_supply_ *supply)
@@ -378,6 +409,8 @@ static void cleared_add_bucket(struct cm_map_ *map, const struct cm_type *type, 
         cm_cached_removed_(type, map, (const char *)node);
         node->header = (node->header & ~CM_ADDRESS_MASK_) | (uint64_t)(uintptr_t)cleared->nodes;
         cleared->nodes = node;
+        if (type->anchored)
+            cm_bucket_set_slot_(bucket, (unsigned)__builtin_ctz(mask), 0);
     }
     cleared->count += __builtin_popcount(occupied);
 }
@@ -420,7 +453,8 @@ cm_status cm_map_clear_(struct cm_map_ *map, const struct cm_type *type, cm_dead
     while (cleared.nodes) {
         struct cm_node_ *node = cleared.nodes;
         cleared.nodes = (struct cm_node_ *)(uintptr_t)(node->header & CM_ADDRESS_MASK_);
-        cm_value_destroy_(type, map, (char *)node + cm_layout_of_(type).node_value);
+        if (!type->anchored)
+            cm_value_destroy_(type, map, (char *)node + cm_layout_of_(type).node_value);
         cm_pool_retire_(&map->pool, &map->allocator, &map->waiters, pin.thread->index, node);
     }
     return status;
@@ -464,7 +498,7 @@ static const char *bucket_reason(struct cm_map_ *map, const struct cm_type *type
     struct cm_layout_ layout = cm_layout_of_(type);
     uint64_t state = cm_load_relaxed_(cm_bucket_state_(bucket));
     unsigned occupied = cm_state_occupied_(state);
-    bool tidy = !(cm_load_relaxed_(cm_bucket_state_(head)) & CM_UNTIDY_);
+    bool tidy = !type->anchored && !(cm_load_relaxed_(cm_bucket_state_(head)) & CM_UNTIDY_);
     if (occupied >> layout.slots)
         return "T2: more entries than slots";
     if (tidy && (occupied & (occupied + 1)))

@@ -95,3 +95,9 @@ bool cm_block_release_part_(const cm_allocator *allocator, struct cm_block_ *blo
     block->size = rest;
     return false;
 }
+
+size_t cm_block_empty_(const struct cm_block_ *block, size_t offset, size_t most)
+{
+    size_t end = block->size - offset < most ? block->size : offset + most;
+    return block->mapped ? cm_platform_empty_((char *)block->address + offset, end - offset) : 0;
+}

@@ -39,3 +39,17 @@ void cm_platform_unmap_(void *address, size_t size)
 {
     munmap(address, size);
 }
+
+size_t cm_platform_empty_(void *address, size_t size)
+{
+#ifdef __linux__ /* elsewhere the pages may keep what was in them */
+    size_t page = (size_t)sysconf(_SC_PAGESIZE);
+    uintptr_t begin = cm_align_up_((uintptr_t)address, page);
+    uintptr_t end = ((uintptr_t)address + size) / page * page;
+    if (end > begin && madvise((void *)begin, end - begin, MADV_DONTNEED) == 0)
+        return end - begin;
+#else
+    (void)address, (void)size;
+#endif
+    return 0;
+}

@@ -9,6 +9,8 @@
 void *cm_platform_map_(size_t size, size_t alignment, bool huge);
 /* Gives back mapped memory, or whole pages of its end. */
 void cm_platform_unmap_(void *address, size_t size);
+/* Replaces the whole pages of a range that was mapped by pages of zeros; returns their bytes. 0: not here. */
+size_t cm_platform_empty_(void *address, size_t size);
 
 /* Sleeps while *word is `expected`, until woken, for at most `timeout_ns` (negative: no limit). May return early. */
 void cm_platform_sleep_(uint32_t *word, uint32_t expected, int64_t timeout_ns);

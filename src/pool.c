@@ -22,6 +22,7 @@ struct cm_chunk_ {
 struct limbo {
     uint64_t tag;
     struct cm_node_ *head;
+    size_t count;
     size_t bytes;
 };
 
@@ -41,6 +42,7 @@ struct cm_pool_cache_ {
     struct limbo limbo[LIMBO_LISTS];
     size_t since_collect;
     size_t bytes_since_collect;
+    bool releasing; /* destroy functions run, which may retire more */
     char apart[CM_APART];
 };
 
@@ -213,21 +215,46 @@ void cm_pool_free_key_(struct cm_pool_ *pool, const cm_allocator *allocator, str
                              node_text(pool, node)->len);
 }
 
+static void node_end(struct cm_pool_ *pool, const cm_allocator *allocator, struct cm_node_ *node)
+{
+    if (pool->value_destroy && !(node->header & CM_NODE_BLANK_))
+        pool->value_destroy((char *)node + pool->value, pool->context);
+    cm_pool_free_key_(pool, allocator, node);
+}
+
+/* Ends nodes, and makes them usable again. */
+static void nodes_release(struct cm_pool_ *pool, const cm_allocator *allocator, cm_waiters_ *waiters,
+                          struct cm_pool_cache_ *cache, struct cm_node_ *node)
+{
+    bool outer = cache->releasing;
+    cache->releasing = true;
+    while (node) {
+        struct cm_node_ *next = cm_node_next_(node);
+        size_t node_class = cm_node_class_(node);
+        node_end(pool, allocator, node);
+        cache_push(cache, node);
+        if (cache->count[node_class] >= 2 * BATCH)
+            cache_spill(pool, waiters, cache, node_class);
+        node = next;
+    }
+    cache->releasing = outer;
+}
+
 static void limbo_release(struct cm_pool_ *pool, const cm_allocator *allocator, cm_waiters_ *waiters,
                           struct cm_pool_cache_ *cache, struct limbo *limbo)
 {
     struct cm_node_ *node = limbo->head;
     limbo->head = NULL;
     cm_store_relaxed_(&limbo->bytes, 0);
-    while (node) {
-        struct cm_node_ *next = cm_node_next_(node);
-        size_t node_class = cm_node_class_(node);
-        cm_pool_free_key_(pool, allocator, node);
-        cache_push(cache, node);
-        if (cache->count[node_class] >= 2 * BATCH)
-            cache_spill(pool, waiters, cache, node_class);
-        node = next;
-    }
+    cm_store_relaxed_(&limbo->count, 0);
+    nodes_release(pool, allocator, waiters, cache, node);
+}
+
+static void fresh_clear(struct fresh *fresh)
+{
+    fresh->head = NULL;
+    cm_store_relaxed_(&fresh->count, 0);
+    cm_store_relaxed_(&fresh->bytes, 0);
 }
 
 /* Tags what is fresh, all at once. */
@@ -246,9 +273,8 @@ static void cache_tag(struct cm_pool_ *pool, const cm_allocator *allocator, cm_w
     node_set_next(fresh->last, limbo->head);
     limbo->head = fresh->head;
     cm_store_relaxed_(&limbo->bytes, limbo->bytes + fresh->bytes);
-    fresh->head = NULL;
-    fresh->count = 0;
-    cm_store_relaxed_(&fresh->bytes, 0);
+    cm_store_relaxed_(&limbo->count, limbo->count + fresh->count);
+    fresh_clear(fresh);
 }
 
 static bool cache_waits(const struct cm_pool_cache_ *cache)
@@ -277,7 +303,9 @@ static bool cache_collect(struct cm_pool_ *pool, const cm_allocator *allocator, 
 bool cm_pool_collect_(struct cm_pool_ *pool, const cm_allocator *allocator, cm_waiters_ *waiters, uint32_t index)
 {
     struct cm_pool_cache_ *cache = cm_per_thread_find_(&pool->caches, index, sizeof *cache);
-    return !cache || !cache_waits(cache) || cache_collect(pool, allocator, waiters, cache);
+    if (!cache || pool->keeps || !cache_waits(cache))
+        return true;
+    return !cache->releasing && cache_collect(pool, allocator, waiters, cache);
 }
 
 void cm_node_orphan_(struct cm_node_ **orphans, struct cm_node_ *node)
@@ -303,7 +331,10 @@ void cm_pool_retire_(struct cm_pool_ *pool, const cm_allocator *allocator, cm_wa
     node_set_next(node, fresh->head);
     fresh->head = node;
     cm_store_relaxed_(&fresh->bytes, fresh->bytes + size);
-    if (++fresh->count >= FRESH_NODES)
+    cm_store_relaxed_(&fresh->count, fresh->count + 1);
+    if (pool->keeps || cache->releasing)
+        return;
+    if (fresh->count >= FRESH_NODES)
         cache_tag(pool, allocator, waiters, cache);
     cache->bytes_since_collect += size;
     if (++cache->since_collect >= COLLECT_NODES || cache->bytes_since_collect >= COLLECT_BYTES)
@@ -323,15 +354,39 @@ size_t cm_pool_waiting_(const struct cm_pool_ *pool)
     return bytes;
 }
 
+size_t cm_pool_waiting_nodes_(const struct cm_pool_ *pool)
+{
+    size_t nodes = 0;
+    size_t k = 0;
+    struct cm_pool_cache_ *cache;
+    while ((cache = cm_per_thread_next_(&pool->caches, sizeof *cache, &k)) != NULL) {
+        nodes += cm_load_relaxed_(&cache->fresh.count);
+        for (size_t i = 0; i < LIMBO_LISTS; i++)
+            nodes += cm_load_relaxed_(&cache->limbo[i].count);
+    }
+    return nodes;
+}
+
+void cm_pool_release_kept_(struct cm_pool_ *pool, const cm_allocator *allocator, cm_waiters_ *waiters)
+{
+    size_t k = 0;
+    struct cm_pool_cache_ *cache;
+    while ((cache = cm_per_thread_next_(&pool->caches, sizeof *cache, &k)) != NULL) {
+        struct cm_node_ *kept = cache->fresh.head;
+        fresh_clear(&cache->fresh);
+        nodes_release(pool, allocator, waiters, cache, kept);
+    }
+}
+
 size_t cm_pool_cache_bytes_(const struct cm_pool_ *pool)
 {
     return cm_per_thread_bytes_(&pool->caches, sizeof(struct cm_pool_cache_));
 }
 
-static void keys_free(struct cm_pool_ *pool, const cm_allocator *allocator, struct cm_node_ *node)
+static void nodes_end(struct cm_pool_ *pool, const cm_allocator *allocator, struct cm_node_ *node)
 {
     for (; node; node = cm_node_next_(node))
-        cm_pool_free_key_(pool, allocator, node);
+        node_end(pool, allocator, node);
 }
 
 void cm_pool_destroy_(struct cm_pool_ *pool, const cm_allocator *allocator)
@@ -339,11 +394,11 @@ void cm_pool_destroy_(struct cm_pool_ *pool, const cm_allocator *allocator)
     size_t k = 0;
     struct cm_pool_cache_ *cache;
     while ((cache = cm_per_thread_next_(&pool->caches, sizeof *cache, &k)) != NULL) {
-        keys_free(pool, allocator, cache->fresh.head);
+        nodes_end(pool, allocator, cache->fresh.head);
         for (size_t i = 0; i < LIMBO_LISTS; i++)
-            keys_free(pool, allocator, cache->limbo[i].head);
+            nodes_end(pool, allocator, cache->limbo[i].head);
     }
-    keys_free(pool, allocator, pool->orphans);
+    nodes_end(pool, allocator, pool->orphans);
     for (struct cm_chunk_ *chunk = pool->chunks; chunk;) {
         struct cm_chunk_ *next = chunk->next;
         struct cm_block_ block = chunk->block;
@@ -355,6 +410,9 @@ void cm_pool_destroy_(struct cm_pool_ *pool, const cm_allocator *allocator)
                               .alignment = pool->alignment,
                               .key = pool->key,
                               .key_destroy = pool->key_destroy,
+                              .value = pool->value,
+                              .value_destroy = pool->value_destroy,
+                              .keeps = pool->keeps,
                               .context = pool->context};
 }
 

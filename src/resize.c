@@ -211,6 +211,7 @@ static cm_status next_make(struct cm_map_ *map, const struct cm_type *type, stru
     struct cm_table_ *next = cm_table_make_(map, cm_layout_of_(type), buckets);
     if (!next)
         return CM_NOMEM;
+    next->generation = table->generation + 1;
     next->overflow_wanted = claim_of(type) / 8 + 1;
     cm_platform_tsan_release_(&table->next);
     /* Publishes the header. Pairs with the acquires of those who follow MOVED, and of movers. */
@@ -316,19 +317,36 @@ static void retired_push_back(struct cm_map_ *map, struct cm_table_ *list)
     }
 }
 
-/* Gives back one piece of one table that readers have left; returns the list less what is gone. */
+/* Gives back a piece of a table that readers have left, or of its pages, where look-ups pin nothing; returns whether
+ * the list is done with it. */
+static bool table_give_part(struct cm_map_ *map, struct cm_table_ *table)
+{
+    size_t before = table->block.size - table->emptied;
+    if (!map->keeps) {
+        bool gone = cm_table_free_part_(map, table);
+        cm_sub_relaxed_(&map->waiting_bytes, gone ? before : before - table->block.size);
+        return gone;
+    }
+    bool done = cm_table_empty_part_(map, table);
+    cm_sub_relaxed_(&map->waiting_bytes, done ? before : before - (table->block.size - table->emptied));
+    return done;
+}
+
+/* Gives back one piece of one table; returns the list less what is gone. */
 static struct cm_table_ *retired_free_some(struct cm_map_ *map, struct cm_table_ *list)
 {
     for (struct cm_table_ **link = &list; *link; link = &(*link)->retired_next) {
         struct cm_table_ *table = *link;
         if (!cm_domain_passed_(table->tag))
             continue;
-        size_t before = table->block.size;
         struct cm_table_ *next = table->retired_next;
-        bool gone = cm_table_free_part_(map, table);
-        cm_sub_relaxed_(&map->waiting_bytes, gone ? before : before - table->block.size);
-        if (gone)
+        if (table_give_part(map, table)) {
             *link = next;
+            if (map->keeps) {
+                table->retired_next = map->dead;
+                map->dead = table;
+            }
+        }
         break;
     }
     return list;

@@ -70,11 +70,21 @@ bool cm_table_free_part_(struct cm_map_ *map, struct cm_table_ *table)
     return gone;
 }
 
+bool cm_table_empty_part_(struct cm_map_ *map, struct cm_table_ *table)
+{
+    size_t offset = table->looked ? table->looked : CM_TABLE_HEADER_;
+    size_t given = cm_block_empty_(&table->block, offset, GIVE_BACK);
+    table->emptied += given;
+    cm_sub_relaxed_(&map->table_bytes, given);
+    table->looked = offset + GIVE_BACK;
+    return table->looked >= table->block.size;
+}
+
 void cm_table_free_(struct cm_map_ *map, struct cm_table_ *table)
 {
     chunks_free(map, table);
     struct cm_block_ block = table->block;
-    cm_sub_relaxed_(&map->table_bytes, block.size);
+    cm_sub_relaxed_(&map->table_bytes, block.size - table->emptied);
     cm_block_release_(&map->allocator, &block);
 }
 
@@ -134,8 +144,8 @@ bool cm_overflow_supply_(struct cm_map_ *map, struct cm_table_ *table, struct cm
     count = count < OVERFLOW_FIRST ? OVERFLOW_FIRST : count > OVERFLOW_MOST ? OVERFLOW_MOST : count;
     count = count < least ? least : count;
     struct cm_block_ block;
-    if (!cm_block_allocate_(&map->allocator, sizeof(struct cm_overflow_chunk_) + count * layout.bucket, 64, false,
-                            &block))
+    if (!cm_block_allocate_(&map->allocator, sizeof(struct cm_overflow_chunk_) + count * layout.bucket, 64,
+                            layout.nodes, &block))
         return cm_overflow_has_(table, least); /* by now, for others supply, too */
     struct cm_overflow_chunk_ *chunk = block.address;
     *chunk = (struct cm_overflow_chunk_){.block = block};

@@ -15,6 +15,8 @@ struct cm_table_ *cm_table_make_(struct cm_map_ *map, struct cm_layout_ layout, 
 void cm_table_free_(struct cm_map_ *map, struct cm_table_ *table);
 /* Frees a part of it; true when all is gone. */
 bool cm_table_free_part_(struct cm_map_ *map, struct cm_table_ *table);
+/* Gives back a part of its buckets, but keeps their addresses; true when nothing more of it can be given back. */
+bool cm_table_empty_part_(struct cm_map_ *map, struct cm_table_ *table);
 /* Adds a chunk of overflow buckets, of `least` or more. False: no memory. */
 bool cm_overflow_supply_(struct cm_map_ *map, struct cm_table_ *table, struct cm_layout_ layout, uint64_t least);
 /* Whether the next overflow bucket can be taken without supply. A hint while others take. */

@@ -22,9 +22,10 @@
               { return hash_function((const view##_key_ *)key, seed); })                                               \
     CM_LOCAL_(cm_inline, bool, view##_equal_, (const void *sought, const void *key),                                   \
               { return equal_function((const view##_key_ *)sought, (const name##_key_ *)key); })                       \
-    CM_DESCRIPTOR_(view, name, name##_key_, name##_value_, true, true, NULL)                                           \
+    CM_DESCRIPTOR_(view, name, name##_key_, name##_value_, true, true, false, NULL)                                    \
     CM_READS_(cm_inline, view, name, view##_key_, name##_value_)                                                       \
     CM_CHANGES_(cm_inline, view, name, view##_key_, name##_value_)                                                     \
+    CM_TAKES_(cm_inline, view, name, view##_key_, name##_value_)                                                       \
     CM_READ_LOCKS_(cm_inline, view, name, view##_key_, name##_value_)                                                  \
     CM_LOCAL_(cm_inline, void, view##_read_end_, (name##_read_guard * guard), { name##_read_unlock(guard); })          \
     CM_INNER_(                                                                                                         \

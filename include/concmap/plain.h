@@ -59,7 +59,7 @@
               { return hash_function((const view##_key_ *)key, seed); })                                               \
     CM_LOCAL_(cm_inline, bool, view##_equal_, (const void *sought, const void *key),                                   \
               { return equal_function((const view##_key_ *)sought, (const name##_key_ *)key); })                       \
-    CM_DESCRIPTOR_(view, name, name##_key_, name##_value_, true, true, NULL)                                           \
+    CM_DESCRIPTOR_(view, name, name##_key_, name##_value_, true, true, false, NULL)                                    \
     CM_PLAIN_READS_(cm_inline, view, name, view##_key_, name##_value_)                                                 \
     CM_PLAIN_CHANGES_(cm_inline, view, name, view##_key_, name##_value_)
 
@@ -69,7 +69,7 @@
         typedef Value name##_value_;)                                                                                  \
     CM_ADAPTORS_(how, name, name##_key_, name##_value_, hash_function, equal_function, key_owner, value_owner,         \
                  CM_NO_CACHE_)                                                                                         \
-    CM_HIDDEN_(how, CM_DESCRIPTOR_(name, name, name##_key_, name##_value_, name##_key_bitwise_, false, NULL))
+    CM_HIDDEN_(how, CM_DESCRIPTOR_(name, name, name##_key_, name##_value_, name##_key_bitwise_, false, false, NULL))
 
 #define CM_PLAIN_FUNCTIONS_(how, name, Key, Value)                                                                     \
     CM_PLAIN_LIFE_(how, name)                                                                                          \

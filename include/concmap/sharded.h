@@ -34,7 +34,7 @@
 #include <concmap/detail/bulk.h>
 #include <concmap/detail/frozen.h>
 #include <concmap/detail/guarded.h>
-#include <concmap/detail/move.h>
+#include <concmap/detail/life.h>
 #include <concmap/detail/snapshot.h>
 #include <concmap/detail/walks.h>
 #include <concmap/hash.h>
@@ -61,10 +61,13 @@
     CM_SHARDED_FUNCTIONS_(cm_define, name, name##_key_, name##_value_)
 
 #define CM_SHARDED_FUNCTIONS_(how, name, Key, Value)                                                                   \
-    CM_SHARDED_LIFE_(how, name)                                                                                        \
+    CM_LIFE_(how, name)                                                                                                \
+    CM_SHARDED_SIZES_(how, name)                                                                                       \
     CM_READS_(how, name, name, Key, Value)                                                                             \
     CM_CHANGES_(how, name, name, Key, Value)                                                                           \
+    CM_TAKES_(how, name, name, Key, Value)                                                                             \
     CM_ADDITIONS_(how, name, Key, Value)                                                                               \
+    CM_MAKES_(how, name, Key, Value)                                                                                   \
     CM_GUARDED_(how, name, Key, Value)                                                                                 \
     CM_WALKS_(how, name, Key, Value)                                                                                   \
     CM_FREEZE_(how, name, Key, Value)                                                                                  \
@@ -74,72 +77,20 @@
 
 #define CM_SHARDED_TYPE_(how, name, Key, Value, hash_function, equal_function, key_owner, value_owner, cache)          \
     CM_SHOWN_(                                                                                                         \
-        how, typedef struct name { struct cm_map_ core; } name; typedef Key name##_key_; typedef Value name##_value_;) \
-    CM_ADAPTORS_(how, name, name##_key_, name##_value_, hash_function, equal_function, key_owner, value_owner, cache)  \
-    CM_HIDDEN_(how, static uint64_t name##_move_(struct cm_map_ *map, struct cm_table_ *from,                          \
-                                                 const struct cm_table_ *before, uint64_t begin, uint64_t end);        \
-               CM_DESCRIPTOR_(name, name, name##_key_, name##_value_, name##_key_bitwise_, false, name##_move_))       \
-    CM_HIDDEN_(                                                                                                        \
-        how, static CM_COLD __attribute__((unused)) uint64_t name##_move_(                                             \
-                 struct cm_map_ *map, struct cm_table_ *from, const struct cm_table_ *before, uint64_t begin,          \
-                 uint64_t end) { return cm_buckets_move_(&name##_type_, map, from, before, begin, end); })
+        how, typedef struct name { struct cm_map_ core; } name; typedef Key name##_key_; typedef Value name##_value_;  \
+        typedef Value name##_out_;)                                                                                    \
+    CM_BUCKETED_TYPE_(how, name, name##_key_, name##_value_, hash_function, equal_function, key_owner, value_owner,    \
+                      cache, false)
 
-#define CM_SHARDED_LIFE_(how, name)                                                                                    \
-    /* Makes an empty map. CM_NOMEM: the capacity is too large; CM_INVALID: the library is of another version. */      \
-    CM_FUNCTION_(how, cm_status, name##_init, (name * map, const cm_config *config), {                                 \
-        return cm_map_init_((struct cm_map_ *)(void *)map, &name##_type_, config, CM_LAYOUT_VERSION_,                  \
-                            sizeof(struct cm_map_));                                                                   \
-    })                                                                                                                 \
-    /* The same in memory of its own, with one user: NULL, and `status` (may be NULL) says why. */                     \
-    CM_FUNCTION_(how, name *, name##_create, (const cm_config *config, cm_status *status), {                           \
-        return (name *)(void *)cm_map_create_(&name##_type_, config, CM_LAYOUT_VERSION_, sizeof(struct cm_map_),       \
-                                              status);                                                                 \
-    })                                                                                                                 \
-    /* Counts one more user of a map that was made by create, and is in use by the caller; returns it. */              \
-    CM_FUNCTION_(how, name *, name##_share, (name * map), {                                                            \
-        cm_map_share_(&map->core);                                                                                     \
-        return map;                                                                                                    \
-    })                                                                                                                 \
-    /* One user less: the last one destroys the map. NULL does nothing. */                                             \
-    CM_FUNCTION_(how, void, name##_release, (name * map),                                                              \
-                 { cm_map_release_(map ? &map->core : NULL, &name##_type_); })                                         \
-    /* Gives everything back. Nobody may be in the map, nor come later. O(buckets) at most. */                         \
-    CM_FUNCTION_(how, void, name##_destroy, (name * map), { cm_map_destroy_(&map->core, &name##_type_); })             \
-    /* The number of entries: exact while no writer runs. Wait-free, O(threads). */                                    \
-    CM_FUNCTION_(how, size_t, name##_len, (const name *map), { return cm_map_len_(&map->core); })                      \
+#define CM_SHARDED_SIZES_(how, name)                                                                                   \
     CM_INNER_(how, cm_status, name##_clear_in_, (name * map, cm_deadline deadline),                                    \
               { return cm_map_clear_(&map->core, &name##_type_, deadline); })                                          \
     /* Removes every entry that is there from beginning to end, a bucket at a time; keeps the table. What was removed  \
      * before a failure stays removed. O(buckets). */                                                                  \
     CM_TWINS_(how, name, clear, (name * map), (map))                                                                   \
-    /* Makes room for so many entries now, instead of bit by bit. CM_NOMEM, CM_FULL. O(buckets). */                    \
-    CM_FUNCTION_(how, cm_status, name##_reserve, (name * map, size_t entries),                                         \
-                 { return cm_map_reserve_(&map->core, &name##_type_, entries); })                                      \
     /* Makes the table as small as its entries allow, now; readers and writers go on. CM_NOMEM; CM_BUSY: a bucket that \
      * is held, or a reader, is in the way, and writers finish it. O(buckets). */                                      \
     CM_FUNCTION_(how, cm_status, name##_shrink_to_fit, (name * map),                                                   \
-                 { return cm_map_shrink_to_fit_(&map->core, &name##_type_); })                                         \
-    /* Moves about so many buckets of a growing table, and gives back a part of what waits; true while work remains.   \
-     */                                                                                                                \
-    CM_FUNCTION_(how, bool, name##_step, (name * map, size_t buckets),                                                 \
-                 { return cm_map_step_(&map->core, &name##_type_, buckets); })                                         \
-    /* Finishes growth and gives back what waits, but for up to 1024 nodes or 256 KiB that each other living thread    \
-     * has removed and looks after itself. CM_BUSY: a bucket that another thread holds, or a reader, is in the way. */ \
-    CM_FUNCTION_(how, cm_status, name##_settle, (name * map), {                                                        \
-        CM_CALLED_();                                                                                                  \
-        return cm_map_settle_(&map->core, &name##_type_);                                                              \
-    })                                                                                                                 \
-    /* What the map takes. Wait-free, O(threads). */                                                                   \
-    CM_FUNCTION_(how, cm_memory, name##_memory, (const name *map), { return cm_map_memory_(&map->core); })             \
-    /* What it looks like inside, and what waiting there was: see figures.h. Takes no lock; memory that waits for      \
-     * readers waits for this call. O(buckets). */                                                                     \
-    CM_FUNCTION_(how, void, name##_stats, (const name *map, cm_stats *stats),                                          \
-                 { cm_map_stats_(&map->core, &name##_type_, stats); })                                                 \
-    /* Validates the whole structure; `reason` (may be NULL) takes what is wrong. CM_OK or CM_CORRUPT, or CM_DEADLOCK: \
-     * the calling thread holds guards. No writer may run. */                                                          \
-    CM_FUNCTION_(how, cm_status, name##_check, (const name *map, const char **reason), {                               \
-        CM_CALLED_();                                                                                                  \
-        return cm_map_check_((struct cm_map_ *)(uintptr_t)&map->core, &name##_type_, reason);                          \
-    })
+                 { return cm_map_shrink_to_fit_(&map->core, &name##_type_); })
 
 #endif

@@ -24,6 +24,7 @@ struct cm_type {
     bool key_text;    /* the key is a cm_str, and the map owns a copy of its text */
     bool foreign;     /* what is looked up is of another type than the keys; nothing can be added */
     bool in_nodes;    /* entries lie in nodes, however small */
+    bool anchored;    /* and nodes never change: a new value is a new node (anchored.h) */
     /* Maps equal keys to equal numbers, for one seed. All 64 bits should be well mixed: the low ones choose the bucket,
      * the high ones tag entries. Must not use a map. */
     uint64_t (*hash)(const void *key, uint64_t seed);

@@ -18,32 +18,7 @@ CM_INLINE struct cm_write_ cm_op_write_(cm_op_kind kind, const void *value, cm_s
     return write;
 }
 
-#define CM_BATCHES_(how, name, Key, Value)                                                                             \
-    CM_INNER_(how, size_t, name##_get_many_in_,                                                                        \
-              (const name *map, const Key *keys, size_t n, bool *found, Value *values, cm_deadline deadline), {        \
-                  size_t hits = 0;                                                                                     \
-                  CM_BATCH_(&name##_type_, &map->core, i, n, hash, &keys[i], false, {                                  \
-                      Value *value = values ? &values[i] : NULL;                                                       \
-                      bool hit;                                                                                        \
-                      if (name##_type_.value_clone || name##_type_.cached) {                                           \
-                          hit = name##_look_(map, &keys[i], hash, value, deadline) == CM_OK;                           \
-                      } else {                                                                                         \
-                          enum cm_read_ result = cm_map_glance_(&name##_type_, &map->core, &keys[i], hash, value);     \
-                          hit = result == CM_READ_HIT_;                                                                \
-                          if (CM_UNLIKELY(result == CM_READ_AGAIN_))                                                   \
-                              hit = name##_look_again_(map, keys[i], hash, value, deadline) == CM_OK;                  \
-                      }                                                                                                \
-                      if (found)                                                                                       \
-                          found[i] = hit;                                                                              \
-                      hits += hit;                                                                                     \
-                  });                                                                                                  \
-                  return hits;                                                                                         \
-              })                                                                                                       \
-    /* Looks n keys up, fetching ahead: found[i] and values[i] belong to keys[i]; both may be NULL, and the value of a \
-     * key that was not found is undefined. Returns the hits. Each look-up is atomic, the batch is not. */             \
-    CM_TWINS_OF_(how, size_t, name, get_many,                                                                          \
-                 (const name *map, const Key *keys, size_t n, bool *found, Value *values),                             \
-                 (map, keys, n, found, values))                                                                        \
+#define CM_BATCHED_CHANGES_(how, name, Key, Value)                                                                     \
     CM_INNER_(how, size_t, name##_put_many_in_,                                                                        \
               (name * map, const Key *keys, const Value *values, size_t n, cm_status *results, cm_deadline deadline),  \
               {                                                                                                        \
@@ -82,7 +57,7 @@ CM_INLINE struct cm_write_ cm_op_write_(cm_op_kind kind, const void *value, cm_s
                   cm_status *results),                                                                                 \
                  (map, keys, n, function, context, results))                                                           \
     CM_INNER_(how, size_t, name##_remove_many_in_,                                                                     \
-              (name * map, const Key *keys, size_t n, Value *old, cm_status *results, cm_deadline deadline), {         \
+              (name * map, const Key *keys, size_t n, name##_out_ *old, cm_status *results, cm_deadline deadline), {   \
                   size_t done = 0;                                                                                     \
                   CM_BATCH_(&name##_type_, &map->core, i, n, hash, &keys[i], true, {                                   \
                       cm_status status = cm_map_remove_(&name##_type_, &map->core, &keys[i], hash, NULL, NULL,         \
@@ -96,8 +71,36 @@ CM_INLINE struct cm_write_ cm_op_write_(cm_op_kind kind, const void *value, cm_s
     /* Removes n keys, in order, fetching ahead; old[i] (old may be NULL) takes the value. Returns how many there      \
      * were. */                                                                                                        \
     CM_TWINS_OF_(how, size_t, name, remove_many,                                                                       \
-                 (name * map, const Key *keys, size_t n, Value *old, cm_status *results),                              \
-                 (map, keys, n, old, results))                                                                         \
+                 (name * map, const Key *keys, size_t n, name##_out_ *old, cm_status *results),                        \
+                 (map, keys, n, old, results))
+
+#define CM_BATCHES_(how, name, Key, Value)                                                                             \
+    CM_INNER_(how, size_t, name##_get_many_in_,                                                                        \
+              (const name *map, const Key *keys, size_t n, bool *found, Value *values, cm_deadline deadline), {        \
+                  size_t hits = 0;                                                                                     \
+                  CM_BATCH_(&name##_type_, &map->core, i, n, hash, &keys[i], false, {                                  \
+                      Value *value = values ? &values[i] : NULL;                                                       \
+                      bool hit;                                                                                        \
+                      if (name##_type_.value_clone || name##_type_.cached) {                                           \
+                          hit = name##_look_(map, &keys[i], hash, value, deadline) == CM_OK;                           \
+                      } else {                                                                                         \
+                          enum cm_read_ result = cm_map_glance_(&name##_type_, &map->core, &keys[i], hash, value);     \
+                          hit = result == CM_READ_HIT_;                                                                \
+                          if (CM_UNLIKELY(result == CM_READ_AGAIN_))                                                   \
+                              hit = name##_look_again_(map, keys[i], hash, value, deadline) == CM_OK;                  \
+                      }                                                                                                \
+                      if (found)                                                                                       \
+                          found[i] = hit;                                                                              \
+                      hits += hit;                                                                                     \
+                  });                                                                                                  \
+                  return hits;                                                                                         \
+              })                                                                                                       \
+    /* Looks n keys up, fetching ahead: found[i] and values[i] belong to keys[i]; both may be NULL, and the value of a \
+     * key that was not found is undefined. Returns the hits. Each look-up is atomic, the batch is not. */             \
+    CM_TWINS_OF_(how, size_t, name, get_many,                                                                          \
+                 (const name *map, const Key *keys, size_t n, bool *found, Value *values),                             \
+                 (map, keys, n, found, values))                                                                        \
+    CM_BATCHED_CHANGES_(how, name, Key, Value)                                                                         \
     /* One operation of a mixed batch. GET, PUT and REMOVE leave the (old) value in `value`; INSERT and UPSERT take it \
      * as the initial one; UPDATE and UPSERT run the function. */                                                      \
     CM_SHOWN_(                                                                                                         \

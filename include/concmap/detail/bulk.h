@@ -64,15 +64,15 @@ CM_END_DECLS
                   cm_status status = CM_OK;                                                                            \
                   each->key = &iter.key;                                                                               \
                   while (status >= 0 && name##_iter_next_in_(&iter, deadline)) {                                       \
-                      Value old;                                                                                       \
+                      name##_out_ old;                                                                                 \
                       memset((void *)&old, 0, sizeof old); /* compilers do not see that a removal fills it */          \
                       uint64_t hash = name##_hash_of_(map, &iter.key);                                                 \
-                      Value *taken = take ? &old : NULL;                                                               \
+                      name##_out_ *taken = take ? &old : NULL;                                                         \
                       status = each->judge ? name##_remove_if_in_(map, hash, iter.key, name##_each_judge_, each,       \
                                                                   taken, deadline)                                     \
                                            : name##_remove_in_(map, hash, iter.key, taken, deadline);                  \
                       if (status == CM_OK && take)                                                                     \
-                          status = take(&iter.key, &old, each->context);                                               \
+                          status = take(&iter.key, name##_taken_(&old), each->context);                                \
                   }                                                                                                    \
                   name##_iter_end(&iter);                                                                              \
                   return status < 0 ? status : iter.status;                                                            \
@@ -125,12 +125,13 @@ CM_END_DECLS
                   if (into == from)                                                                                    \
                       return CM_INVALID;                                                                               \
                   name##_iter iter = name##_iter_begin(from);                                                          \
-                  struct name##_merge_ merge = {resolve, &iter.value, context};                                        \
+                  struct name##_merge_ merge = {resolve, NULL, context};                                               \
                   cm_status status = CM_OK;                                                                            \
                   while (status >= 0 && name##_iter_next_in_(&iter, deadline)) {                                       \
                       uint64_t hash = name##_hash_of_(into, &iter.key);                                                \
                       Value copy;                                                                                      \
-                      status = cm_value_copy_(&name##_type_, &into->core, &copy, &iter.value);                         \
+                      merge.theirs = name##_iter_value_(&iter);                                                        \
+                      status = cm_value_copy_(&name##_type_, &into->core, &copy, merge.theirs);                        \
                       if (name##_type_.value_clone && status < 0)                                                      \
                           break;                                                                                       \
                       status = resolve                                                                                 \
@@ -174,13 +175,8 @@ CM_END_DECLS
                      bool same = true;                                                                                 \
                      cm_status status = CM_OK;                                                                         \
                      while (same && name##_iter_next(&iter)) {                                                         \
-                         Value other;                                                                                  \
-                         status = name##_get_until(b, iter.key, &other, CM_FOREVER - 1);                               \
+                         status = name##_has_like_(b, &iter.key, name##_iter_value_(&iter), equal);                    \
                          same = status == CM_OK;                                                                       \
-                         if (!same)                                                                                    \
-                             break;                                                                                    \
-                         same = equal(&iter.value, &other);                                                            \
-                         cm_value_destroy_(&name##_type_, &b->core, &other);                                           \
                      }                                                                                                 \
                      name##_iter_end(&iter);                                                                           \
                      if (status < 0)                                                                                   \
@@ -202,7 +198,7 @@ CM_END_DECLS
                 if (keys)                                                                                              \
                     memcpy((void *)&keys[*count], &iter.key, sizeof(Key));                                             \
                 if (values)                                                                                            \
-                    memcpy((void *)&values[*count], &iter.value, sizeof(Value));                                       \
+                    memcpy((void *)&values[*count], name##_iter_value_(&iter), sizeof(Value));                         \
             }                                                                                                          \
             name##_iter_end(&iter);                                                                                    \
             return iter.status < 0 ? iter.status : *count > n ? CM_FULL : CM_OK;                                       \

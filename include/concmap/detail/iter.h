@@ -25,6 +25,8 @@ struct cm_iter_ {
     uint64_t buckets[CM_GLANCE_BUCKETS_ * CM_BUCKET_MOST_ / 8]; /* or copies of whole buckets, made without */
 };
 
+/* The points of one of `parts` equal parts of the cursor's space; false: there is no such part. */
+CM_API bool cm_cursor_part_(unsigned part, unsigned parts, uint64_t *first, uint64_t *last);
 /* An iteration over part `part` of `parts` equal ones; CM_INVALID: there is no such part, and it ends at once. */
 CM_API void cm_iter_begin_(struct cm_iter_ *iter, const struct cm_map_ *map, unsigned part, unsigned parts);
 /* Copies the next bucket that has entries, under its lock; false at the end, or where iter->status is a failure. */

@@ -29,6 +29,7 @@ enum cm_marks_phase_ {
 };
 
 struct cm_image_;
+struct cm_maker_;
 
 /* A snapshot that is being taken: see snapshot.h. */
 struct cm_marks_ {
@@ -48,6 +49,7 @@ struct cm_map_ {
     uint32_t work;                /* not 0: growth or reclamation is pending, and writers should lend a hand */
     bool shrinks;                 /* by itself */
     size_t fixed;                 /* entries that there is room for, for ever; 0: it grows */
+    bool keeps;                   /* an anchored map's nodes, until it is cleared; then gone tables, too */
     uint64_t least_buckets;       /* below which it does not, because so much room was asked for */
     size_t limit;                 /* of entries; 0: none */
     size_t admitted;              /* where there is a limit: entries, and those that are being added */
@@ -59,6 +61,7 @@ struct cm_map_ {
     cm_allocator allocator;
     void *context;             /* of the functions that clone and destroy */
     struct cm_table_ *retired; /* wait for readers; owned by who holds `reclaiming` but for pushes */
+    struct cm_table_ *dead;    /* kept: nobody writes to them, but a look-up may still come by; likewise */
     uint32_t reclaiming;
     uint32_t growing;        /* somebody is making the next table */
     uint32_t rest;           /* calls to let pass before reclamation is tried again */
@@ -69,6 +72,8 @@ struct cm_map_ {
     uint64_t shrinkages;
     struct cm_pool_ pool;
     struct cm_marks_ marks;
+    uint64_t makers_lock;     /* a cell, of the list */
+    struct cm_maker_ *makers; /* see anchored.h */
     /* Of a map made by create; they stay where they are when maps are exchanged. */
     uint64_t shares;   /* who may release it */
     cm_allocator home; /* of its own memory */
@@ -88,6 +93,8 @@ extern CM_API const struct cm_empty_table_ {
 CM_API cm_status cm_map_init_(struct cm_map_ *map, const struct cm_type *type, const cm_config *config,
                               unsigned layout_version, size_t map_size);
 CM_API void cm_map_destroy_(struct cm_map_ *map, const struct cm_type *type);
+/* Gives back what an anchored map has kept. Nobody may be in it, nor have a reference. */
+CM_API CM_COLD void cm_map_release_kept_(struct cm_map_ *map);
 /* Makes what the static initialiser could not, once; returns the seed. */
 CM_API CM_COLD uint64_t cm_map_start_(struct cm_map_ *map, const struct cm_type *type);
 /* A map in memory of its own, NULL: `*status` says why; one more and one less that use it. */
@@ -111,12 +118,17 @@ CM_API CM_COLD void cm_bucket_meet_(const struct cm_type *type, struct cm_map_ *
 CM_API CM_COLD void cm_marks_tidy_(struct cm_map_ *map);
 /* And all others, for a map that is destroyed. */
 CM_API CM_COLD void cm_marks_destroy_(struct cm_map_ *map);
+/* Of anchored maps (src/makers.c). */
+CM_API CM_COLD void cm_makers_destroy_(struct cm_map_ *map);
 struct cm_held_;
 struct cm_supply_;
 
 /* The memory that an insert lacked: an overflow chunk, nodes, a node with its own key. False: no memory. */
 CM_API CM_COLD bool cm_map_supply_(struct cm_map_ *map, const struct cm_type *type, struct cm_table_ *table,
                                    const void *key, uint64_t hash, struct cm_supply_ *supply);
+/* A node with its own copy of the key, from the calling thread's cache. NULL: no memory. */
+CM_API CM_COLD struct cm_node_ *cm_map_node_(struct cm_map_ *map, const struct cm_type *type,
+                                             struct cm_pool_cache_ *cache, const void *key, uint64_t hash);
 /* Gives back what was not used of it. */
 CM_API CM_COLD void cm_supply_end_(struct cm_map_ *map, struct cm_thread_ *thread, struct cm_supply_ *supply);
 
@@ -503,7 +515,7 @@ struct cm_write_ {
     cm_status (*call)(void *value, void *context); /* makes a value, or changes it */
     void *context;
     void *scratch; /* room for one value: where `call` makes one, or what it was before `call` changed it */
-    void *old;     /* takes the value replaced, may be NULL */
+    void *old;     /* takes the value replaced, may be NULL; of anchored maps, here and below, its address */
     void *now;     /* takes the value that the map has afterwards, may be NULL */
     cm_deadline deadline;
 };
@@ -585,14 +597,23 @@ CM_INLINE char *cm_supply_node_(const struct cm_type *type, struct cm_map_ *map,
     return node;
 }
 
-/* Runs a function of the user, while the entry at `place` is listed as kept. */
-CM_INLINE cm_status cm_kept_call_(struct cm_map_ *map, struct cm_thread_ *thread, struct cm_hold_ *hold, char *head,
-                                  struct cm_place_ place, bool vacant,
+/* Runs a function of the user, while the entry at `place` is listed as kept. Of an anchored map the value is that of
+ * `fresh`, a node that is not in the map yet, or, where that is NULL, not to be changed. */
+CM_INLINE cm_status cm_kept_call_(const struct cm_type *type, struct cm_map_ *map, struct cm_thread_ *thread,
+                                  struct cm_hold_ *hold, char *head, struct cm_place_ place, bool vacant, char *fresh,
                                   cm_status (*function)(void *value, void *context), void *value, void *context)
 {
     cm_hold_set_(thread, hold, &map->waiters, cm_bucket_state_(head), place.bucket, place.slot, true);
     hold->admitted = vacant ? cm_map_admitted_(map) : NULL;
+    if (type->anchored) {
+        hold->intact = true;
+        hold->orphans = &map->pool.orphans;
+        hold->removed = NULL;
+        hold->spare = (struct cm_node_ *)(void *)fresh;
+    }
     cm_status status = function(value, context);
+    if (type->anchored)
+        hold->intact = false;
     cm_hold_drop_(thread, hold);
     return status;
 }
@@ -635,8 +656,8 @@ CM_INLINE cm_status cm_held_add_(const struct cm_type *type, struct cm_map_ *map
     }
     const void *value = write->value;
     if (write->absent == CM_ABSENT_MAKE_) { /* the place is kept, with its key, while the function runs */
-        cm_status status =
-            cm_kept_call_(map, thread, hold, held->head, place, true, write->call, write->scratch, write->context);
+        cm_status status = cm_kept_call_(type, map, thread, hold, held->head, place, true, NULL, write->call,
+                                         write->scratch, write->context);
         if (CM_UNLIKELY(status < 0)) {
             cm_held_insert_undo_(type, map, held, node, place, supply);
             return status;
@@ -657,6 +678,33 @@ CM_INLINE cm_status cm_held_add_(const struct cm_type *type, struct cm_map_ *map
     return CM_OK;
 }
 
+/* The same in an anchored map, which makes no value here. */
+CM_INLINE cm_status cm_anchored_add_(const struct cm_type *type, struct cm_map_ *map, const struct cm_held_ *held,
+                                     const void *key, uint64_t hash, const struct cm_write_ *write,
+                                     struct cm_supply_ *supply)
+{
+    const struct cm_layout_ layout = cm_layout_of_(type);
+    char *node = cm_supply_node_(type, map, key, hash, supply);
+    supply->lacking = node == NULL;
+    if (CM_UNLIKELY(supply->lacking))
+        return CM_NOMEM;
+    struct cm_place_ place = cm_chain_extend_(held->table, layout, held->head);
+    if (CM_UNLIKELY(place.bucket != held->head) &&
+        cm_load_relaxed_(&held->table->overflowed) > held->table->overflow_limit)
+        cm_store_relaxed_(&map->work, 1); /* as above */
+    supply->lacking = place.bucket == NULL;
+    if (CM_UNLIKELY(supply->lacking)) {
+        supply->prepared = (struct cm_node_ *)(void *)node;
+        return CM_NOMEM;
+    }
+    memcpy(node + layout.node_value, write->value, type->value_size);
+    cm_bucket_flip_(place.bucket, CM_SLOT_BIT_(place.slot));
+    cm_bucket_set_slot_(place.bucket, place.slot, cm_hash_tag_(hash) << CM_TAG_SHIFT_ | (uint64_t)(uintptr_t)node);
+    if (write->now)
+        *(void **)write->now = node + layout.node_value;
+    return CM_OK;
+}
+
 /* The same within the limit. */
 CM_INLINE cm_status cm_held_insert_(const struct cm_type *type, struct cm_map_ *map, struct cm_thread_ *thread,
                                     struct cm_hold_ *hold, const struct cm_held_ *held, const void *key, uint64_t hash,
@@ -666,18 +714,65 @@ CM_INLINE cm_status cm_held_insert_(const struct cm_type *type, struct cm_map_ *
         supply->crowded = supply->lacking = type->cached;
         return CM_FULL;
     }
-    cm_status status = cm_held_add_(type, map, thread, hold, held, key, hash, write, supply);
+    cm_status status = type->anchored ? cm_anchored_add_(type, map, held, key, hash, write, supply)
+                                      : cm_held_add_(type, map, thread, hold, held, key, hash, write, supply);
     if (CM_UNLIKELY(status < 0))
         cm_map_dismiss_(map, 1);
     return status;
 }
 
+/* Of an anchored map: the entry's new value comes in a new node, by one store of its slot; the old one waits. */
+CM_INLINE cm_status cm_present_renew_(const struct cm_type *type, struct cm_map_ *map, struct cm_thread_ *thread,
+                                      struct cm_hold_ *hold, const struct cm_held_ *held, const void *key,
+                                      uint64_t hash, const struct cm_write_ *write, struct cm_supply_ *supply)
+{
+    const struct cm_layout_ layout = cm_layout_of_(type);
+    struct cm_place_ place = held->place;
+    char *old = cm_slot_node_(*cm_bucket_slot_(place.bucket, place.slot));
+    char *node = cm_supply_node_(type, map, key, hash, supply);
+    supply->lacking = node == NULL;
+    if (CM_UNLIKELY(supply->lacking))
+        return CM_NOMEM;
+    char *value = node + layout.node_value;
+    cm_status status = CM_REPLACED;
+    if (write->present == CM_PRESENT_APPLY_) {
+        status = cm_value_copy_(type, map, value, old + layout.node_value);
+        bool copied = !type->value_clone || status >= 0;
+        if (copied)
+            status = cm_kept_call_(type, map, thread, hold, held->head, place, false, node, write->call, value,
+                                   write->context);
+        if (CM_UNLIKELY(status < 0 || status == CM_EXISTS)) { /* nothing changes */
+            supply->prepared = (struct cm_node_ *)(void *)node;
+            supply->dropped = type->value_destroy && copied;
+            if (supply->dropped)
+                memcpy(write->scratch, value, type->value_size);
+            return status;
+        }
+    } else {
+        memcpy(value, write->value, type->value_size);
+    }
+    cm_bucket_set_slot_(place.bucket, place.slot, cm_hash_tag_(hash) << CM_TAG_SHIFT_ | (uint64_t)(uintptr_t)node);
+    supply->discarded = (struct cm_node_ *)(void *)old;
+    if (write->old)
+        *(void **)write->old = old + layout.node_value;
+    if (write->now)
+        *(void **)write->now = value;
+    return status;
+}
+
 CM_INLINE cm_status cm_present_write_(const struct cm_type *type, struct cm_map_ *map, struct cm_thread_ *thread,
-                                      struct cm_hold_ *hold, const struct cm_held_ *held, const struct cm_write_ *write,
-                                      struct cm_supply_ *supply)
+                                      struct cm_hold_ *hold, const struct cm_held_ *held, const void *key,
+                                      uint64_t hash, const struct cm_write_ *write, struct cm_supply_ *supply)
 {
     const struct cm_layout_ layout = cm_layout_of_(type);
     char *value = cm_bucket_value_(type, layout, held->place.bucket, held->place.slot);
+    if (type->anchored && write->present != CM_PRESENT_KEEP_)
+        return cm_present_renew_(type, map, thread, hold, held, key, hash, write, supply);
+    if (type->anchored) {
+        if (write->now)
+            *(void **)write->now = value;
+        return CM_EXISTS;
+    }
     if (write->present == CM_PRESENT_REPLACE_ &&
         cm_value_is_too_heavy_(type, map, value - layout.node_value, write->value))
         return CM_FULL;
@@ -699,8 +794,8 @@ CM_INLINE cm_status cm_present_write_(const struct cm_type *type, struct cm_map_
          * What a value owns may be gone by then: such a function has to undo for itself. */
         if (!type->value_destroy)
             memcpy(write->scratch, value, type->value_size);
-        cm_status status =
-            cm_kept_call_(map, thread, hold, held->head, held->place, false, write->call, value, write->context);
+        cm_status status = cm_kept_call_(type, map, thread, hold, held->head, held->place, false, NULL, write->call,
+                                         value, write->context);
         if (!type->value_destroy && CM_UNLIKELY(status < 0))
             memcpy(value, write->scratch, type->value_size);
         return status;
@@ -757,7 +852,7 @@ CM_INLINE struct cm_written_ cm_map_write_pinned_(const struct cm_type *type, st
         if (cm_held_is_expired_(type, map, &held))
             expired = cm_held_expire_(type, map, &held, key, hash);
         if (held.place.bucket) {
-            written.status = cm_present_write_(type, map, thread, hold, &held, write, supply);
+            written.status = cm_present_write_(type, map, thread, hold, &held, key, hash, write, supply);
         } else if (write->absent != CM_ABSENT_FAIL_) {
             written.status = cm_held_insert_(type, map, thread, hold, &held, key, hash, write, supply);
             written.inserted = written.status == CM_OK;
@@ -801,16 +896,18 @@ CM_INLINE void cm_written_values_destroy_(const struct cm_type *type, struct cm_
         cm_value_destroy_(type, map, write->value);
 }
 
-/* Finds the key and changes its value, or adds it, as `write` says; one atomic step. Locks one bucket. */
-CM_INLINE struct cm_written_ cm_map_write_(const struct cm_type *type, struct cm_map_ *map, const void *key,
-                                           uint64_t hash, const struct cm_write_ *write)
+/* Finds the key and changes its value, or adds it, as `write` says; one atomic step. Locks one bucket. `prepared` is a
+ * node with the key, from the calling thread's cache, or NULL. */
+CM_INLINE struct cm_written_ cm_map_write_by_(const struct cm_type *type, struct cm_map_ *map, const void *key,
+                                              uint64_t hash, const struct cm_write_ *write, struct cm_node_ *prepared)
 {
-    struct cm_supply_ supply = {NULL, NULL, NULL, false, false, false};
+    struct cm_supply_ supply = {NULL, prepared, NULL, false, false, false};
     struct cm_pin_ pin = cm_pin_enter_();
     struct cm_written_ written = {CM_NOMEM, false};
-    if (cm_layout_has_nodes_(type) && write->absent != CM_ABSENT_FAIL_)
+    const bool takes_nodes = cm_layout_has_nodes_(type) && (type->anchored || write->absent != CM_ABSENT_FAIL_);
+    if (takes_nodes)
         supply.cache = cm_pool_cache_of_(&map->pool, &map->allocator, pin.thread->index);
-    if (!cm_layout_has_nodes_(type) || write->absent == CM_ABSENT_FAIL_ || CM_LIKELY(supply.cache != NULL))
+    if (!takes_nodes || CM_LIKELY(supply.cache != NULL))
         written = cm_map_write_pinned_(type, map, key, hash, write, pin.thread, &supply);
     if (CM_LIKELY(written.inserted))
         cm_map_count_(map, pin.thread, 1);
@@ -823,6 +920,12 @@ CM_INLINE struct cm_written_ cm_map_write_(const struct cm_type *type, struct cm
         cm_map_trim_(map, type);
     cm_map_lend_a_hand_(type, map);
     return written;
+}
+
+CM_INLINE struct cm_written_ cm_map_write_(const struct cm_type *type, struct cm_map_ *map, const void *key,
+                                           uint64_t hash, const struct cm_write_ *write)
+{
+    return cm_map_write_by_(type, map, key, hash, write, NULL);
 }
 
 /* Removes the key, if the condition (may be NULL) returns CM_OK; `old` takes its value. Returns what the condition
@@ -846,16 +949,18 @@ CM_INLINE cm_status cm_map_remove_(const struct cm_type *type, struct cm_map_ *m
         struct cm_place_ place = held.place;
         status = place.bucket ? CM_OK : CM_ABSENT;
         if (condition && place.bucket)
-            status = cm_kept_call_(map, pin.thread, hold, held.head, place, false, condition,
+            status = cm_kept_call_(type, map, pin.thread, hold, held.head, place, false, NULL, condition,
                                    cm_bucket_value_(type, layout, place.bucket, place.slot), context);
         if (status == CM_OK) {
-            if (old)
+            if (old && type->anchored)
+                *(void **)old = cm_bucket_value_(type, layout, place.bucket, place.slot);
+            else if (old)
                 memcpy(old, cm_bucket_value_(type, layout, place.bucket, place.slot), type->value_size);
             if (layout.nodes) {
                 node = (struct cm_node_ *)(void *)cm_slot_node_(*cm_bucket_slot_(place.bucket, place.slot));
                 cm_cached_removed_(type, map, (const char *)node);
             }
-            bool gaps = held.unusual || (condition && cm_kept_any_(&held));
+            bool gaps = !type->anchored && (held.unusual || (condition && cm_kept_any_(&held)));
             if (CM_UNLIKELY(gaps))
                 cm_kept_remove_(type, &held);
             else
@@ -870,7 +975,7 @@ CM_INLINE cm_status cm_map_remove_(const struct cm_type *type, struct cm_map_ *m
         cm_map_count_(map, pin.thread, -1);
     cm_pin_leave_(pin);
     if (node) {
-        if (!old)
+        if (!old && !type->anchored)
             cm_value_destroy_(type, map, (char *)node + layout.node_value);
         cm_pool_retire_(&map->pool, &map->allocator, &map->waiters, pin.thread->index, node);
     }

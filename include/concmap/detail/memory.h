@@ -28,6 +28,9 @@ CM_API void cm_block_release_(const cm_allocator *allocator, struct cm_block_ *b
  * other; true when all is gone. `*given` takes the bytes. A large unmapping takes milliseconds, which nobody wants
  * inside an insert. */
 CM_API bool cm_block_release_part_(const cm_allocator *allocator, struct cm_block_ *block, size_t most, size_t *given);
+/* Gives back the pages within `most` bytes of a mapped block from `offset` on, but keeps their addresses: whoever reads
+ * there finds zeros. Returns the bytes given back; 0: none could be. */
+CM_API size_t cm_block_empty_(const struct cm_block_ *block, size_t offset, size_t most);
 
 CM_END_DECLS
 

@@ -53,6 +53,13 @@ CM_INLINE bool cm_entry_append_(const struct cm_type *type, const struct cm_layo
     return true;
 }
 
+/* Of buckets with nodes; those of anchored maps must have none where they are not occupied. */
+CM_INLINE void cm_slots_zero_(const struct cm_layout_ layout, char *bucket)
+{
+    for (unsigned slot = 0; layout.nodes && slot < layout.slots; slot++)
+        cm_bucket_set_slot_(bucket, slot, 0);
+}
+
 /* Gives back what a failed move has put into its targets. */
 static CM_COLD __attribute__((unused)) void cm_targets_undo_(struct cm_layout_ layout, struct cm_table_ *to,
                                                              uint64_t unit, uint64_t units)
@@ -61,10 +68,12 @@ static CM_COLD __attribute__((unused)) void cm_targets_undo_(struct cm_layout_ l
         char *bucket = cm_table_bucket_(to, layout, target);
         bool chained = cm_load_relaxed_(cm_bucket_state_(bucket)) & CM_CHAINED_;
         cm_store_relaxed_(cm_bucket_state_(bucket), 0);
+        cm_slots_zero_(layout, bucket);
         char *overflow = chained ? *cm_bucket_link_(bucket, layout) : NULL;
         while (overflow) {
             chained = cm_load_relaxed_(cm_bucket_state_(overflow)) & CM_CHAINED_;
             char *next = chained ? *cm_bucket_link_(overflow, layout) : NULL;
+            cm_slots_zero_(layout, overflow);
             cm_overflow_give_(to, layout.bucket, overflow);
             overflow = next;
         }
@@ -85,8 +94,8 @@ CM_INLINE bool cm_chain_copy_(const struct cm_type *type, const struct cm_layout
 {
     for (char *bucket = head;;) {
         uint64_t state = cm_load_relaxed_(cm_bucket_state_(bucket));
-        unsigned count = cm_occupied_count_(cm_state_occupied_(state));
-        for (unsigned slot = 0; slot < count; slot++) {
+        for (unsigned mask = cm_state_occupied_(state); mask; mask &= mask - 1) {
+            unsigned slot = (unsigned)__builtin_ctz(mask);
             uint64_t hash = cm_place_hash_(type, layout, map, bucket, slot);
             if (!cm_entry_append_(type, layout, to, cm_table_bucket_(to, layout, hash), bucket, slot))
                 return false;

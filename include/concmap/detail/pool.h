@@ -12,6 +12,9 @@
  * (domain.h). Memory leaves the pool when the map is destroyed: nodes of a destroyed map need no grace, because nobody
  * may be inside.
  *
+ * The pool of an anchored map destroys the values of its nodes, too, and where the map keeps what was removed, retired
+ * nodes wait until cm_pool_release_kept_().
+ *
  * Invariants. (P1) What readers look at in a node but the value is written before the node is published, and not again
  * before its grace period has passed. (P2) Nothing here calls the allocator but supply, collect and destroy: these run
  * without locks. */
@@ -29,7 +32,8 @@ CM_BEGIN_DECLS
 #define CM_NODE_STEP_ 16
 #define CM_NODE_CLASS_SHIFT_ 48
 #define CM_NODE_CLASS_ (UINT64_C(0xff) << CM_NODE_CLASS_SHIFT_)
-#define CM_NODE_LONG_ (UINT64_C(1) << 56) /* the key owns memory: a long text, or what its clone function took */
+#define CM_NODE_LONG_ (UINT64_C(1) << 56)  /* the key owns memory: a long text, or what its clone function took */
+#define CM_NODE_BLANK_ (UINT64_C(1) << 57) /* it has no value yet */
 
 struct cm_node_ {
     uint64_t header;
@@ -48,7 +52,10 @@ struct cm_pool_ {
     struct cm_node_ *orphans; /* retired by threads without a cache; wait until the map is destroyed */
     size_t chunk_bytes;       /* of chunks and long texts */
     size_t key;               /* its offset in a node */
-    void (*key_destroy)(void *key, void *context); /* NULL: they are texts, or plain */
+    void (*key_destroy)(void *key, void *context);     /* NULL: they are texts, or plain */
+    size_t value;                                      /* its offset in a node */
+    void (*value_destroy)(void *value, void *context); /* of retired nodes; NULL: who retires them has done that */
+    bool keeps;                                        /* retired nodes are not used again */
     void *context;
 };
 
@@ -68,8 +75,11 @@ CM_API void cm_pool_retire_(struct cm_pool_ *pool, const cm_allocator *allocator
  * The caller is the one that has the index. */
 CM_API CM_COLD bool cm_pool_collect_(struct cm_pool_ *pool, const cm_allocator *allocator, cm_waiters_ *waiters,
                                      uint32_t index);
-/* Bytes that wait for readers, of all threads. */
+/* Makes all nodes usable again that were kept. Nobody may be in the map, nor have a reference. */
+CM_API CM_COLD void cm_pool_release_kept_(struct cm_pool_ *pool, const cm_allocator *allocator, cm_waiters_ *waiters);
+/* Bytes that wait for readers, of all threads; and how many nodes. */
 CM_API size_t cm_pool_waiting_(const struct cm_pool_ *pool);
+CM_API size_t cm_pool_waiting_nodes_(const struct cm_pool_ *pool);
 /* Bytes of the caches of all threads. */
 CM_API size_t cm_pool_cache_bytes_(const struct cm_pool_ *pool);
 /* Frees the keys of retired nodes, and all chunks. Those of living nodes are the caller's to free before. */

@@ -5,13 +5,24 @@
 #include <concmap/detail/batch.h>
 #include <concmap/detail/typed.h>
 
-/* `name` is the map's, or that of a view of it; Map is the map's type. */
-#define CM_READS_(how, name, Map, Key, Value)                                                                          \
+/* The hash of a key. `name` is the map's, or that of a view of it; Map is the map's type. */
+#define CM_HASHES_(how, name, Map, Key)                                                                                \
     CM_LOCAL_(how, uint64_t, name##_hash_of_, (const Map *map, const Key *key),                                        \
               { return name##_type_.hash(key, cm_map_seed_(&name##_type_, &map->core)); })                             \
     /* Of a map that is not made yet any number will do: it is empty. */                                               \
     CM_LOCAL_(how, uint64_t, name##_hash_to_read_, (const Map *map, const Key *key),                                   \
               { return name##_type_.hash(key, cm_load_relaxed_(&map->core.seed)); })                                   \
+    /* The key's hash, for calls that take it (VERB_hashed); of use in all maps with the same config.seed. */          \
+    CM_FUNCTION_(how, uint64_t, name##_hash_of, (const Map *map, Key key), { return name##_hash_of_(map, &key); })     \
+    /* Fetches the key's bucket into the cache, for callers with a pipeline of their own. */                           \
+    CM_FUNCTION_(how, void, name##_prefetch, (const Map *map, Key key), {                                              \
+        struct cm_pin_ pin = cm_pin_enter_();                                                                          \
+        cm_bucket_prefetch_(&name##_type_, &map->core, name##_hash_to_read_(map, &key), false);                        \
+        cm_pin_leave_(pin);                                                                                            \
+    })
+
+#define CM_READS_(how, name, Map, Key, Value)                                                                          \
+    CM_HASHES_(how, name, Map, Key)                                                                                    \
     CM_HIDDEN_(                                                                                                        \
         how, static __attribute__((noinline, unused)) cm_status name##_look_again_(                                    \
                  const Map *map, Key key, uint64_t hash, Value *value, cm_deadline deadline) {                         \
@@ -58,8 +69,6 @@
                   cm_leaf_leave_(self);                                                                                \
                   return status;                                                                                       \
               })                                                                                                       \
-    /* The key's hash, for calls that take it (VERB_hashed); of use in all maps with the same config.seed. */          \
-    CM_FUNCTION_(how, uint64_t, name##_hash_of, (const Map *map, Key key), { return name##_hash_of_(map, &key); })     \
     /* Copies the key's value; false: the map has none, and *value is as it was. No lock; never allocates. False also  \
      * where waiting for a writer would never end, because it waits for a guard of the calling thread: who holds       \
      * guards asks by get_until. */                                                                                    \
@@ -81,12 +90,6 @@
     CM_FUNCTION_(how, bool, name##_contains, (const Map *map, Key key),                                                \
                  { return name##_find_(map, &key, name##_hash_to_read_(map, &key), NULL, CM_FOREVER) == CM_OK; })      \
     CM_FUNCTION_(how, bool, name##_contains_hashed, (const Map *map, uint64_t hash, Key key),                          \
-                 { return name##_find_(map, &key, hash, NULL, CM_FOREVER) == CM_OK; })                                 \
-    /* Fetches the key's bucket into the cache, for callers with a pipeline of their own. */                           \
-    CM_FUNCTION_(how, void, name##_prefetch, (const Map *map, Key key), {                                              \
-        struct cm_pin_ pin = cm_pin_enter_();                                                                          \
-        cm_bucket_prefetch_(&name##_type_, &map->core, name##_hash_to_read_(map, &key), false);                        \
-        cm_pin_leave_(pin);                                                                                            \
-    })
+                 { return name##_find_(map, &key, hash, NULL, CM_FOREVER) == CM_OK; })
 
 #endif

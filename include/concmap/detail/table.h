@@ -22,12 +22,14 @@
  *
  * Invariants.
  * (T1) A key is in at most one bucket: the first one not MOVED on its way from the root.
- * (T2) In a chain, only the last bucket has free slots, and the occupied ones come first; but where UNTIDY is set.
+ * (T2) In a chain, only the last bucket has free slots, and the occupied ones come first; but where UNTIDY is set, and
+ * in anchored maps, where (T7) holds instead.
  * (T3) A bucket MOVES only after the buckets of the table before, from which it is filled, have MOVED. Of several, the
  * one of the lowest index is the first.
  * (T4) A table is retired when all its buckets have MOVED and it is the root.
  * (T5) Overflow buckets stay buckets of their table until it is freed, so that a reader who is led astray reads a
- * bucket. (T6) Every change in a chain changes the version of its head. */
+ * bucket. (T6) Every change in a chain changes the version of its head.
+ * (T7) In an anchored map an entry stays in its slot until it is removed or its bucket MOVES. */
 #ifndef CONCMAP_DETAIL_TABLE_H
 #define CONCMAP_DETAIL_TABLE_H
 
@@ -52,7 +54,8 @@ struct cm_table_ {
     /* Read by every operation; `next` is written once. */
     uint64_t mask; /* buckets - 1 */
     struct cm_table_ *next;
-    char apart_[CM_APART - 16];
+    uint64_t generation; /* one more than that of the table before */
+    char apart_[CM_APART - 24];
     /* Overflow buckets. */
     uint64_t overflowed;      /* in use */
     uint64_t overflow_wanted; /* how many a mover wants to find: the longest chain that lacked some */
@@ -73,6 +76,8 @@ struct cm_table_ {
     /* Reclamation. */
     struct cm_table_ *retired_next;
     uint64_t tag;
+    size_t emptied; /* of `block`: what was given back of a table that is kept */
+    size_t looked;  /* and how far it has been looked at for that */
     struct cm_block_ block;
 };
 
@@ -206,6 +211,8 @@ CM_INLINE enum cm_read_ cm_candidate_read_(const struct cm_type *type, const str
         return cm_candidate_is_equal_(type, layout, bucket, slot, key) ? CM_READ_HIT_ : CM_READ_MISS_;
     if (layout.nodes) {
         char *node = cm_slot_node_(cm_load_acquire_(cm_bucket_slot_(bucket, slot)));
+        if (type->anchored && CM_UNLIKELY(!node)) /* it is being added or removed, see anchored.h */
+            return CM_READ_MISS_;
         return type->equal(key, node + layout.node_key) ? CM_READ_HIT_ : CM_READ_MISS_;
     }
     uint64_t copy[CM_INLINE_ENTRY_ / 8];
@@ -334,14 +341,20 @@ CM_INLINE struct cm_place_ cm_chain_find_(const struct cm_type *type, const stru
 CM_API CM_COLD char *cm_overflow_take_(struct cm_table_ *table, size_t bucket_size);
 CM_API CM_COLD void cm_overflow_give_(struct cm_table_ *table, size_t bucket_size, char *bucket);
 
-/* The slot after the last one of a chain that ends in `tail`, not yet occupied; {NULL}: an overflow chunk must be
- * supplied. */
+/* The first free slot of a chain from `tail` on, its last bucket (T2), or its first one where there may be gaps;
+ * {NULL}: an overflow chunk must be supplied. */
 CM_INLINE struct cm_place_ cm_chain_extend_(struct cm_table_ *table, const struct cm_layout_ layout, char *tail)
 {
-    unsigned occupied = cm_state_occupied_(cm_load_relaxed_(cm_bucket_state_(tail)));
-    struct cm_place_ place = {tail, cm_occupied_count_(occupied)}; /* (T2) */
-    if (CM_LIKELY(place.slot < layout.slots))
-        return place;
+    struct cm_place_ place;
+    for (;; tail = *cm_bucket_link_(tail, layout)) {
+        uint64_t state = cm_load_relaxed_(cm_bucket_state_(tail));
+        place.bucket = tail;
+        place.slot = cm_occupied_count_(cm_state_occupied_(state));
+        if (CM_LIKELY(place.slot < layout.slots))
+            return place;
+        if (!(state & CM_CHAINED_))
+            break;
+    }
     place.bucket = cm_overflow_take_(table, layout.bucket);
     place.slot = 0;
     if (place.bucket) {
@@ -355,10 +368,21 @@ CM_INLINE struct cm_place_ cm_chain_extend_(struct cm_table_ *table, const struc
 /* Puts every chain's entries close together again (T2): the caller holds the bucket, and nobody keeps a place in it. */
 CM_API CM_COLD void cm_chain_tidy_(const struct cm_type *type, struct cm_table_ *table, char *head);
 
-/* Takes the entry at `place` out of its chain: the last entry fills the gap, so that (T2) holds. */
+/* Unlinks the chain's last buckets while they are empty. */
+CM_API CM_COLD void cm_chain_trim_(struct cm_table_ *table, struct cm_layout_ layout, char *head);
+
+/* Takes the entry at `place` out of its chain: the last entry fills the gap, so that (T2) holds, or nothing moves
+ * (T7). */
 CM_INLINE void cm_chain_remove_(const struct cm_type *type, const struct cm_layout_ layout, struct cm_table_ *table,
                                 char *head, struct cm_place_ place)
 {
+    if (type->anchored) { /* in this order, as all of them: see anchored.h */
+        cm_bucket_set_slot_(place.bucket, place.slot, 0);
+        cm_bucket_flip_(place.bucket, CM_SLOT_BIT_(place.slot));
+        if (CM_UNLIKELY(place.bucket != head))
+            cm_chain_trim_(table, layout, head);
+        return;
+    }
     char *before = NULL;
     struct cm_place_ last = {head, 0};
     while (CM_UNLIKELY(cm_load_relaxed_(cm_bucket_state_(last.bucket)) & CM_CHAINED_)) {

@@ -38,6 +38,7 @@ struct cm_hold_ {
     bool exclusive;
     bool traced; /* `at` is known */
     bool died;   /* its thread ended while it held it */
+    bool intact; /* should it, the entry is as it was */
     cm_call_site at;
     const void *lent; /* what the user was given of a value, where that is a copy; known if traced */
 };

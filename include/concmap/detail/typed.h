@@ -77,7 +77,7 @@
                      name##_value_owned_ = CM_OWNER_IS_ value_owner, name##_cached_ = CM_CACHE_IS_ cache};)
 
 /* The descriptor of a map's type, or of a view of it that looks keys up otherwise. */
-#define CM_DESCRIPTOR_(name, Map, Key, Value, bitwise, foreign, move)                                                  \
+#define CM_DESCRIPTOR_(name, Map, Key, Value, bitwise, foreign, anchored, move)                                        \
     static const struct cm_type name##_type_ = {sizeof(Key),                                                           \
                                                 CM_ALIGNOF(Key),                                                       \
                                                 CM_VALUE_SIZE_(Value),                                                 \
@@ -85,7 +85,8 @@
                                                 bitwise,                                                               \
                                                 CM_IS_TEXT_(Key),                                                      \
                                                 foreign,                                                               \
-                                                Map##_key_owned_ || Map##_value_owned_ || Map##_cached_,               \
+                                                Map##_key_owned_ || Map##_value_owned_ || Map##_cached_ || anchored,   \
+                                                anchored,                                                              \
                                                 name##_hash_,                                                          \
                                                 name##_equal_,                                                         \
                                                 move,                                                                  \

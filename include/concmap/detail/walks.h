@@ -47,6 +47,23 @@
     CM_TWINS_OF_(how, bool, name, iter_next, (name##_iter * iter), (iter))                                             \
     /* Gives back what the iteration holds: memory, never a lock. */                                                   \
     CM_FUNCTION_(how, void, name##_iter_end, (name##_iter * iter), { cm_iter_end_(&iter->core, &name##_type_); })      \
+    CM_INNER_(how, bool, name##_iter_is_amid_, (const name##_iter *iter), { return cm_iter_is_amid_(&iter->core); })   \
+    CM_INNER_(how, const Value *, name##_iter_value_, (const name##_iter *iter), { return &iter->value; })             \
+    CM_INNER_(how, Value *, name##_taken_, (name##_out_ * out), { return out; })                                       \
+    CM_LOCAL_(how, cm_status, name##_has_like_,                                                                        \
+              (const name *map, const Key *key, const Value *value, bool (*equal)(const Value *, const Value *)), {    \
+                  Value other;                                                                                         \
+                  cm_status status = name##_get_until(map, *key, &other, CM_FOREVER - 1);                              \
+                  if (status != CM_OK)                                                                                 \
+                      return status;                                                                                   \
+                  bool same = equal(value, &other);                                                                    \
+                  cm_value_destroy_(&name##_type_, &map->core, &other);                                                \
+                  return same ? CM_OK : CM_ABSENT;                                                                     \
+              })                                                                                                       \
+    CM_WALKED_(how, name, Key, Value)
+
+/* What is made of an iteration. */
+#define CM_WALKED_(how, name, Key, Value)                                                                              \
     CM_INNER_(how, cm_status, name##_for_each_in_,                                                                     \
               (const name *map, cm_status (*function)(const Key *, const Value *, void *), void *context,              \
                cm_deadline deadline),                                                                                  \
@@ -54,7 +71,7 @@
                   name##_iter iter = name##_iter_begin(map);                                                           \
                   cm_status status = CM_OK;                                                                            \
                   while (status >= 0 && name##_iter_next_in_(&iter, deadline))                                         \
-                      status = function(&iter.key, &iter.value, context);                                              \
+                      status = function(&iter.key, name##_iter_value_(&iter), context);                                \
                   name##_iter_end(&iter);                                                                              \
                   return status < 0 ? status : iter.status;                                                            \
               })                                                                                                       \
@@ -71,12 +88,12 @@
                   cm_status status = CM_OK;                                                                            \
                   size_t seen = 0;                                                                                     \
                   uint64_t from = iter.core.cursor = *cursor;                                                          \
-                  while (status >= 0 && (seen < count || cm_iter_is_amid_(&iter.core))) {                              \
-                      if (!cm_iter_is_amid_(&iter.core))                                                               \
+                  while (status >= 0 && (seen < count || name##_iter_is_amid_(&iter))) {                               \
+                      if (!name##_iter_is_amid_(&iter))                                                                \
                           from = iter.core.cursor;                                                                     \
                       if (!name##_iter_next_in_(&iter, deadline))                                                      \
                           break;                                                                                       \
-                      status = function(&iter.key, &iter.value, context);                                              \
+                      status = function(&iter.key, name##_iter_value_(&iter), context);                                \
                       seen++;                                                                                          \
                   }                                                                                                    \
                   bool failed = status < 0 || iter.status < 0;                                                         \

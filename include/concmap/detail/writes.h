@@ -1,4 +1,5 @@
-/* The typed functions that change one entry. */
+/* The typed functions that change one entry. Where they give a value out, it is as an OUT: a copy of it, or, of an
+ * anchored map, its address. */
 #ifndef CONCMAP_DETAIL_WRITES_H
 #define CONCMAP_DETAIL_WRITES_H
 
@@ -17,8 +18,8 @@
     })                                                                                                                 \
     CM_INNER_(how, cm_status, name##_write_,                                                                           \
               (Map * map, const Key *key, uint64_t hash, enum cm_absent_ absent, enum cm_present_ present,             \
-               const Value *value, cm_status (*function)(Value *, void *), void *context, Value *old, Value *now,      \
-               cm_deadline deadline),                                                                                  \
+               const Value *value, cm_status (*function)(Value *, void *), void *context, Map##_out_ *old,             \
+               Map##_out_ *now, cm_deadline deadline),                                                                 \
               {                                                                                                        \
                   Value scratch;                                                                                       \
                   cm_value_clear_(&name##_type_, &scratch);                                                            \
@@ -39,21 +40,21 @@
     CM_KEYED_(how, name, Map, Key, update, (, cm_status(*function)(Value *, void *), void *context),                   \
               (, function, context))                                                                                   \
     CM_INNER_(how, cm_status, name##_remove_in_,                                                                       \
-              (Map * map, uint64_t hash, Key key, Value * old, cm_deadline deadline),                                  \
+              (Map * map, uint64_t hash, Key key, Map##_out_ * old, cm_deadline deadline),                             \
               { return cm_map_remove_(&name##_type_, &map->core, &key, hash, NULL, NULL, old, deadline); })            \
     /* Removes the key: CM_OK, and `old` (may be NULL) takes its value; or CM_ABSENT. */                               \
-    CM_KEYED_(how, name, Map, Key, remove, (, Value * old), (, old))                                                   \
+    CM_KEYED_(how, name, Map, Key, remove, (, Map##_out_ * old), (, old))                                              \
     CM_INNER_(how, cm_status, name##_remove_if_in_,                                                                    \
-              (Map * map, uint64_t hash, Key key, cm_status(*condition)(Value *, void *), void *context, Value *old,   \
-               cm_deadline deadline),                                                                                  \
+              (Map * map, uint64_t hash, Key key, cm_status(*condition)(Value *, void *), void *context,               \
+               Map##_out_ *old, cm_deadline deadline),                                                                 \
               {                                                                                                        \
                   struct name##_call_ call = {condition, context};                                                     \
                   return cm_map_remove_(&name##_type_, &map->core, &key, hash, name##_run_, &call, old, deadline);     \
               })                                                                                                       \
     /* Removes the key if the condition, run under the bucket's lock, returns CM_OK; `old` (may be NULL) takes the     \
      * value. Returns what the condition returned, or CM_ABSENT. */                                                    \
-    CM_KEYED_(how, name, Map, Key, remove_if, (, cm_status(*condition)(Value *, void *), void *context, Value *old),   \
-              (, condition, context, old))                                                                             \
+    CM_KEYED_(how, name, Map, Key, remove_if,                                                                          \
+              (, cm_status(*condition)(Value *, void *), void *context, Map##_out_ *old), (, condition, context, old)) \
     CM_HIDDEN_(                                                                                                        \
         how, struct name##_if_ {                                                                                       \
             bool (*condition)(const Value *, void *);                                                                  \
@@ -105,7 +106,10 @@
      * plain: CM_EXISTS. Or CM_ABSENT. */                                                                              \
     CM_KEYED_(how, name, Map, Key, compare_exchange,                                                                   \
               (, Value * expected, Value desired, bool (*equal)(const Value *, const Value *)),                        \
-              (, expected, desired, equal))                                                                            \
+              (, expected, desired, equal))
+
+/* Those that move a value out of the map. */
+#define CM_TAKES_(how, name, Map, Key, Value)                                                                          \
     CM_INNER_(how, cm_status, name##_take_or_in_,                                                                      \
               (Map * map, uint64_t hash, Key key, Value otherwise, Value * value, cm_deadline deadline), {             \
                   cm_status status = name##_remove_in_(map, hash, key, value, deadline);                               \
@@ -128,12 +132,12 @@
     /* Adds the key if it is absent: CM_OK, or CM_EXISTS. CM_NOMEM. */                                                 \
     CM_KEYED_(how, name, name, Key, insert, (, Value value), (, value))                                                \
     CM_INNER_(how, cm_status, name##_put_in_,                                                                          \
-              (name * map, uint64_t hash, Key key, Value value, Value * old, cm_deadline deadline), {                  \
+              (name * map, uint64_t hash, Key key, Value value, name##_out_ * old, cm_deadline deadline), {            \
                   return name##_write_(map, &key, hash, CM_ABSENT_INSERT_, CM_PRESENT_REPLACE_, &value, NULL, NULL,    \
                                        old, NULL, deadline);                                                           \
               })                                                                                                       \
     /* Sets the key's value: CM_OK (new) or CM_REPLACED; then `old` (may be NULL) takes the old value. CM_NOMEM. */    \
-    CM_KEYED_(how, name, name, Key, put, (, Value value, Value * old), (, value, old))                                 \
+    CM_KEYED_(how, name, name, Key, put, (, Value value, name##_out_ * old), (, value, old))                           \
     CM_INNER_(how, cm_status, name##_upsert_in_,                                                                       \
               (name * map, uint64_t hash, Key key, Value initial, cm_status(*function)(Value *, void *),               \
                void *context, cm_deadline deadline),                                                                   \
@@ -152,7 +156,7 @@
     CM_KEYED_(how, name, name, Key, upsert, (, Value initial, cm_status(*function)(Value *, void *), void *context),   \
               (, initial, function, context))                                                                          \
     CM_INNER_(how, cm_status, name##_get_or_insert_in_,                                                                \
-              (name * map, uint64_t hash, Key key, Value initial, Value * value, cm_deadline deadline), {              \
+              (name * map, uint64_t hash, Key key, Value initial, name##_out_ * value, cm_deadline deadline), {        \
                   if (name##_find_(map, &key, hash, value, deadline) == CM_OK) {                                       \
                       cm_value_destroy_(&name##_type_, &map->core, &initial);                                          \
                       return CM_EXISTS;                                                                                \
@@ -162,7 +166,10 @@
               })                                                                                                       \
     /* Adds the key with `initial` if it is absent: CM_OK, or CM_EXISTS. `value` (may be NULL) takes what the map now  \
      * has. No lock is taken where the key is present. CM_NOMEM. */                                                    \
-    CM_KEYED_(how, name, name, Key, get_or_insert, (, Value initial, Value * value), (, initial, value))               \
+    CM_KEYED_(how, name, name, Key, get_or_insert, (, Value initial, name##_out_ * value), (, initial, value))
+
+/* One that runs a function of the user under the bucket's lock to make a value. */
+#define CM_MAKES_(how, name, Key, Value)                                                                               \
     CM_INNER_(how, cm_status, name##_get_or_insert_with_in_,                                                           \
               (name * map, uint64_t hash, Key key, cm_status(*make)(Value *, void *), void *context, Value *value,     \
                cm_deadline deadline),                                                                                  \

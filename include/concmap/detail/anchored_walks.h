@@ -1,0 +1,136 @@
+/* The typed functions of the anchored map that work on many entries. */
+#ifndef CONCMAP_DETAIL_ANCHORED_WALKS_H
+#define CONCMAP_DETAIL_ANCHORED_WALKS_H
+
+#include <concmap/detail/anchored_verbs.h>
+#include <concmap/detail/bulk.h>
+
+#define CM_ANCHORED_WALKS_(how, name, Key, Value)                                                                      \
+    CM_SHOWN_(                                                                                                         \
+        how, typedef struct name##_iter {                                                                              \
+            struct cm_nodes_iter_ core;                                                                                \
+            Key key;                                                                                                   \
+            name##_out_ value; /* where the map has it */                                                              \
+            cm_status status;  /* CM_NOMEM after an iteration that ended early */                                      \
+        } name##_iter;)                                                                                                \
+    /* Begins an iteration over one of `parts` disjoint parts of about the same size, for as many threads: 0 to parts  \
+     * - 1. Together they visit what one iteration would. iter_next says CM_INVALID of a part that there is not. */    \
+    CM_FUNCTION_(how, name##_iter, name##_part_begin, (const name *map, unsigned part, unsigned parts), {              \
+        name##_iter iter;                                                                                              \
+        memset((void *)&iter.key, 0, sizeof iter.key);                                                                 \
+        iter.value = NULL;                                                                                             \
+        cm_nodes_begin_(&iter.core, &map->core, part, parts);                                                          \
+        iter.status = iter.core.status;                                                                                \
+        return iter;                                                                                                   \
+    })                                                                                                                 \
+    /* Begins an iteration; see CM_FOREACH (typed.h): no lock is held, nor waited for, and any call is allowed. Each   \
+     * key that is in the map throughout is visited once; keys that come or go meanwhile may be visited. `value` stays \
+     * as what get gives does, and what text keys point to. With CM_DOMAIN the iteration is a pin in the map's domain, \
+     * to be ended by the thread that began it. */                                                                     \
+    CM_FUNCTION_(how, name##_iter, name##_iter_begin, (const name *map), { return name##_part_begin(map, 0, 1); })     \
+    /* Goes to the next entry; false at the end, or where `status` is CM_NOMEM. Lock-free. */                          \
+    CM_FUNCTION_(how, bool, name##_iter_next, (name##_iter * iter), {                                                  \
+        char *node = cm_nodes_next_(&iter->core, &name##_type_);                                                       \
+        iter->status = iter->core.status;                                                                              \
+        if (!node)                                                                                                     \
+            return false;                                                                                              \
+        memcpy((void *)&iter->key, node + cm_layout_of_(&name##_type_).node_key, sizeof(Key));                         \
+        iter->value = (name##_out_)cm_node_value_(&name##_type_, node);                                                \
+        return true;                                                                                                   \
+    })                                                                                                                 \
+    /* Gives back what the iteration holds. */                                                                         \
+    CM_FUNCTION_(how, void, name##_iter_end, (name##_iter * iter), { cm_nodes_end_(&iter->core); })                    \
+    CM_INNER_(how, bool, name##_iter_next_in_, (name##_iter * iter, cm_deadline deadline), {                           \
+        (void)deadline;                                                                                                \
+        return name##_iter_next(iter);                                                                                 \
+    })                                                                                                                 \
+    CM_INNER_(how, bool, name##_iter_is_amid_, (const name##_iter *iter),                                              \
+              { return iter->core.index < iter->core.count; })                                                         \
+    CM_INNER_(how, const Value *, name##_iter_value_, (const name##_iter *iter), { return iter->value; })              \
+    CM_INNER_(how, Value *, name##_taken_, (name##_out_ * out), { return (Value *)(uintptr_t)*out; })                  \
+    CM_LOCAL_(how, cm_status, name##_has_like_,                                                                        \
+              (const name *map, const Key *key, const Value *value, bool (*equal)(const Value *, const Value *)), {    \
+                  const Value *other = name##_get(map, *key);                                                          \
+                  return other && equal(value, other) ? CM_OK : CM_ABSENT;                                             \
+              })                                                                                                       \
+    CM_WALKED_(how, name, Key, Value)                                                                                  \
+    /* CM_FOREACH(NAME_mut, map, it): the same with values that may be changed, for when nobody else is in the map. */ \
+    CM_SHOWN_(                                                                                                         \
+        how, typedef struct name##_mut_iter {                                                                          \
+            name##_iter core;                                                                                          \
+            Key key;                                                                                                   \
+            Value *value;                                                                                              \
+        } name##_mut_iter;)                                                                                            \
+    CM_FUNCTION_(how, name##_mut_iter, name##_mut_iter_begin, (name * map), {                                          \
+        name##_mut_iter iter;                                                                                          \
+        iter.core = name##_iter_begin(map);                                                                            \
+        iter.key = iter.core.key;                                                                                      \
+        iter.value = NULL;                                                                                             \
+        return iter;                                                                                                   \
+    })                                                                                                                 \
+    CM_FUNCTION_(how, bool, name##_mut_iter_next, (name##_mut_iter * iter), {                                          \
+        bool more = name##_iter_next(&iter->core);                                                                     \
+        iter->key = iter->core.key;                                                                                    \
+        iter->value = (Value *)(uintptr_t)iter->core.value;                                                            \
+        return more;                                                                                                   \
+    })                                                                                                                 \
+    CM_FUNCTION_(how, void, name##_mut_iter_end, (name##_mut_iter * iter), { name##_iter_end(&iter->core); })          \
+    /* Calls the function for each value, which it may change, for when nobody else is in the map; ends where that     \
+     * returns less than 0. */                                                                                         \
+    CM_FUNCTION_(how, cm_status, name##_values_mut,                                                                    \
+                 (name * map, cm_status(*function)(Value *, void *), void *context), {                                 \
+                     name##_mut_iter iter = name##_mut_iter_begin(map);                                                \
+                     cm_status status = CM_OK;                                                                         \
+                     while (status >= 0 && name##_mut_iter_next(&iter))                                                \
+                         status = function(iter.value, context);                                                       \
+                     cm_status ended = iter.core.status;                                                               \
+                     name##_mut_iter_end(&iter);                                                                       \
+                     return status < 0 ? status : ended < 0 ? ended : CM_OK;                                           \
+                 })
+
+#define CM_ANCHORED_BATCHES_(how, name, Key, Value)                                                                    \
+    CM_BATCHED_CHANGES_(how, name, Key, Value)                                                                         \
+    /* One operation of a mixed batch. INSERT, PUT and UPSERT take `value`, UPDATE and UPSERT run the function; `seen` \
+     * takes where the value is that GET has found, or that PUT and REMOVE have taken out of use. */                   \
+    CM_SHOWN_(                                                                                                         \
+        how, typedef struct name##_op {                                                                                \
+            cm_op_kind kind;                                                                                           \
+            cm_status status;                                                                                          \
+            Key key;                                                                                                   \
+            Value value;                                                                                               \
+            name##_out_ seen;                                                                                          \
+            cm_status (*function)(Value *, void *);                                                                    \
+            void *context;                                                                                             \
+        } name##_op;)                                                                                                  \
+    CM_LOCAL_(how, void, name##_apply_, (name * map, name##_op * op, uint64_t hash, cm_deadline deadline), {           \
+        op->seen = NULL;                                                                                               \
+        if (op->kind == CM_OP_GET) {                                                                                   \
+            op->status = name##_find_(map, &op->key, hash, &op->seen, deadline);                                       \
+            return;                                                                                                    \
+        }                                                                                                              \
+        if (op->kind == CM_OP_REMOVE) {                                                                                \
+            op->status = cm_map_remove_(&name##_type_, &map->core, &op->key, hash, NULL, NULL, &op->seen, deadline);   \
+            return;                                                                                                    \
+        }                                                                                                              \
+        Value scratch;                                                                                                 \
+        cm_value_clear_(&name##_type_, &scratch);                                                                      \
+        struct name##_call_ call = {op->function, op->context};                                                        \
+        struct cm_write_ write =                                                                                       \
+            cm_op_write_(op->kind, &op->value, name##_run_, &call, &scratch, &op->seen, deadline);                     \
+        struct cm_written_ written = cm_map_write_(&name##_type_, &map->core, &op->key, hash, &write);                 \
+        op->status = op->kind == CM_OP_UPSERT ? cm_written_upserted_(written) : written.status;                        \
+    })                                                                                                                 \
+    CM_INNER_(how, size_t, name##_apply_many_in_, (name * map, name##_op * ops, size_t n, cm_deadline deadline), {     \
+        size_t done = 0;                                                                                               \
+        cm_anchored_enter_(&map->core);                                                                                \
+        CM_BATCH_(&name##_type_, &map->core, i, n, hash, &ops[i].key, true, {                                          \
+            name##_apply_(map, &ops[i], hash, deadline);                                                               \
+            done += ops[i].status >= 0;                                                                                \
+        });                                                                                                            \
+        return done;                                                                                                   \
+    })                                                                                                                 \
+    /* Runs n operations of any kinds, in array order, fetching ahead; each gets its status. Returns how many did not  \
+     * fail. */                                                                                                        \
+    CM_TWINS_OF_(how, size_t, name, apply_many, (name * map, name##_op * ops, size_t n), (map, ops, n))
+
+#endif
