@@ -70,8 +70,9 @@ struct cm_map_ {
     struct cm_pool_ pool;
     struct cm_marks_ marks;
     /* Of a map made by create; they stay where they are when maps are exchanged. */
-    uint64_t shares;   /* who may release it */
-    cm_allocator home; /* of its own memory */
+    uint64_t shares;          /* who may release it */
+    cm_allocator home;        /* of its own memory */
+    struct cm_domain *domain; /* in which its readers are pinned, and its memory waits; NULL: the process's own */
 };
 
 /* The table of a map without entries: its one bucket has MOVED, to nowhere. Aligned as buckets are,
@@ -179,6 +180,12 @@ CM_API cm_status cm_map_check_(struct cm_map_ *map, const struct cm_type *type, 
         .core = {.root = (struct cm_table_ *)&cm_empty_table_.header }                                                 \
     }
 #endif
+
+/* Pins where the map's readers are pinned; of types that are not anchored, known to be the process's own domain. */
+CM_INLINE struct cm_pin_ cm_map_pin_(const struct cm_type *type, const struct cm_map_ *map)
+{
+    return cm_pin_enter_of_(type->anchored ? map->domain : NULL);
+}
 
 /* The seed, of a map that is made by now. */
 CM_INLINE uint64_t cm_map_seed_(const struct cm_type *type, const struct cm_map_ *map)
@@ -806,7 +813,7 @@ CM_INLINE struct cm_written_ cm_map_write_(const struct cm_type *type, struct cm
                                            uint64_t hash, const struct cm_write_ *write)
 {
     struct cm_supply_ supply = {NULL, NULL, NULL, false, false, false};
-    struct cm_pin_ pin = cm_pin_enter_();
+    struct cm_pin_ pin = cm_map_pin_(type, map);
     struct cm_written_ written = {CM_NOMEM, false};
     if (cm_layout_has_nodes_(type) && write->absent != CM_ABSENT_FAIL_)
         supply.cache = cm_pool_cache_of_(&map->pool, &map->allocator, pin.thread->index);
@@ -832,7 +839,7 @@ CM_INLINE cm_status cm_map_remove_(const struct cm_type *type, struct cm_map_ *m
                                    cm_deadline deadline)
 {
     const struct cm_layout_ layout = cm_layout_of_(type);
-    struct cm_pin_ pin = cm_pin_enter_();
+    struct cm_pin_ pin = cm_map_pin_(type, map);
     struct cm_node_ *node = NULL;
     struct cm_hold_ *hold = condition ? cm_hold_take_(pin.thread) : NULL;
     struct cm_held_ held;

@@ -50,6 +50,7 @@ struct cm_pool_ {
     size_t key;               /* its offset in a node */
     void (*key_destroy)(void *key, void *context); /* NULL: they are texts, or plain */
     void *context;
+    struct cm_domain *domain; /* whose readers look at nodes; NULL: the process's own */
 };
 
 /* The calling thread's cache, or NULL if there is no memory for one. May allocate. */
