@@ -7,9 +7,9 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "../src/thread_registry.h"
 #include "crew.h"
 #include "failing_allocator.h"
-#include "thread_registry.h"
 #include "unit.h"
 
 CM_SHARDED_MAP(nums, uint64_t, uint64_t, cm_hash_u64, cm_equal_u64)
