@@ -48,7 +48,7 @@ void cm_map_expire_(struct cm_map_ *map, const struct cm_type *type, const void 
 {
     struct cm_held_ held;
     struct cm_node_ *node = NULL;
-    struct cm_pin_ pin = cm_pin_enter_();
+    struct cm_pin_ pin = cm_pin_enter_of_(map->domain);
     bool hushed = pin.thread->hushed; /* that it is this thread's own is no deadlock here */
     pin.thread->hushed = pin.thread->index != CM_STRANGER_;
     int got = cm_map_lock_(type, map, key, hash, CM_TRY, &held);
@@ -175,7 +175,7 @@ bool cm_map_evict_(struct cm_map_ *map, const struct cm_type *type)
 {
     struct cm_node_ *node = NULL;
     cm_eviction why = CM_EVICTED_FULL;
-    struct cm_pin_ pin = cm_pin_enter_();
+    struct cm_pin_ pin = cm_pin_enter_of_(map->domain);
     bool busy = true;
     for (unsigned turn = 0; !node && (turn < TURNS || (busy && turn < BUSY_TURNS)); turn++) {
         busy = false;

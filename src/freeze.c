@@ -22,7 +22,7 @@ static char *cursor_bucket(const struct cm_table_ *first, struct cm_layout_ layo
 static void buckets_unshare(struct cm_map_ *map, size_t bucket_size, uint64_t end)
 {
     struct cm_layout_ layout = {.bucket = bucket_size};
-    struct cm_pin_ pin = cm_pin_enter_();
+    struct cm_pin_ pin = cm_pin_enter_of_(map->domain);
     const struct cm_table_ *first = cm_load_acquire_(&map->root);
     uint64_t cursor = 0;
     do {
@@ -42,7 +42,7 @@ static void thaw_at_exit(struct cm_waiters_ *waiters, size_t bucket_size)
 static bool is_reached(cm_waiters_ *waiters, size_t bucket_size, const uint64_t *cell, uint64_t reached)
 {
     const struct cm_map_ *map = (const struct cm_map_ *)(void *)((char *)waiters - offsetof(struct cm_map_, waiters));
-    struct cm_pin_ pin = cm_pin_enter_();
+    struct cm_pin_ pin = cm_pin_enter_of_(map->domain);
     bool is = false;
     for (const struct cm_table_ *table = cm_load_acquire_(&map->root); table; table = cm_load_acquire_(&table->next)) {
         size_t offset = (size_t)((const char *)cell - (const char *)table) - CM_TABLE_HEADER_; /* wraps before it */
@@ -58,7 +58,7 @@ static const struct cm_freezing_ freezing = {thaw_at_exit, is_reached};
 /* Shares the bucket of the cursor, and moves the cursor past it. */
 static cm_status cursor_share(struct cm_map_ *map, struct cm_layout_ layout, uint64_t *cursor, cm_deadline deadline)
 {
-    struct cm_pin_ pin = cm_pin_enter_();
+    struct cm_pin_ pin = cm_pin_enter_of_(map->domain);
     char *head;
     int got;
     struct cm_wait_ wait = {&map->waiters, deadline, CM_WAIT_REPORTS_};
@@ -74,7 +74,7 @@ static cm_status cursor_share(struct cm_map_ *map, struct cm_layout_ layout, uin
 /* The first table that has a bucket which has not MOVED: it stays. */
 static const struct cm_table_ *first_table(struct cm_map_ *map, struct cm_layout_ layout)
 {
-    struct cm_pin_ pin = cm_pin_enter_();
+    struct cm_pin_ pin = cm_pin_enter_of_(map->domain);
     const struct cm_table_ *table = cm_load_acquire_(&map->root);
     for (uint64_t index = 0; cm_load_acquire_(cm_bucket_state_(cm_table_bucket_(table, layout, index))) & CM_MOVED_;) {
         if (index++ < table->mask)
@@ -93,7 +93,7 @@ cm_status cm_map_freeze_(struct cm_map_ *map, const struct cm_type *type, struct
     struct cm_thread_ *thread = cm_thread_get_();
     struct cm_hold_ *hold = cm_hold_take_(thread);
     *frozen = (struct cm_frozen_){.map = map};
-    struct cm_pin_ pin = cm_pin_enter_();
+    struct cm_pin_ pin = cm_pin_enter_of_(map->domain);
     bool empty = cm_table_is_empty_(cm_load_acquire_(&map->root));
     bool lacking = !hold || (empty && !cm_map_first_table_(map, type, 0));
     cm_pin_leave_(pin);

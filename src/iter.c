@@ -66,7 +66,7 @@ static cm_status chain_copy(struct cm_iter_ *iter, const struct cm_type *type, c
 static cm_status iter_copy_bucket(struct cm_iter_ *iter, const struct cm_type *type, cm_deadline deadline,
                                   size_t *lacking)
 {
-    struct cm_pin_ pin = cm_pin_enter_();
+    struct cm_pin_ pin = cm_pin_enter_of_(iter->map->domain);
     char *head;
     int got;
     cm_status status = CM_OK;

@@ -444,7 +444,7 @@ static cm_status bucket_clear(struct cm_map_ *map, const struct cm_type *type, s
 cm_status cm_map_clear_(struct cm_map_ *map, const struct cm_type *type, cm_deadline deadline)
 {
     struct cleared cleared = {NULL, 0};
-    struct cm_pin_ pin = cm_pin_enter_();
+    struct cm_pin_ pin = cm_pin_enter_of_(map->domain);
     cm_status status = map_visit(map, type, bucket_clear, &cleared, deadline);
     if (cleared.count)
         cm_map_count_(map, pin.thread, -cleared.count);
@@ -470,7 +470,7 @@ cm_status cm_map_reserve_(struct cm_map_ *map, const struct cm_type *type, size_
         return entries > map->fixed ? CM_FULL : CM_OK;
     if (buckets > cm_load_relaxed_(&map->least_buckets)) /* relaxed: of two that ask at once either will do */
         cm_store_relaxed_(&map->least_buckets, buckets);
-    struct cm_pin_ pin = cm_pin_enter_();
+    struct cm_pin_ pin = cm_pin_enter_of_(map->domain);
     cm_status status = CM_OK;
     if (cm_table_is_empty_(cm_load_acquire_(&map->root)))
         status = cm_map_first_table_(map, type, entries) ? CM_OK : CM_NOMEM;
@@ -542,7 +542,7 @@ cm_status cm_map_check_(struct cm_map_ *map, const struct cm_type *type, const c
 {
     struct check check = {NULL, 0};
     size_t before = cm_map_len_(map);
-    struct cm_pin_ pin = cm_pin_enter_();
+    struct cm_pin_ pin = cm_pin_enter_of_(map->domain);
     cm_status status = map_visit(map, type, bucket_check, &check, CM_FOREVER);
     cm_pin_leave_(pin);
     /* Only where nobody wrote meanwhile can the two agree. */

@@ -264,7 +264,7 @@ static void cache_tag(struct cm_pool_ *pool, const cm_allocator *allocator, cm_w
     struct fresh *fresh = &cache->fresh;
     if (!fresh->head)
         return;
-    uint64_t tag = cm_domain_tag_();
+    uint64_t tag = cm_domain_tag_(pool->domain);
     struct limbo *limbo = &cache->limbo[tag / CM_EPOCH_ONE_ % LIMBO_LISTS];
     if (limbo->tag != tag) { /* what is in the list is three epochs old or more */
         limbo_release(pool, allocator, waiters, cache, limbo);
@@ -291,10 +291,10 @@ static bool cache_collect(struct cm_pool_ *pool, const cm_allocator *allocator, 
     cache_tag(pool, allocator, waiters, cache);
     cache->since_collect = 0;
     cache->bytes_since_collect = 0;
-    cm_domain_advance_();
+    cm_domain_advance_(pool->domain);
     for (size_t i = 0; i < LIMBO_LISTS; i++) {
         struct limbo *limbo = &cache->limbo[i];
-        if (limbo->head && cm_domain_passed_(limbo->tag))
+        if (limbo->head && cm_domain_passed_(pool->domain, limbo->tag))
             limbo_release(pool, allocator, waiters, cache, limbo);
     }
     return !cache_waits(cache);
@@ -410,10 +410,15 @@ void cm_pool_destroy_(struct cm_pool_ *pool, const cm_allocator *allocator)
                               .alignment = pool->alignment,
                               .key = pool->key,
                               .key_destroy = pool->key_destroy,
+<<<<<<< HEAD
                               .value = pool->value,
                               .value_destroy = pool->value_destroy,
                               .keeps = pool->keeps,
                               .context = pool->context};
+=======
+                              .context = pool->context,
+                              .domain = pool->domain};
+>>>>>>> 7d93b9ab58f454b6f0ca091688f9fe757cd55e96
 }
 
 char *cm_pool_text_(struct cm_pool_ *pool, const cm_allocator *allocator, size_t size)

@@ -54,7 +54,7 @@ void cm_table_straggler_(struct cm_table_ *table, uint64_t index, uint64_t lacki
 
 static void table_retire(struct cm_map_ *map, struct cm_table_ *table)
 {
-    table->tag = cm_domain_tag_();
+    table->tag = cm_domain_tag_(map->domain);
     table->retired_next = cm_load_relaxed_(&map->retired);
     while (!cm_swap_if_release_(&map->retired, &table->retired_next, table)) /* pairs with cm_map_reclaim_() */
         ;
@@ -337,7 +337,7 @@ static struct cm_table_ *retired_free_some(struct cm_map_ *map, struct cm_table_
 {
     for (struct cm_table_ **link = &list; *link; link = &(*link)->retired_next) {
         struct cm_table_ *table = *link;
-        if (!cm_domain_passed_(table->tag))
+        if (!cm_domain_passed_(map->domain, table->tag))
             continue;
         struct cm_table_ *next = table->retired_next;
         if (table_give_part(map, table)) {
@@ -360,9 +360,9 @@ bool cm_map_reclaim_(struct cm_map_ *map, bool patient)
         return false;
     if (!patient || map->rest == 0) {
         struct cm_table_ *list = cm_exchange_acq_rel_(&map->retired, (struct cm_table_ *)NULL);
-        bool waits = list && !cm_domain_passed_(list->tag);
+        bool waits = list && !cm_domain_passed_(map->domain, list->tag);
         if (waits) {
-            cm_domain_advance_();
+            cm_domain_advance_(map->domain);
             map->rest = REST;
         }
         retired_push_back(map, retired_free_some(map, list));
@@ -404,7 +404,7 @@ static bool map_is_growing(struct cm_map_ *map)
 
 void cm_map_help_(struct cm_map_ *map, const struct cm_type *type)
 {
-    struct cm_pin_ pin = cm_pin_enter_();
+    struct cm_pin_ pin = cm_pin_enter_of_(map->domain);
     cm_store_relaxed_(&map->work, 0); /* before looking: who wants work later sets it again */
     /* Whoever makes a table moves nothing: each of the two may touch a fresh huge page. */
     bool growing = map_is_growing(map);
@@ -420,7 +420,7 @@ void cm_map_help_(struct cm_map_ *map, const struct cm_type *type)
 bool cm_map_step_(struct cm_map_ *map, const struct cm_type *type, size_t buckets)
 {
     uint64_t claim = claim_of(type);
-    struct cm_pin_ pin = cm_pin_enter_();
+    struct cm_pin_ pin = cm_pin_enter_of_(map->domain);
     bool moving = true;
     for (size_t moved = 0; moving && moved < buckets; moved += claim)
         moving = cm_map_move_some_(map, type, buckets - moved < claim ? buckets - moved : claim);
@@ -435,7 +435,7 @@ static bool map_finish_moving(struct cm_map_ *map, const struct cm_type *type)
 {
     bool more;
     for (unsigned tries = 0; tries < SETTLE_TRIES; tries++) {
-        struct cm_pin_ pin = cm_pin_enter_();
+        struct cm_pin_ pin = cm_pin_enter_of_(map->domain);
         while (cm_map_move_some_(map, type, claim_of(type)))
             ;
         more = map_is_growing(map);
@@ -456,7 +456,7 @@ cm_status cm_map_shrink_to_fit_(struct cm_map_ *map, const struct cm_type *type)
         if (!map_finish_moving(map, type))
             return CM_BUSY;
         uint64_t wanted = cm_table_buckets_for_(cm_layout_of_(type), cm_map_len_(map));
-        struct cm_pin_ pin = cm_pin_enter_();
+        struct cm_pin_ pin = cm_pin_enter_of_(map->domain);
         bool fits = cm_table_buckets_(newest_table(map)) <= wanted;
         cm_status status = fits ? CM_OK : cm_map_shrink_(map, type, wanted);
         cm_pin_leave_(pin);

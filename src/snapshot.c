@@ -298,7 +298,7 @@ static struct cm_table_ *cursor_table(struct cm_map_ *map, struct cm_layout_ lay
 /* Marks the bucket of the cursor, and moves the cursor past it. */
 static cm_status cursor_mark(struct cm_map_ *map, struct cm_layout_ layout, uint64_t *cursor, cm_deadline deadline)
 {
-    struct cm_pin_ pin = cm_pin_enter_();
+    struct cm_pin_ pin = cm_pin_enter_of_(map->domain);
     int got = CM_GOT_;
     uint64_t *cell;
     struct cm_table_ *table = cursor_table(map, layout, *cursor, &cell);
@@ -350,7 +350,7 @@ static cm_status cursor_copy(struct cm_map_ *map, const struct cm_type *type, ui
                              struct cm_copies_ *copies, cm_deadline deadline, size_t *lacking)
 {
     struct cm_layout_ layout = cm_layout_of_(type);
-    struct cm_pin_ pin = cm_pin_enter_();
+    struct cm_pin_ pin = cm_pin_enter_of_(map->domain);
     int got = CM_GOT_;
     cm_status status = CM_OK;
     uint64_t *cell;

@@ -104,7 +104,7 @@ void cm_map_stats_(const struct cm_map_ *map, const struct cm_type *type, cm_sta
     stats->grows = cm_load_relaxed_(&map->grows);
     stats->shrinks = cm_load_relaxed_(&map->shrinkages);
     stats->waits_counted = cm_waiters_figures_(&map->waiters, &stats->waits, &stats->longest_wait);
-    struct cm_pin_ pin = cm_pin_enter_();
+    struct cm_pin_ pin = cm_pin_enter_of_(map->domain);
     const struct cm_table_ *root = cm_load_acquire_(&map->root); /* as in cm_map_glance_() */
     if (!cm_table_is_empty_(root))
         tables_add(stats, layout, root);

@@ -54,6 +54,7 @@ static void record_leave(void *context)
 {
     struct cm_thread_ *record = context;
     cm_thread_self_ = NULL;
+    cm_domains_part_(record);
     cm_store_release_(&record->pin, 0); /* both pair with the scan of an advance */
     cm_store_release_(&record->leaf, 0);
     cm_store_relaxed_(&record->used, 0);
@@ -80,10 +81,12 @@ static void fork_prepare(void)
 {
     cm_waits_lock_();
     pthread_mutex_lock(&lock);
+    cm_domains_lock_();
 }
 
 static void fork_parent(void)
 {
+    cm_domains_unlock_();
     pthread_mutex_unlock(&lock);
     cm_waits_unlock_();
 }
@@ -106,7 +109,9 @@ static void fork_child(void)
         stranger.pin = 0;
     cm_parking_forget_();
     cm_checked_forget_();
+    cm_domains_forget_(cm_thread_self_);
     cm_domain_start_();
+    cm_domains_unlock_();
     pthread_mutex_unlock(&lock);
     cm_waits_unlock_();
 }
@@ -162,8 +167,10 @@ struct cm_thread_ *cm_thread_join_(void)
 {
     pthread_mutex_lock(&lock);
     struct cm_thread_ *record = ended ? NULL : record_take();
-    if (record)
+    if (record) {
         cm_store_relaxed_(&record->used, 1);
+        cm_store_relaxed_(&record->handle, (uint64_t)(uintptr_t)pthread_self());
+    }
     pthread_mutex_unlock(&lock);
     if (!record)
         return stranger_take();

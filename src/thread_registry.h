@@ -26,6 +26,13 @@ bool cm_thread_stranger_pinned_(void);
 /* Probes membarrier and sets the mode of the domain. Called before the first record is handed out, and in a forked
  * child. */
 void cm_domain_start_(void);
+/* A thread has ended: it is in no domain any more. */
+void cm_domains_part_(struct cm_thread_ *thread);
+/* Around a fork: the domains are whole. */
+void cm_domains_lock_(void);
+void cm_domains_unlock_(void);
+/* In a forked child: only this thread is in them; NULL: perhaps the stranger is. */
+void cm_domains_forget_(const struct cm_thread_ *self);
 /* Makes readers fence for themselves from now on, as if membarrier had failed. For tests. */
 void cm_domain_force_fences_(void);
 

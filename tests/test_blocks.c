@@ -170,52 +170,52 @@ static void moved_wakes_all_who_wait(void **state)
 
 static void advance_twice(void)
 {
-    cm_domain_advance_();
-    cm_domain_advance_();
+    cm_domain_advance_(NULL);
+    cm_domain_advance_(NULL);
 }
 
 static void what_a_pin_may_see_is_kept(void **state)
 {
     (void)state;
     struct cm_pin_ pin = cm_pin_enter_();
-    uint64_t tag = cm_domain_tag_();
+    uint64_t tag = cm_domain_tag_(NULL);
     for (int i = 0; i < 10; i++)
-        cm_domain_advance_();
-    assert_false(cm_domain_passed_(tag));
+        cm_domain_advance_(NULL);
+    assert_false(cm_domain_passed_(NULL, tag));
     cm_pin_leave_(pin);
     advance_twice();
-    assert_true(cm_domain_passed_(tag));
+    assert_true(cm_domain_passed_(NULL, tag));
 }
 
 static void an_inner_pin_does_not_end_the_outer_one(void **state)
 {
     (void)state;
     struct cm_pin_ outer = cm_pin_enter_();
-    uint64_t tag = cm_domain_tag_();
-    cm_domain_advance_();
+    uint64_t tag = cm_domain_tag_(NULL);
+    cm_domain_advance_(NULL);
     struct cm_pin_ inner = cm_pin_enter_();
     cm_pin_leave_(inner);
     struct cm_thread_ *leaf = cm_leaf_enter_();
     cm_leaf_leave_(leaf);
     for (int i = 0; i < 10; i++)
-        cm_domain_advance_();
-    assert_false(cm_domain_passed_(tag));
+        cm_domain_advance_(NULL);
+    assert_false(cm_domain_passed_(NULL, tag));
     cm_pin_leave_(outer);
     advance_twice();
-    assert_true(cm_domain_passed_(tag));
+    assert_true(cm_domain_passed_(NULL, tag));
 }
 
 static void a_lookup_pins_too(void **state)
 {
     (void)state;
     struct cm_thread_ *self = cm_leaf_enter_();
-    uint64_t tag = cm_domain_tag_();
+    uint64_t tag = cm_domain_tag_(NULL);
     for (int i = 0; i < 10; i++)
-        cm_domain_advance_();
-    assert_false(cm_domain_passed_(tag));
+        cm_domain_advance_(NULL);
+    assert_false(cm_domain_passed_(NULL, tag));
     cm_leaf_leave_(self);
     advance_twice();
-    assert_true(cm_domain_passed_(tag));
+    assert_true(cm_domain_passed_(NULL, tag));
 }
 
 static void *end_inside_a_pin(void *context)
@@ -231,9 +231,9 @@ static void a_thread_that_ends_is_outside_and_gives_its_index_back(void **state)
     pthread_t thread;
     pthread_create(&thread, NULL, end_inside_a_pin, &first);
     pthread_join(thread, NULL);
-    uint64_t tag = cm_domain_tag_();
+    uint64_t tag = cm_domain_tag_(NULL);
     advance_twice();
-    assert_true(cm_domain_passed_(tag));
+    assert_true(cm_domain_passed_(NULL, tag));
     pthread_create(&thread, NULL, end_inside_a_pin, &second);
     pthread_join(thread, NULL);
     assert_int_equal(first, second);
@@ -261,14 +261,14 @@ static bool fences_are_waited_for(void)
     while (__atomic_load_n(&told, __ATOMIC_ACQUIRE) != 1)
         sched_yield();
     cm_domain_force_fences_();
-    uint64_t tag = cm_domain_tag_();
+    uint64_t tag = cm_domain_tag_(NULL);
     cm_leaf_leave_(cm_leaf_enter_());
     advance_twice();
-    bool waited = !cm_domain_passed_(tag);
+    bool waited = !cm_domain_passed_(NULL, tag);
     __atomic_store_n(&told, 2, __ATOMIC_RELEASE);
     pthread_join(thread, NULL);
     advance_twice();
-    return waited && cm_domain_passed_(tag);
+    return waited && cm_domain_passed_(NULL, tag);
 }
 
 /* In a child of its own, because the mode stays. */
@@ -279,15 +279,15 @@ static void without_membarrier_fences_serve(void **state)
     if (child == 0) {
         bool waited = fences_are_waited_for();
         struct cm_pin_ pin = cm_pin_enter_();
-        uint64_t tag = cm_domain_tag_();
+        uint64_t tag = cm_domain_tag_(NULL);
         for (int i = 0; i < 10; i++)
-            cm_domain_advance_();
-        bool kept = !cm_domain_passed_(tag);
+            cm_domain_advance_(NULL);
+        bool kept = !cm_domain_passed_(NULL, tag);
         cm_pin_leave_(pin);
         advance_twice();
         struct guarded guarded = {.rounds = 2000};
         size_t wrong = crew_run(4, count_under_lock, &guarded);
-        _exit(waited && kept && cm_domain_passed_(tag) && wrong == 0 && guarded.plain == 8000 ? 0 : 1);
+        _exit(waited && kept && cm_domain_passed_(NULL, tag) && wrong == 0 && guarded.plain == 8000 ? 0 : 1);
     }
     int status = -1;
     waitpid(child, &status, 0);

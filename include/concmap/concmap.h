@@ -5,6 +5,7 @@
 #include <concmap/anchored.h>
 #include <concmap/any.h>
 #include <concmap/cache.h>
+#include <concmap/domain.h>
 #include <concmap/lookup.h>
 #include <concmap/mutex.h>
 #include <concmap/printed.h>

@@ -44,6 +44,7 @@ struct cm_type {
     bool (*expired)(const void *value, void *context);
     size_t (*weigh)(const void *key, const void *value, void *context);
     void (*evicted)(const void *key, const void *value, cm_eviction why, void *context);
+    bool anchored; /* readers are pinned in the map's domain, not in the process's */
     /* How entries lie (detail/layout.h), where that was computed before; NULL: from the sizes, as for all constants. */
     const struct cm_layout_ *layout_;
 };

@@ -75,7 +75,7 @@ CM_INLINE uint64_t cm_batch_hash_(const struct cm_batch_ *batch, size_t i)
 #define CM_BATCH_(type, map, i, n, hash, key_of, write, body)                                                          \
     do {                                                                                                               \
         struct cm_batch_ batch_;                                                                                       \
-        struct cm_pin_ pin_ = cm_pin_enter_();                                                                         \
+        struct cm_pin_ pin_ = cm_map_pin_((type), (map));                                                              \
         for (size_t i = 0; i < (n) && i < CM_AHEAD_; i++)                                                              \
             cm_batch_feed_(&batch_, (type), (map), i, (key_of), (write));                                              \
         for (size_t index_ = 0; index_ < (n); index_++) {                                                              \
@@ -92,7 +92,7 @@ CM_INLINE uint64_t cm_batch_hash_(const struct cm_batch_ *batch, size_t i)
             }                                                                                                          \
             if (CM_UNLIKELY((index_ + 1) % CM_PIN_BLOCK_ == 0)) {                                                      \
                 cm_pin_leave_(pin_);                                                                                   \
-                pin_ = cm_pin_enter_();                                                                                \
+                pin_ = cm_map_pin_((type), (map));                                                                     \
             }                                                                                                          \
         }                                                                                                              \
         cm_pin_leave_(pin_);                                                                                           \

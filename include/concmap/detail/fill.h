@@ -37,7 +37,7 @@ CM_INLINE bool cm_map_may_fill_(const struct cm_map_ *map)
 /* Counts the entries that were filled in. */
 CM_INLINE void cm_map_filled_(struct cm_map_ *map, size_t entries)
 {
-    struct cm_pin_ pin = cm_pin_enter_();
+    struct cm_pin_ pin = cm_pin_enter_of_(map->domain);
     cm_map_count_(map, pin.thread, (int64_t)entries);
     cm_pin_leave_(pin);
 }

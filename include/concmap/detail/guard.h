@@ -211,7 +211,7 @@ CM_INLINE cm_status cm_guard_read_(const struct cm_type *type, struct cm_map_ *m
                                    const void *key, uint64_t hash, cm_deadline deadline)
 {
     const struct cm_layout_ layout = cm_layout_of_(type);
-    struct cm_pin_ pin = cm_pin_enter_();
+    struct cm_pin_ pin = cm_map_pin_(type, map);
     struct cm_hold_ *hold = cm_hold_take_(pin.thread);
     int got = hold ? (int)CM_GOT_MOVED_ : (int)CM_NOMEM;
     struct cm_held_ held = {NULL, NULL, {NULL, 0}, NULL, false, false, NULL};
@@ -311,7 +311,7 @@ CM_INLINE cm_status cm_entry_write_pinned_(const struct cm_type *type, struct cm
 CM_INLINE cm_status cm_entry_write_(const struct cm_type *type, struct cm_map_ *map, struct cm_entry_ *entry,
                                     const void *key, uint64_t hash, enum cm_purpose_ purpose, cm_deadline deadline)
 {
-    struct cm_pin_ pin = cm_pin_enter_();
+    struct cm_pin_ pin = cm_map_pin_(type, map);
     struct cm_supply_ supply = {NULL, NULL, NULL, false, false, false};
     cm_entry_init_(entry, hash);
     if (cm_layout_has_nodes_(type) && purpose != CM_FOR_VALUE_) /* now: nothing is allocated under the lock */

@@ -75,8 +75,9 @@ struct cm_map_ {
     uint64_t makers_lock;     /* a cell, of the list */
     struct cm_maker_ *makers; /* see anchored.h */
     /* Of a map made by create; they stay where they are when maps are exchanged. */
-    uint64_t shares;   /* who may release it */
-    cm_allocator home; /* of its own memory */
+    uint64_t shares;          /* who may release it */
+    cm_allocator home;        /* of its own memory */
+    struct cm_domain *domain; /* in which its readers are pinned, and its memory waits; NULL: the process's own */
 };
 
 /* The table of a map without entries: its one bucket has MOVED, to nowhere. Aligned as buckets are,
@@ -191,6 +192,12 @@ CM_API cm_status cm_map_check_(struct cm_map_ *map, const struct cm_type *type, 
         .core = {.root = (struct cm_table_ *)&cm_empty_table_.header }                                                 \
     }
 #endif
+
+/* Pins where the map's readers are pinned; of types that are not anchored, known to be the process's own domain. */
+CM_INLINE struct cm_pin_ cm_map_pin_(const struct cm_type *type, const struct cm_map_ *map)
+{
+    return cm_pin_enter_of_(type->anchored ? map->domain : NULL);
+}
 
 /* The seed, of a map that is made by now. */
 CM_INLINE uint64_t cm_map_seed_(const struct cm_type *type, const struct cm_map_ *map)
@@ -901,8 +908,13 @@ CM_INLINE void cm_written_values_destroy_(const struct cm_type *type, struct cm_
 CM_INLINE struct cm_written_ cm_map_write_by_(const struct cm_type *type, struct cm_map_ *map, const void *key,
                                               uint64_t hash, const struct cm_write_ *write, struct cm_node_ *prepared)
 {
+<<<<<<< HEAD
     struct cm_supply_ supply = {NULL, prepared, NULL, false, false, false};
     struct cm_pin_ pin = cm_pin_enter_();
+=======
+    struct cm_supply_ supply = {NULL, NULL, NULL, false, false, false};
+    struct cm_pin_ pin = cm_map_pin_(type, map);
+>>>>>>> 7d93b9ab58f454b6f0ca091688f9fe757cd55e96
     struct cm_written_ written = {CM_NOMEM, false};
     const bool takes_nodes = cm_layout_has_nodes_(type) && (type->anchored || write->absent != CM_ABSENT_FAIL_);
     if (takes_nodes)
@@ -935,7 +947,7 @@ CM_INLINE cm_status cm_map_remove_(const struct cm_type *type, struct cm_map_ *m
                                    cm_deadline deadline)
 {
     const struct cm_layout_ layout = cm_layout_of_(type);
-    struct cm_pin_ pin = cm_pin_enter_();
+    struct cm_pin_ pin = cm_map_pin_(type, map);
     struct cm_node_ *node = NULL;
     struct cm_hold_ *hold = condition ? cm_hold_take_(pin.thread) : NULL;
     struct cm_held_ held;

@@ -57,6 +57,7 @@ struct cm_pool_ {
     void (*value_destroy)(void *value, void *context); /* of retired nodes; NULL: who retires them has done that */
     bool keeps;                                        /* retired nodes are not used again */
     void *context;
+    struct cm_domain *domain; /* whose readers look at nodes; NULL: the process's own */
 };
 
 /* The calling thread's cache, or NULL if there is no memory for one. May allocate. */

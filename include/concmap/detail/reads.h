@@ -90,6 +90,16 @@
     CM_FUNCTION_(how, bool, name##_contains, (const Map *map, Key key),                                                \
                  { return name##_find_(map, &key, name##_hash_to_read_(map, &key), NULL, CM_FOREVER) == CM_OK; })      \
     CM_FUNCTION_(how, bool, name##_contains_hashed, (const Map *map, uint64_t hash, Key key),                          \
+<<<<<<< HEAD
                  { return name##_find_(map, &key, hash, NULL, CM_FOREVER) == CM_OK; })
+=======
+                 { return name##_find_(map, &key, hash, NULL, CM_FOREVER) == CM_OK; })                                 \
+    /* Fetches the key's bucket into the cache, for callers with a pipeline of their own. */                           \
+    CM_FUNCTION_(how, void, name##_prefetch, (const Map *map, Key key), {                                              \
+        struct cm_pin_ pin = cm_map_pin_(&name##_type_, &map->core);                                                   \
+        cm_bucket_prefetch_(&name##_type_, &map->core, name##_hash_to_read_(map, &key), false);                        \
+        cm_pin_leave_(pin);                                                                                            \
+    })
+>>>>>>> 7d93b9ab58f454b6f0ca091688f9fe757cd55e96
 
 #endif

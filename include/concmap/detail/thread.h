@@ -81,7 +81,8 @@ struct cm_thread_ {
     /* Written by its thread for each operation, read by reclaimers; 0: outside, otherwise the epoch word read on
      * entering. They lie where in a page buckets have their links: a load waits until an older store to the same place
      * of another page is done, as if it were the same memory, and then nothing behind it overlaps. */
-    char before_leaf_[CM_APART - 8 - 96];
+    uint64_t handle; /* its pthread_t, as a figure */
+    char before_leaf_[CM_APART - 8 - 104];
     uint64_t leaf; /* of a single lookup, which runs no code that could pin inside it */
     cm_deadlock circle;
     struct cm_want_ want; /* of the wait, for the search */
