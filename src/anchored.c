@@ -2,6 +2,7 @@
 #include <concmap/detail/anchored.h>
 
 #include <concmap/detail/iter.h>
+#include <concmap/domain.h>
 
 #include "table.h"
 
@@ -13,6 +14,9 @@ void cm_nodes_begin_(struct cm_nodes_iter_ *iter, const struct cm_map_ *map, uns
     iter->map = (struct cm_map_ *)(uintptr_t)map;
     iter->room = CM_NODES_FEW_;
     iter->status = cm_cursor_part_(part, parts, &iter->cursor, &iter->last) ? CM_OK : CM_INVALID;
+    iter->pinned = map->domain && iter->status == CM_OK && cm_domain_pin(map->domain) == CM_OK;
+    if (map->domain && iter->status == CM_OK && !iter->pinned)
+        iter->status = CM_NOMEM;
     iter->ended = iter->status != CM_OK;
 }
 
@@ -21,6 +25,9 @@ void cm_nodes_end_(struct cm_nodes_iter_ *iter)
     const cm_allocator *allocator = &iter->map->allocator;
     if (iter->more)
         allocator->deallocate(allocator->context, iter->more, iter->room * sizeof *iter->more, sizeof(char *));
+    if (iter->pinned)
+        cm_domain_unpin(iter->map->domain);
+    iter->pinned = false;
     iter->more = NULL;
     iter->room = CM_NODES_FEW_;
     iter->index = iter->count = 0;
@@ -114,7 +121,7 @@ bool cm_nodes_fetch_(struct cm_nodes_iter_ *iter, const struct cm_type *type)
 {
     iter->index = iter->count = 0;
     while (!iter->ended && iter->count == 0) {
-        struct cm_pin_ pin = cm_pin_enter_();
+        struct cm_pin_ pin = cm_pin_enter_of_(iter->map->domain);
         bool gathered = bucket_gather(iter, type);
         cm_pin_leave_(pin);
         if (!gathered) {
@@ -131,7 +138,7 @@ bool cm_nodes_fetch_(struct cm_nodes_iter_ *iter, const struct cm_type *type)
 cm_status cm_map_take_(struct cm_map_ *map, const struct cm_type *type, const void *key, uint64_t hash, void *value)
 {
     struct cm_layout_ layout = cm_layout_of_(type);
-    struct cm_pin_ pin = cm_pin_enter_();
+    struct cm_pin_ pin = cm_pin_enter_of_(map->domain);
     struct cm_pool_cache_ *cache = cm_pool_cache_of_(&map->pool, &map->allocator, pin.thread->index);
     struct cm_held_ held;
     cm_status status = cache ? (cm_status)cm_map_lock_(type, map, key, hash, CM_FOREVER, &held) : CM_NOMEM;
@@ -166,7 +173,7 @@ cm_status cm_map_clear_all_(struct cm_map_ *map, const struct cm_type *type)
 
 size_t cm_map_capacity_(const struct cm_map_ *map, const struct cm_type *type)
 {
-    struct cm_pin_ pin = cm_pin_enter_();
+    struct cm_pin_ pin = cm_pin_enter_of_(map->domain);
     const struct cm_table_ *table = cm_load_acquire_(&map->root), *next;
     while ((next = cm_load_acquire_(&table->next)) != NULL)
         table = next;

@@ -10,6 +10,8 @@ cm_status cm_map_init_like_(struct cm_map_ *map, const struct cm_type *type, con
                         .allocator = like->allocator.allocate ? &like->allocator : NULL,
                         .shrink = like->shrinks,
                         .budget = like->budget,
+                        .references = like->domain ? CM_DOMAIN : CM_KEEP,
+                        .domain = like->domain,
                         .context = like->context};
     return cm_map_init_(map, type, &config, CM_LAYOUT_VERSION_, sizeof *map);
 }

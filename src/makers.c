@@ -170,6 +170,7 @@ cm_status cm_map_make_(struct cm_map_ *map, const struct cm_type *type, const vo
                        cm_status (*make)(void *value, void *context), void *context, void *value, void **at,
                        cm_deadline deadline)
 {
+    cm_map_give_out_(map);
     struct cm_thread_ *thread = cm_thread_get_();
     struct cm_pool_cache_ *cache = cm_pool_cache_of_(&map->pool, &map->allocator, thread->index);
     struct cm_node_ *node = cache ? cm_map_node_(map, type, cache, key, hash) : NULL;

@@ -36,6 +36,10 @@ static void map_begin(struct cm_map_ *map, const struct cm_type *type, const cm_
     map->pool.value = layout.node_value;
     map->pool.value_destroy = type->anchored ? type->value_destroy : NULL;
     map->keeps = map->pool.keeps = type->anchored && config->references == CM_KEEP;
+    if (config->references == CM_DOMAIN)
+        map->domain = config->domain ? config->domain : &cm_domain_;
+    map->pool.domain = map->domain;
+    cm_domain_use_(map->domain);
     cm_platform_lockfree_memory_(map, sizeof *map);
 }
 
@@ -113,6 +117,8 @@ cm_status cm_map_init_(struct cm_map_ *map, const struct cm_type *type, const cm
     if (!config)
         config = &defaults;
     if ((config->budget && !type->cached) || (config->fixed && (config->capacity == 0 || cm_layout_has_nodes_(type))))
+        return CM_INVALID;
+    if ((config->references == CM_DOMAIN && !type->anchored) || (config->domain && config->references != CM_DOMAIN))
         return CM_INVALID;
     struct cm_layout_ layout = cm_layout_of_(type);
     memset(map, 0, sizeof *map);
@@ -276,6 +282,8 @@ void cm_map_destroy_(struct cm_map_ *map, const struct cm_type *type)
     cm_per_thread_destroy_(&map->counts, &map->allocator, CM_APART);
     map->root = empty_table();
     map->other_count = 0;
+    cm_domain_unuse_(map->domain);
+    map->domain = NULL;
 }
 
 /* ---- slow paths ---- */

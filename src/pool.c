@@ -410,15 +410,11 @@ void cm_pool_destroy_(struct cm_pool_ *pool, const cm_allocator *allocator)
                               .alignment = pool->alignment,
                               .key = pool->key,
                               .key_destroy = pool->key_destroy,
-<<<<<<< HEAD
                               .value = pool->value,
                               .value_destroy = pool->value_destroy,
                               .keeps = pool->keeps,
-                              .context = pool->context};
-=======
                               .context = pool->context,
                               .domain = pool->domain};
->>>>>>> 7d93b9ab58f454b6f0ca091688f9fe757cd55e96
 }
 
 char *cm_pool_text_(struct cm_pool_ *pool, const cm_allocator *allocator, size_t size)

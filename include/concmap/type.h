@@ -24,7 +24,8 @@ struct cm_type {
     bool key_text;    /* the key is a cm_str, and the map owns a copy of its text */
     bool foreign;     /* what is looked up is of another type than the keys; nothing can be added */
     bool in_nodes;    /* entries lie in nodes, however small */
-    bool anchored;    /* and nodes never change: a new value is a new node (anchored.h) */
+    bool anchored;    /* and nodes never change: a new value is a new node (anchored.h); readers are pinned in the map's
+                       * domain, not in the process's */
     /* Maps equal keys to equal numbers, for one seed. All 64 bits should be well mixed: the low ones choose the bucket,
      * the high ones tag entries. Must not use a map. */
     uint64_t (*hash)(const void *key, uint64_t seed);
@@ -44,7 +45,6 @@ struct cm_type {
     bool (*expired)(const void *value, void *context);
     size_t (*weigh)(const void *key, const void *value, void *context);
     void (*evicted)(const void *key, const void *value, cm_eviction why, void *context);
-    bool anchored; /* readers are pinned in the map's domain, not in the process's */
     /* How entries lie (detail/layout.h), where that was computed before; NULL: from the sizes, as for all constants. */
     const struct cm_layout_ *layout_;
 };

@@ -135,12 +135,6 @@ CM_INLINE void *cm_node_value_(const struct cm_type *type, char *node)
     return node + cm_layout_of_(type).node_value;
 }
 
-/* Sees to it that what the map gives out stays: with CM_DOMAIN the calling thread is online from now on. */
-CM_INLINE void cm_anchored_enter_(const struct cm_map_ *map)
-{
-    (void)map;
-}
-
 /* ---- walks (src/anchored.c) ---- */
 
 #define CM_NODES_FEW_ 32
@@ -151,6 +145,7 @@ struct cm_nodes_iter_ {
     uint64_t cursor;
     uint64_t last; /* of the cursor's space */
     bool ended;
+    bool pinned; /* in the map's domain, by its user's count */
     cm_status status;
     size_t index; /* the next of the bucket's nodes */
     size_t count;

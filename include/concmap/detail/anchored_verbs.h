@@ -21,7 +21,7 @@
         return CM_UNLIKELY(glance.again) ? name##_search_(map, key, hash) : glance.node;                               \
     })                                                                                                                 \
     CM_INNER_(how, Map##_out_, name##_seek_, (const Map *map, const Key *key, uint64_t hash), {                        \
-        cm_anchored_enter_(&map->core);                                                                                \
+        cm_map_give_out_(&map->core);                                                                                  \
         char *node = name##_node_(map, key, hash);                                                                     \
         return node ? (Map##_out_)cm_node_value_(&name##_type_, node) : NULL;                                          \
     })                                                                                                                 \
@@ -42,7 +42,7 @@
                  { return name##_seek_(map, &key, hash); })                                                            \
     /* As get; *stored takes where the map's own key is, which stays as long. */                                       \
     CM_FUNCTION_(how, Map##_out_, name##_get_key_value, (const Map *map, Key key, const Map##_key_ **stored), {        \
-        cm_anchored_enter_(&map->core);                                                                                \
+        cm_map_give_out_(&map->core);                                                                                  \
         char *node = name##_node_(map, &key, name##_hash_to_read_(map, &key));                                         \
         if (!node)                                                                                                     \
             return NULL;                                                                                               \
@@ -57,7 +57,7 @@
     /* Looks n keys up, fetching ahead: seen[i] is what get would give for keys[i]. Returns the hits. */               \
     CM_FUNCTION_(how, size_t, name##_get_many, (const Map *map, const Key *keys, size_t n, Map##_out_ *seen), {        \
         size_t hits = 0;                                                                                               \
-        cm_anchored_enter_(&map->core);                                                                                \
+        cm_map_give_out_(&map->core);                                                                                  \
         CM_BATCH_(&name##_type_, &map->core, i, n, hash, &keys[i], false, {                                            \
             char *node = name##_node_(map, &keys[i], hash);                                                            \
             seen[i] = node ? (Map##_out_)cm_node_value_(&name##_type_, node) : NULL;                                   \

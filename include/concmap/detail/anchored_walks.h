@@ -122,7 +122,7 @@
     })                                                                                                                 \
     CM_INNER_(how, size_t, name##_apply_many_in_, (name * map, name##_op * ops, size_t n, cm_deadline deadline), {     \
         size_t done = 0;                                                                                               \
-        cm_anchored_enter_(&map->core);                                                                                \
+        cm_map_give_out_(&map->core);                                                                                  \
         CM_BATCH_(&name##_type_, &map->core, i, n, hash, &ops[i].key, true, {                                          \
             name##_apply_(map, &ops[i], hash, deadline);                                                               \
             done += ops[i].status >= 0;                                                                                \

@@ -60,6 +60,7 @@ struct cm_map_ {
     int64_t other_count;          /* of threads without a count of their own */
     cm_allocator allocator;
     void *context;             /* of the functions that clone and destroy */
+    struct cm_domain *domain;  /* in which its readers are pinned, and its memory waits; NULL: the process's own */
     struct cm_table_ *retired; /* wait for readers; owned by who holds `reclaiming` but for pushes */
     struct cm_table_ *dead;    /* kept: nobody writes to them, but a look-up may still come by; likewise */
     uint32_t reclaiming;
@@ -75,9 +76,8 @@ struct cm_map_ {
     uint64_t makers_lock;     /* a cell, of the list */
     struct cm_maker_ *makers; /* see anchored.h */
     /* Of a map made by create; they stay where they are when maps are exchanged. */
-    uint64_t shares;          /* who may release it */
-    cm_allocator home;        /* of its own memory */
-    struct cm_domain *domain; /* in which its readers are pinned, and its memory waits; NULL: the process's own */
+    uint64_t shares;   /* who may release it */
+    cm_allocator home; /* of its own memory */
 };
 
 /* The table of a map without entries: its one bucket has MOVED, to nowhere. Aligned as buckets are,
@@ -197,6 +197,13 @@ CM_API cm_status cm_map_check_(struct cm_map_ *map, const struct cm_type *type, 
 CM_INLINE struct cm_pin_ cm_map_pin_(const struct cm_type *type, const struct cm_map_ *map)
 {
     return cm_pin_enter_of_(type->anchored ? map->domain : NULL);
+}
+
+/* Sees to it that what an anchored map gives out stays: with CM_DOMAIN the calling thread is online, or in a pin. */
+CM_INLINE void cm_map_give_out_(const struct cm_map_ *map)
+{
+    if (map->domain)
+        cm_domain_online_(map->domain);
 }
 
 /* The seed, of a map that is made by now. */
@@ -908,13 +915,10 @@ CM_INLINE void cm_written_values_destroy_(const struct cm_type *type, struct cm_
 CM_INLINE struct cm_written_ cm_map_write_by_(const struct cm_type *type, struct cm_map_ *map, const void *key,
                                               uint64_t hash, const struct cm_write_ *write, struct cm_node_ *prepared)
 {
-<<<<<<< HEAD
     struct cm_supply_ supply = {NULL, prepared, NULL, false, false, false};
-    struct cm_pin_ pin = cm_pin_enter_();
-=======
-    struct cm_supply_ supply = {NULL, NULL, NULL, false, false, false};
+    if (type->anchored && (write->old || write->now))
+        cm_map_give_out_(map);
     struct cm_pin_ pin = cm_map_pin_(type, map);
->>>>>>> 7d93b9ab58f454b6f0ca091688f9fe757cd55e96
     struct cm_written_ written = {CM_NOMEM, false};
     const bool takes_nodes = cm_layout_has_nodes_(type) && (type->anchored || write->absent != CM_ABSENT_FAIL_);
     if (takes_nodes)
@@ -947,6 +951,8 @@ CM_INLINE cm_status cm_map_remove_(const struct cm_type *type, struct cm_map_ *m
                                    cm_deadline deadline)
 {
     const struct cm_layout_ layout = cm_layout_of_(type);
+    if (type->anchored && old)
+        cm_map_give_out_(map);
     struct cm_pin_ pin = cm_map_pin_(type, map);
     struct cm_node_ *node = NULL;
     struct cm_hold_ *hold = condition ? cm_hold_take_(pin.thread) : NULL;

@@ -16,7 +16,7 @@
     CM_FUNCTION_(how, uint64_t, name##_hash_of, (const Map *map, Key key), { return name##_hash_of_(map, &key); })     \
     /* Fetches the key's bucket into the cache, for callers with a pipeline of their own. */                           \
     CM_FUNCTION_(how, void, name##_prefetch, (const Map *map, Key key), {                                              \
-        struct cm_pin_ pin = cm_pin_enter_();                                                                          \
+        struct cm_pin_ pin = cm_map_pin_(&name##_type_, &map->core);                                                   \
         cm_bucket_prefetch_(&name##_type_, &map->core, name##_hash_to_read_(map, &key), false);                        \
         cm_pin_leave_(pin);                                                                                            \
     })
@@ -90,16 +90,6 @@
     CM_FUNCTION_(how, bool, name##_contains, (const Map *map, Key key),                                                \
                  { return name##_find_(map, &key, name##_hash_to_read_(map, &key), NULL, CM_FOREVER) == CM_OK; })      \
     CM_FUNCTION_(how, bool, name##_contains_hashed, (const Map *map, uint64_t hash, Key key),                          \
-<<<<<<< HEAD
                  { return name##_find_(map, &key, hash, NULL, CM_FOREVER) == CM_OK; })
-=======
-                 { return name##_find_(map, &key, hash, NULL, CM_FOREVER) == CM_OK; })                                 \
-    /* Fetches the key's bucket into the cache, for callers with a pipeline of their own. */                           \
-    CM_FUNCTION_(how, void, name##_prefetch, (const Map *map, Key key), {                                              \
-        struct cm_pin_ pin = cm_map_pin_(&name##_type_, &map->core);                                                   \
-        cm_bucket_prefetch_(&name##_type_, &map->core, name##_hash_to_read_(map, &key), false);                        \
-        cm_pin_leave_(pin);                                                                                            \
-    })
->>>>>>> 7d93b9ab58f454b6f0ca091688f9fe757cd55e96
 
 #endif
