@@ -2,7 +2,6 @@
 #include <concmap/detail/anchored.h>
 
 #include <concmap/detail/iter.h>
-#include <concmap/domain.h>
 
 #include "table.h"
 
@@ -181,4 +180,18 @@ size_t cm_map_capacity_(const struct cm_map_ *map, const struct cm_type *type)
         cm_table_is_empty_(table) ? 0 : (size_t)cm_table_capacity_(cm_layout_of_(type), cm_table_buckets_(table));
     cm_pin_leave_(pin);
     return capacity;
+}
+
+cm_unreclaimed cm_map_unreclaimed_(const struct cm_map_ *map)
+{
+    cm_unreclaimed waiting = {.entries = cm_pool_waiting_nodes_(&map->pool), .bytes = cm_pool_waiting_(&map->pool)};
+    if (map->domain && waiting.entries) {
+        cm_domain_figures figures;
+        cm_domain_stats(map->domain, &figures);
+        waiting.holder = figures.holder;
+        waiting.index = figures.index;
+        waiting.thread = figures.thread;
+        waiting.since = figures.since;
+    }
+    return waiting;
 }

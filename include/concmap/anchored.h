@@ -73,6 +73,9 @@
     CM_ANCHORED_WALKS_(how, name, Key, Value)                                                                          \
     CM_BULK_(how, name, Key, Value)                                                                                    \
     CM_ANCHORED_BATCHES_(how, name, Key, Value)                                                                        \
+    /* What was removed or replaced and waits, and for whom. O(threads). */                                            \
+    CM_FUNCTION_(how, cm_unreclaimed, name##_unreclaimed, (const name *map),                                           \
+                 { return cm_map_unreclaimed_(&map->core); })                                                          \
     /* The entries that the table is meant for: at about so many it grows. Lock-free. */                               \
     CM_FUNCTION_(how, size_t, name##_capacity, (const name *map),                                                      \
                  { return cm_map_capacity_(&map->core, &name##_type_); })

@@ -36,8 +36,19 @@
 #define CONCMAP_DETAIL_ANCHORED_H
 
 #include <concmap/detail/map.h>
+#include <concmap/domain.h>
 
 CM_BEGIN_DECLS
+
+/* What an anchored map has removed or replaced, and cannot use again yet. */
+typedef struct cm_unreclaimed {
+    size_t entries;
+    size_t bytes;     /* of them, with long texts */
+    cm_holder holder; /* with CM_DOMAIN, who holds back what waits in the domain, if anything there does: */
+    uint32_t index;   /* of a thread, and the thread: see cm_domain_stats */
+    pthread_t thread;
+    uint64_t since;
+} cm_unreclaimed;
 
 /* What a look at one bucket came to. */
 struct cm_glance_ {
@@ -180,6 +191,8 @@ CM_API CM_COLD cm_status cm_map_take_(struct cm_map_ *map, const struct cm_type 
                                       void *value);
 /* Removes everything, and what was kept. Nobody else is in the map. */
 CM_API CM_COLD cm_status cm_map_clear_all_(struct cm_map_ *map, const struct cm_type *type);
+/* What was removed or replaced and waits. */
+CM_API CM_COLD cm_unreclaimed cm_map_unreclaimed_(const struct cm_map_ *map);
 /* Entries that the table is meant for. */
 CM_API CM_COLD size_t cm_map_capacity_(const struct cm_map_ *map, const struct cm_type *type);
 
