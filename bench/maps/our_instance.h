@@ -1,5 +1,5 @@
 /* A map of ours, OUR_MAP, for one pair of key and value; included by core/instances.h. GUARDS: through guards and
- * entries. */
+ * entries. ANCHORED: one that gives out addresses. */
 
 #if TEXT
 OUR_MAP(NAME(map), cm_str, VALUE, cm_hash_str, cm_equal_str)
@@ -11,7 +11,7 @@ OUR_MAP(NAME(map), uint64_t, VALUE, cm_hash_u64, cm_equal_u64)
 #define LOCAL NAME(local)
 
 typedef struct {
-    char none;
+    unsigned changes;
 } LOCAL;
 
 static void *NAME(create)(size_t capacity, unsigned threads)
@@ -22,6 +22,9 @@ static void *NAME(create)(size_t capacity, unsigned threads)
 
     (void)threads;
     config.capacity = capacity;
+#if ANCHORED
+    config.references = IN_DOMAIN ? CM_DOMAIN : CM_KEEP;
+#endif
     status = map ? NAME(map_init)(map, &config) : CM_NOMEM;
     if (status != CM_OK)
         bench_fatal("init", (int)status);
@@ -43,6 +46,20 @@ static inline LOCAL NAME(enter)(MAP *map, unsigned thread)
 static inline void NAME(leave)(MAP *map, LOCAL *local)
 {
     (void)map, (void)local;
+#if ANCHORED && IN_DOMAIN
+    cm_domain_part(cm_domain_default());
+#endif
+}
+
+/* As a server's loop does once a turn. */
+static inline void NAME(changed)(LOCAL *local)
+{
+#if ANCHORED && IN_DOMAIN
+    if (++local->changes % 64 == 0)
+        cm_domain_quiescent(cm_domain_default());
+#else
+    (void)local;
+#endif
 }
 
 static inline bool NAME(get)(MAP *map, LOCAL *local, KEY key, VALUE *value)
@@ -54,6 +71,11 @@ static inline bool NAME(get)(MAP *map, LOCAL *local, KEY key, VALUE *value)
         return true;
     }
     return false;
+#elif ANCHORED
+    const VALUE *seen = NAME(map_get)(map, key);
+    if (seen)
+        *value = *seen;
+    return seen != NULL;
 #else
     return NAME(map_get)(map, key, value);
 #endif
@@ -63,7 +85,7 @@ static inline bool NAME(insert)(MAP *map, LOCAL *local, KEY key, VALUE value)
 {
     cm_status status = NAME(map_insert)(map, key, value);
 
-    (void)local;
+    NAME(changed)(local);
     if (status < 0)
         bench_fatal("insert", (int)status);
     return status == CM_OK;
@@ -71,7 +93,7 @@ static inline bool NAME(insert)(MAP *map, LOCAL *local, KEY key, VALUE value)
 
 static inline bool NAME(remove)(MAP *map, LOCAL *local, KEY key)
 {
-    (void)local;
+    NAME(changed)(local);
     return NAME(map_remove)(map, key, NULL) == CM_OK;
 }
 
@@ -84,7 +106,7 @@ static cm_status NAME(bump)(VALUE *value, void *context)
 
 static inline bool NAME(update)(MAP *map, LOCAL *local, KEY key)
 {
-    (void)local;
+    NAME(changed)(local);
 #if GUARDS
     CM_WITH_WRITE (NAME(map), map, key, guard)
         return NAME(bump)(guard.value, NULL) == CM_OK;
@@ -96,7 +118,7 @@ static inline bool NAME(update)(MAP *map, LOCAL *local, KEY key)
 
 static inline bool NAME(upsert)(MAP *map, LOCAL *local, KEY key, VALUE value)
 {
-    (void)local;
+    NAME(changed)(local);
 #if GUARDS
     NAME(map_write_guard) entry;
     cm_status status = NAME(map_entry)(map, key, &entry);
@@ -147,20 +169,28 @@ static void NAME(batch_gets)(MAP *map, const struct bench_stream *stream, size_t
                              struct bench_tally *tally)
 {
     KEY keys[BENCH_BATCH_MAX];
-    VALUE values[BENCH_BATCH_MAX];
-    bool found[BENCH_BATCH_MAX];
-
 #if TEXT
+    const KEY *wanted = keys;
     for (size_t i = 0; i < n; i++)
         keys[i] = NAME(key_at)(stream, from + i);
-    tally->hits += NAME(map_get_many)(map, keys, n, found, values);
 #else
+    const KEY *wanted = stream->key + from;
     (void)keys;
-    tally->hits += NAME(map_get_many)(map, stream->key + from, n, found, values);
 #endif
+#if ANCHORED
+    const VALUE *seen[BENCH_BATCH_MAX];
+    tally->hits += NAME(map_get_many)(map, wanted, n, seen);
+    for (size_t i = 0; i < n; i++)
+        if (seen[i])
+            tally->sum += bench_value_sum(seen[i]->word, WORDS);
+#else
+    VALUE values[BENCH_BATCH_MAX];
+    bool found[BENCH_BATCH_MAX];
+    tally->hits += NAME(map_get_many)(map, wanted, n, found, values);
     for (size_t i = 0; i < n; i++)
         if (found[i])
             tally->sum += bench_value_sum(values[i].word, WORDS);
+#endif
 }
 
 static inline void NAME(batch_prepare)(NAME(map_op) * op, const struct bench_stream *stream, size_t i)
@@ -186,7 +216,11 @@ static inline void NAME(batch_account)(const NAME(map_op) * op, struct bench_tal
     case CM_OP_GET:
         tally->hits += ok;
         if (ok)
+#if ANCHORED
+            tally->sum += bench_value_sum(op->seen->word, WORDS);
+#else
             tally->sum += bench_value_sum(op->value.word, WORDS);
+#endif
         break;
     case CM_OP_INSERT:
         tally->inserted += ok;
@@ -225,7 +259,13 @@ static void NAME(batch_run)(void *map, unsigned thread, const struct bench_strea
             NAME(batch_gets)(map, stream, i, n, &tally);
         else
             NAME(batch_mixed)(map, stream, i, n, &tally);
+#if ANCHORED && IN_DOMAIN
+        cm_domain_quiescent(cm_domain_default());
+#endif
     }
+#if ANCHORED && IN_DOMAIN
+    cm_domain_part(cm_domain_default());
+#endif
     *out = tally;
 }
 

@@ -15,6 +15,7 @@
 #define OUR_MAP(...) CM_PLAIN_MAP(__VA_ARGS__) /* expands the instance's name first */
 
 #define GUARDS 0
+#define ANCHORED 0
 #define ADAPTER "../maps/our_instance.h"
 #include "../core/instances.h"
 
