@@ -1,4 +1,6 @@
 /* Recorded histories of concurrent calls on a map that is growing are linearizable, key by key. */
+#include <concmap/anchored.h>
+#include <concmap/domain.h>
 #include <concmap/sharded.h>
 
 #include "crew.h"
@@ -15,11 +17,13 @@ struct page {
 
 CM_SHARDED_MAP(nums, uint64_t, uint64_t, cm_hash_u64, cm_equal_u64)
 CM_SHARDED_MAP(pages, uint64_t, struct page, cm_hash_u64, cm_equal_u64)
+CM_ANCHORED_MAP(anchors, uint64_t, uint64_t, cm_hash_u64, cm_equal_u64)
 
 /* A round: threads call, and record. One thread also adds strangers, so that the buckets overflow, move and grow. */
 struct round {
     nums *nums;
-    pages *pages; /* one of the two */
+    pages *pages;
+    anchors *anchors; /* one of the three */
     uint64_t clock;
     uint64_t random;
     struct call calls[KEYS][THREADS * CALLS];
@@ -88,10 +92,38 @@ static void call_page(pages *map, uint64_t key, struct call *call)
     }
 }
 
+static void call_anchor(anchors *map, uint64_t key, struct call *call)
+{
+    const uint64_t *value = NULL;
+    switch (call->kind) {
+    case CALL_GET:
+        value = anchors_get(map, key);
+        call->seen = value ? *value : 0;
+        break;
+    case CALL_PUT:
+        call->seen = anchors_put(map, key, call->value, &value) == CM_REPLACED ? *value : 0;
+        break;
+    case CALL_INSERT:
+        call->seen = anchors_insert(map, key, call->value) == CM_EXISTS;
+        break;
+    case CALL_REMOVE:
+        call->seen = anchors_remove(map, key, &value) == CM_OK ? *value : 0;
+        break;
+    case CALL_UPSERT:
+        call->seen = anchors_upsert(map, key, call->value, num_add, NULL) == CM_REPLACED;
+        break;
+    }
+}
+
 /* One thread lets the table grow, and another makes it smaller again. */
 static void resize(struct round *round, bool grow, uint64_t n)
 {
-    if (grow && round->nums)
+    if (round->anchors) { /* which shrinks by itself */
+        if (grow)
+            anchors_put(round->anchors, 1000 + n, 1, NULL);
+        else
+            anchors_remove(round->anchors, 1000 + n, NULL);
+    } else if (grow && round->nums)
         nums_put(round->nums, 1000 + n, 1, NULL);
     else if (grow)
         pages_put(round->pages, 1000 + n, page_of(1), NULL);
@@ -118,6 +150,8 @@ static size_t round_work(void *context, unsigned thread)
         call->invoked = __atomic_fetch_add(&round->clock, 1, __ATOMIC_SEQ_CST);
         if (round->nums)
             call_num(round->nums, key, call);
+        else if (round->anchors)
+            call_anchor(round->anchors, key, call);
         else
             call_page(round->pages, key, call);
         call->returned = __atomic_fetch_add(&round->clock, 1, __ATOMIC_SEQ_CST);
@@ -127,7 +161,9 @@ static size_t round_work(void *context, unsigned thread)
     return 0;
 }
 
-static void check_rounds(bool in_nodes)
+enum kind { INLINE, IN_NODES, ANCHORED, ANCHORED_IN_DOMAIN };
+
+static void check_rounds(enum kind kind)
 {
     size_t rounds = crew_scale(4000);
     uint64_t random = crew_seed("linearizable");
@@ -135,30 +171,47 @@ static void check_rounds(bool in_nodes)
         static struct round round;
         nums small;
         pages large;
-        round = (struct round){.nums = in_nodes ? NULL : &small, .pages = in_nodes ? &large : NULL};
+        anchors fixed;
+        bool anchored = kind >= ANCHORED;
+        round = (struct round){.nums = kind == INLINE ? &small : NULL,
+                               .pages = kind == IN_NODES ? &large : NULL,
+                               .anchors = anchored ? &fixed : NULL};
         round.random = crew_random(&random);
-        const cm_config config = {.capacity = 1};
-        assert_int_equal(in_nodes ? pages_init(&large, &config) : nums_init(&small, &config), CM_OK);
+        const cm_config config = {
+            .capacity = 1, .shrink = anchored, .references = kind == ANCHORED_IN_DOMAIN ? CM_DOMAIN : CM_KEEP};
+        assert_int_equal(kind == INLINE     ? nums_init(&small, &config)
+                         : kind == IN_NODES ? pages_init(&large, &config)
+                                            : anchors_init(&fixed, &config),
+                         CM_OK);
         crew_run(THREADS, round_work, &round);
         for (size_t key = 0; key < KEYS; key++)
             assert_true(history_is_linearizable(round.calls[key], THREADS * CALLS, 0));
-        if (in_nodes)
+        if (kind == INLINE)
+            nums_destroy(&small);
+        else if (kind == IN_NODES)
             pages_destroy(&large);
         else
-            nums_destroy(&small);
+            anchors_destroy(&fixed);
     }
 }
 
 static void inline_entries_are_linearizable(void **state)
 {
     (void)state;
-    check_rounds(false);
+    check_rounds(INLINE);
 }
 
 static void entries_in_nodes_are_linearizable(void **state)
 {
     (void)state;
-    check_rounds(true);
+    check_rounds(IN_NODES);
+}
+
+static void anchored_entries_are_linearizable(void **state)
+{
+    (void)state;
+    check_rounds(ANCHORED);
+    check_rounds(ANCHORED_IN_DOMAIN);
 }
 
 static void the_checker_accepts_what_overlaps_and_rejects_what_cannot_be(void **state)
@@ -189,6 +242,7 @@ int main(void)
         cmocka_unit_test(the_checker_accepts_what_overlaps_and_rejects_what_cannot_be),
         cmocka_unit_test(inline_entries_are_linearizable),
         cmocka_unit_test(entries_in_nodes_are_linearizable),
+        cmocka_unit_test(anchored_entries_are_linearizable),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,5 +1,6 @@
 /* Lookups store nothing in the table: a million of them, hits and misses, run with all of the map's memory read-only.
  */
+#include <concmap/anchored.h>
 #include <concmap/sharded.h>
 #include <sys/mman.h>
 
@@ -15,6 +16,7 @@ struct page {
 
 CM_SHARDED_MAP(nums, uint64_t, uint64_t, cm_hash_u64, cm_equal_u64)
 CM_SHARDED_MAP(pages, uint64_t, struct page, cm_hash_u64, cm_equal_u64)
+CM_ANCHORED_MAP(anchors, uint64_t, struct page, cm_hash_u64, cm_equal_u64)
 
 /* Whole pages for each block, so that all of them can be protected. */
 static struct {
@@ -98,11 +100,32 @@ static void lookups_store_nothing_in_nodes(void **state)
     pages_destroy(&map);
 }
 
+static void lookups_and_walks_of_anchored_maps_store_nothing(void **state)
+{
+    (void)state;
+    anchors map;
+    assert_int_equal(anchors_init(&map, &(cm_config){.allocator = &allocator}), CM_OK);
+    for (uint64_t key = 0; key < 2000; key++)
+        assert_int_equal(anchors_put(&map, key, (struct page){{key}}, NULL), CM_OK);
+    blocks_protect(PROT_READ);
+    size_t hits = 0;
+    for (uint64_t key = 0; key < 4000; key++) {
+        const struct page *page = anchors_get(&map, key);
+        hits += page && page->words[0] == key;
+    }
+    CM_FOREACH (anchors, &map, it)
+        hits += it.value->words[0] == it.key;
+    blocks_protect(PROT_READ | PROT_WRITE);
+    assert_int_equal(hits, 4000);
+    anchors_destroy(&map);
+}
+
 int main(void)
 {
     static const struct CMUnitTest tests[] = {
         cmocka_unit_test(lookups_store_nothing_in_the_table),
         cmocka_unit_test(lookups_store_nothing_in_nodes),
+        cmocka_unit_test(lookups_and_walks_of_anchored_maps_store_nothing),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
