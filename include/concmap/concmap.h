@@ -4,11 +4,13 @@
 
 #include <concmap/any.h>
 #include <concmap/cache.h>
+#include <concmap/counted.h>
 #include <concmap/domain.h>
 #include <concmap/lookup.h>
 #include <concmap/mutex.h>
 #include <concmap/printed.h>
 #include <concmap/saved.h>
 #include <concmap/sharded_set.h>
+#include <concmap/swap.h>
 
 #endif
