@@ -90,7 +90,8 @@ CM_INLINE const void *cm_swap_load_(const struct cm_swap_ *cell, cm_swap_pin *pi
     struct cm_slot_ *slot = cm_slot_near_(cell->domain, thread);
     if (CM_UNLIKELY(!slot))
         slot = cm_slot_make_or_share_(cell->domain, thread);
-    *pin = (cm_swap_pin){cell->domain, slot};
+    pin->domain = cell->domain;
+    pin->slot = slot;
     if (CM_LIKELY(slot != &cell->domain->stranger)) /* it is pinned for ever, and of many threads */
         cm_slot_pin_(cell->domain, slot);
     return cm_load_acquire_(&cell->value); /* pairs with the exchange of cm_swap_put_() */
