@@ -9,9 +9,10 @@
 
 #define TRY_OBJECTS 64 /* retired objects after which somebody tries to give back */
 #define TRY_BYTES ((size_t)256 << 10)
-#define REST 64      /* tries to let pass while readers hold it up */
-#define ADVANCES 2   /* of the epoch, that make what was retired just now pass */
-#define NAP_NS 20000 /* of who waits for readers, at first */
+#define TRY_NS 10000000 /* or time since then */
+#define REST_NS 1000000 /* to the next try, where readers held it up */
+#define ADVANCES 2      /* of the epoch, that make what was retired just now pass */
+#define NAP_NS 20000    /* of who waits for readers, at first */
 #define LONGEST_NAP_NS 1000000
 
 /* ---- the queue; all under the domain's lock ---- */
@@ -70,7 +71,8 @@ static bool queue_is_high(struct cm_retired_ *queue)
 static bool queue_is_due(struct cm_retired_ *queue, size_t bytes)
 {
     queue->bytes_at_try += bytes;
-    return ++queue->objects_at_try >= TRY_OBJECTS || queue->bytes_at_try >= TRY_BYTES;
+    return ++queue->objects_at_try >= TRY_OBJECTS || queue->bytes_at_try >= TRY_BYTES ||
+           cm_deadline_after(0) - queue->tried_at >= TRY_NS;
 }
 
 /* ---- giving back ---- */
@@ -124,13 +126,15 @@ static bool oldest_has_passed(struct cm_domain *domain)
     return passed;
 }
 
-/* Whether this try is one of those to let pass. */
+/* Whether readers held the last try up, a moment ago; otherwise this is the next. */
 static bool domain_rests(struct cm_domain *domain)
 {
+    struct cm_retired_ *queue = &domain->retired;
     pthread_mutex_lock(&domain->lock);
-    bool rests = domain->retired.rest > 0;
-    domain->retired.rest -= rests;
-    domain->retired.objects_at_try = domain->retired.bytes_at_try = 0;
+    cm_deadline now = cm_deadline_after(0);
+    bool rests = queue->held_up && now - queue->tried_at < REST_NS;
+    queue->tried_at = rests ? queue->tried_at : now;
+    queue->objects_at_try = queue->bytes_at_try = 0;
     pthread_mutex_unlock(&domain->lock);
     return rests;
 }
@@ -154,7 +158,7 @@ static void domain_give_back(struct cm_domain *domain, struct cm_thread_ *self, 
     }
     domain_run(domain, self, false);
     pthread_mutex_lock(&domain->lock);
-    domain->retired.rest = held_up ? REST : 0;
+    domain->retired.held_up = held_up;
     pthread_mutex_unlock(&domain->lock);
 }
 

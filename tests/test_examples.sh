@@ -36,6 +36,9 @@ grep -q '499999500000 by pthreads, 499999500000 by OpenMP' <<<"$sums" || fails "
 counted=$("$examples/connections") || fails "connections: status $?: $counted"
 grep -q ', 64 connections open at the end, 0 never freed' <<<"$counted" || fails "connections: $counted"
 
+reloads=$("$examples/reload") || fails "reload: status $?: $reloads"
+grep -q ': 0 wrong, 0 configurations left' <<<"$reloads" || fails "reload: $reloads"
+
 refuses() {
     local status=0 message
     message=$("$@" 2>&1 >/dev/null) || status=$?

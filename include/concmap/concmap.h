@@ -5,11 +5,13 @@
 #include <concmap/anchored.h>
 #include <concmap/any.h>
 #include <concmap/cache.h>
+#include <concmap/counted.h>
 #include <concmap/domain.h>
 #include <concmap/lookup.h>
 #include <concmap/mutex.h>
 #include <concmap/printed.h>
 #include <concmap/saved.h>
 #include <concmap/sharded_set.h>
+#include <concmap/swap.h>
 
 #endif

@@ -77,6 +77,29 @@ CM_API cm_status cm_domain_quiescent(cm_domain *domain);
 /* Gives back what is due after pins were left: of cm_domain_unpin. */
 CM_API CM_COLD void cm_domain_settle_(cm_domain *domain);
 
+/* A pin of the user in a slot of the calling thread. */
+CM_INLINE void cm_slot_pin_(cm_domain *domain, struct cm_slot_ *slot)
+{
+    /* Relaxed, here and below: the thread's own. */
+    cm_store_relaxed_(&slot->depth, cm_load_relaxed_(&slot->depth) + 1);
+    if (cm_load_relaxed_(&slot->held) == 0)
+        cm_slot_enter_(domain, slot, &slot->held);
+}
+
+/* The end of one. */
+CM_INLINE void cm_slot_unpin_(cm_domain *domain, struct cm_slot_ *slot)
+{
+    uint32_t depth = cm_load_relaxed_(&slot->depth) - 1;
+    cm_store_relaxed_(&slot->depth, depth);
+    if (depth > 0)
+        return;
+    CM_COMPILER_BARRIER();
+    if (!cm_load_relaxed_(&slot->online))
+        cm_store_release_(&slot->held, 0); /* as in cm_pin_leave_() */
+    if (CM_UNLIKELY(cm_load_relaxed_(&slot->owes)))
+        cm_domain_settle_(domain);
+}
+
 /* Protects what the calling thread finds, until the unpin that belongs to it; pins nest. CM_NOMEM: there is no memory
  * for the thread's slot (its first call only), and it is not pinned. Wait-free: plain stores to a line of its own. */
 CM_INLINE cm_status cm_domain_pin(cm_domain *domain)
@@ -85,32 +108,20 @@ CM_INLINE cm_status cm_domain_pin(cm_domain *domain)
     struct cm_slot_ *slot = cm_slot_near_(domain, thread);
     if (CM_UNLIKELY(!slot) && !(slot = cm_slot_make_(domain, thread)))
         return CM_NOMEM;
-    /* Relaxed, here and below: the thread's own. */
-    cm_store_relaxed_(&slot->depth, cm_load_relaxed_(&slot->depth) + 1);
-    if (cm_load_relaxed_(&slot->held) == 0)
-        cm_slot_enter_(domain, slot, &slot->held);
+    cm_slot_pin_(domain, slot);
     return CM_OK;
 }
 
 /* Undoes a pin, on the thread that made it. The outermost one ends the protection, unless the thread is online. May
- * then give back what the thread retired inside. */
+ * then give back what the thread retired inside. Without a pin: nothing. */
 CM_INLINE void cm_domain_unpin(cm_domain *domain)
 {
     struct cm_thread_ *thread = cm_thread_get_();
     struct cm_slot_ *slot = cm_slot_near_(domain, thread);
     if (CM_UNLIKELY(!slot) && !(slot = cm_slot_make_(domain, thread)))
         return;
-    uint32_t depth = cm_load_relaxed_(&slot->depth);
-    if (CM_UNLIKELY(depth == 0))
-        return;
-    cm_store_relaxed_(&slot->depth, depth - 1);
-    if (depth > 1)
-        return;
-    CM_COMPILER_BARRIER();
-    if (!cm_load_relaxed_(&slot->online))
-        cm_store_release_(&slot->held, 0); /* as in cm_pin_leave_() */
-    if (CM_UNLIKELY(cm_load_relaxed_(&slot->owes)))
-        cm_domain_settle_(domain);
+    if (CM_LIKELY(cm_load_relaxed_(&slot->depth) != 0))
+        cm_slot_unpin_(domain, slot);
 }
 
 /* A pin that belongs to no thread. Its memory is the user's, and must not move while it is open. */

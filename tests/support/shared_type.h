@@ -1,10 +1,11 @@
-/* A map and a set that several files use, defined in one of them. */
+/* Types that several files use, defined in one of them. */
 #ifndef CONCMAP_TESTS_SHARED_TYPE_H
 #define CONCMAP_TESTS_SHARED_TYPE_H
 
 #include <concmap/mutex.h>
 #include <concmap/saved.h>
 #include <concmap/sharded_set.h>
+#include <concmap/swap.h>
 
 CM_SHARDED_MAP_DECLARE(tallies, cm_str, uint64_t)
 CM_SHARDED_SET_DECLARE(marks, uint64_t)
@@ -12,5 +13,6 @@ CM_PLAIN_MAP_DECLARE(ledger, cm_str, uint64_t)
 CM_MUTEX_MAP_DECLARE(vault, cm_str, uint64_t)
 CM_SAVED_DECLARE(tallies)
 CM_SAVED_SET_DECLARE(marks)
+CM_SWAP_DECLARE(shared_cell, uint64_t)
 
 #endif

@@ -67,7 +67,8 @@ struct cm_retired_ {
     uint64_t given_back;   /* of them, in the same order */
     size_t objects_at_try; /* retired since somebody last tried to give back */
     size_t bytes_at_try;
-    uint32_t rest;             /* tries to let pass, while readers hold it up */
+    uint64_t tried_at;         /* by CLOCK_MONOTONIC in nanoseconds */
+    bool held_up;              /* by readers, then */
     struct cm_thread_ *runner; /* gives back just now: one at a time */
     size_t running_bytes;      /* of the object whose function runs */
     size_t most_objects;       /* the high-water mark; 0: none */
