@@ -46,13 +46,13 @@
         return status == CM_OK;                                                                                        \
     })                                                                                                                 \
     /* For CM_WITH_VIEW. */                                                                                            \
-    CM_LOCAL_(how, struct name##_visit_, name##_visit_begin_, (name##_reader * reader), {                              \
+    CM_FUNCTION_(how, struct name##_visit_, name##_visit_begin_, (name##_reader * reader), {                              \
         struct name##_visit_ visit = {reader, (const name##_view *)(const void *)cm_reader_enter_(&reader->core)};     \
         if (!visit.view)                                                                                               \
             visit.reader = NULL;                                                                                       \
         return visit;                                                                                                  \
     })                                                                                                                 \
-    CM_LOCAL_(how, void, name##_visit_end_, (struct name##_visit_ * visit), {                                          \
+    CM_FUNCTION_(how, void, name##_visit_end_, (struct name##_visit_ * visit), {                                          \
         if (visit->reader)                                                                                             \
             cm_reader_leave_(&visit->reader->core);                                                                    \
     })
@@ -186,6 +186,8 @@
     CM_TWINS_(how, name, set_meta, (name##_writer * writer, uint64_t meta), (writer, meta))                            \
     CM_INNER_(how, cm_status, name##_writer_lock_in_, (name##_writer * writer, cm_deadline deadline), {                \
         struct cm_turn_ turn;                                                                                          \
+        if (!writer->core->shared)                                                                                     \
+            return CM_INVALID;                                                                                         \
         int got = cm_turn_begin_(writer->core, &turn, true, deadline, name##_replay_);                                 \
         if (got < 0)                                                                                                   \
             return (cm_status)got;                                                                                     \
@@ -194,8 +196,8 @@
         return got == CM_GOT_ ? CM_OK : CM_DEADLOCK;                                                                   \
     })                                                                                                                 \
     /* Keeps other threads' calls out of a shared writer until writer_unlock, and begins a batch. Inside, a batch that \
-     * follows a publication is CM_BUSY if readers bar it. CM_DEADLOCK: the thread has the lock already, or the writer \
-     * is not shared; and as begin. */                                                                                 \
+     * follows a publication is CM_BUSY if readers bar it. CM_DEADLOCK: the thread has the lock already; and as begin. \
+     * CM_INVALID: the writer is not shared. */                                                                                 \
     CM_TWINS_(how, name, writer_lock, (name##_writer * writer), (writer))                                              \
     /* By the thread that has locked it. */                                                                            \
     CM_FUNCTION_(how, void, name##_writer_unlock, (name##_writer * writer), {                                          \
