@@ -155,8 +155,7 @@ static bool slot_bars(const struct cm_leftright_ *core, const struct cm_slot_ *s
 }
 
 /* Goes past the slots that are done with. The one that bars, or NULL. */
-static const struct cm_slot_ *slots_pass(const struct cm_leftright_ *core, struct cm_slots_walk_ *walk,
-                                         uint64_t *state)
+static const struct cm_slot_ *slots_pass(const struct cm_leftright_ *core, struct cm_slots_walk_ *walk, uint64_t *state)
 {
     for (; walk->left; walk_on(walk))
         if (slot_bars(core, &walk->block->slots[walk->i], state))
@@ -323,8 +322,7 @@ static void obstacle_park(struct obstacle *obstacle, cm_deadline deadline)
     struct cm_leftright_ *core = obstacle->core;
     struct cm_parking_ parking = {obstacle_stands, obstacle, &core->waiters.count, deadline, 0};
     if (core->shared || (obstacle->state & CM_INSIDE_UNKNOWN_)) {
-        cm_deadline nap =
-            cm_deadline_after(obstacle->state & CM_INSIDE_UNKNOWN_ ? NAP_UNKNOWN_NS : NAP_SHARED_NS);
+        cm_deadline nap = cm_deadline_after(obstacle->state & CM_INSIDE_UNKNOWN_ ? NAP_UNKNOWN_NS : NAP_SHARED_NS);
         parking.deadline = nap < deadline ? nap : deadline;
     }
     cm_or_relaxed_(&core->word, CM_WAITING_); /* relaxed: ordered by the barrier of parking */
@@ -375,7 +373,8 @@ static cm_status batch_begin(struct cm_leftright_ *core, cm_replay_ *replay, str
 /* Takes the lock of a shared writer. */
 static int turn_take(struct cm_leftright_ *core, struct cm_turn_ *turn, cm_deadline deadline)
 {
-    turn->got = core->shared ? cm_map_enter_(&core->lock, &turn->held, true, deadline) : CM_GOT_NESTED_;
+    bool takes = core->shared && !cm_turn_is_own_(core);
+    turn->got = takes ? cm_map_enter_(&core->lock, &turn->held, true, deadline) : CM_GOT_NESTED_;
     if (turn->got == CM_GOT_ && core->lock.died) { /* in a function of the user, which changes nothing by itself */
         core->lock.died = false;
         core->busy = false;
@@ -406,6 +405,28 @@ void cm_turn_end_slow_(struct cm_leftright_ *core, struct cm_turn_ *turn)
 {
     (void)core;
     cm_map_leave_(&turn->held, turn->got);
+}
+
+cm_status cm_writer_lock_(struct cm_leftright_ *core, cm_deadline deadline, cm_replay_ *replay)
+{
+    struct cm_turn_ turn;
+    if (!core->shared)
+        return CM_INVALID;
+    int got = cm_turn_begin_(core, &turn, true, deadline, replay);
+    if (got != CM_GOT_)
+        return got < 0 ? (cm_status)got : CM_DEADLOCK;
+    core->turn.got = turn.got;
+    core->turn.held.lock = turn.held.lock;
+    core->turn.held.hold = turn.held.hold;
+    cm_store_relaxed_(&core->turn.held.thread, turn.held.thread); /* relaxed: for this thread's own calls */
+    return CM_OK;
+}
+
+void cm_writer_unlock_(struct cm_leftright_ *core)
+{
+    struct cm_turn_ turn = core->turn;
+    cm_store_relaxed_(&core->turn.held.thread, (struct cm_thread_ *)NULL); /* relaxed, as above */
+    cm_turn_end_(core, &turn);
 }
 
 /* The stale side becomes the active one; with `more` in the word. */
@@ -554,8 +575,7 @@ cm_status cm_leftright_init_(struct cm_leftright_ **made, const struct cm_type *
 {
     struct cm_plain_ plain;
     struct cm_block_ block;
-    if (!made || version != CM_LEFTRIGHT_VERSION_ || size != sizeof(struct cm_leftright_) ||
-        (config && config->fixed))
+    if (!made || version != CM_LEFTRIGHT_VERSION_ || size != sizeof(struct cm_leftright_) || (config && config->fixed))
         return CM_INVALID;
     cm_thread_get_(); /* membarrier has been probed */
     cm_status status = cm_plain_init_(&plain, type, config, CM_PLAIN_VERSION_, sizeof plain);
@@ -642,7 +662,8 @@ cm_status cm_leftright_check_(struct cm_leftright_ *core, const struct cm_type *
         if (status < 0)
             return status;
     }
-    const char *wrong = agree && !sides_agree(core, type) ? "W2: the sides differ, and there is nothing to replay" : NULL;
+    const char *wrong =
+        agree && !sides_agree(core, type) ? "W2: the sides differ, and there is nothing to replay" : NULL;
     if (reason)
         *reason = wrong;
     return wrong ? CM_CORRUPT : CM_OK;

@@ -15,7 +15,7 @@ MAP
     NAME(map_writer) writer; /* of all threads */
     unsigned every;          /* writes between two publications */
     unsigned view_gets;      /* gets in one view; 0: single ones */
-    unsigned pending __attribute__((aligned(128)));
+    unsigned pending;        /* writes since the last one */
 };
 
 LOCAL
@@ -27,7 +27,7 @@ LOCAL
 
 static void *NAME(make)(size_t capacity, unsigned every, unsigned view_gets)
 {
-    MAP *map = aligned_alloc(128, sizeof *map);
+    MAP *map = malloc(sizeof *map);
     cm_config config = {0};
     cm_status status;
 
@@ -109,25 +109,36 @@ static inline bool NAME(get)(MAP *map, LOCAL *local, KEY key, VALUE *value)
     return found != NULL;
 }
 
-static inline cm_status NAME(written)(MAP *map, cm_status status)
+/* A write and its publication keep the lock. */
+static inline void NAME(write_begin)(MAP *map, LOCAL *local)
+{
+    NAME(outside)(local);
+    if (NAME(map_writer_lock)(&map->writer) != CM_OK)
+        bench_fatal("lock", 0);
+}
+
+static inline cm_status NAME(write_end)(MAP *map, cm_status status)
 {
     if (status < 0)
         bench_fatal("write", (int)status);
-    if (map->every == 1 || __atomic_add_fetch(&map->pending, 1, __ATOMIC_RELAXED) % map->every == 0)
+    if (++map->pending >= map->every) {
         NAME(map_publish)(&map->writer);
+        map->pending = 0;
+    }
+    NAME(map_writer_unlock)(&map->writer);
     return status;
 }
 
 static inline bool NAME(insert)(MAP *map, LOCAL *local, KEY key, VALUE value)
 {
-    NAME(outside)(local);
-    return NAME(written)(map, NAME(map_insert)(&map->writer, key, value)) == CM_OK;
+    NAME(write_begin)(map, local);
+    return NAME(write_end)(map, NAME(map_insert)(&map->writer, key, value)) == CM_OK;
 }
 
 static inline bool NAME(remove)(MAP *map, LOCAL *local, KEY key)
 {
-    NAME(outside)(local);
-    return NAME(written)(map, NAME(map_remove)(&map->writer, key, NULL)) == CM_OK;
+    NAME(write_begin)(map, local);
+    return NAME(write_end)(map, NAME(map_remove)(&map->writer, key, NULL)) == CM_OK;
 }
 
 static cm_status NAME(bump)(VALUE *value, void *context)
@@ -139,14 +150,14 @@ static cm_status NAME(bump)(VALUE *value, void *context)
 
 static inline bool NAME(update)(MAP *map, LOCAL *local, KEY key)
 {
-    NAME(outside)(local);
-    return NAME(written)(map, NAME(map_update)(&map->writer, key, NAME(bump), NULL)) == CM_OK;
+    NAME(write_begin)(map, local);
+    return NAME(write_end)(map, NAME(map_update)(&map->writer, key, NAME(bump), NULL)) == CM_OK;
 }
 
 static inline bool NAME(upsert)(MAP *map, LOCAL *local, KEY key, VALUE value)
 {
-    NAME(outside)(local);
-    return NAME(written)(map, NAME(map_upsert)(&map->writer, key, value, NAME(bump), NULL)) == CM_OK;
+    NAME(write_begin)(map, local);
+    return NAME(write_end)(map, NAME(map_upsert)(&map->writer, key, value, NAME(bump), NULL)) == CM_OK;
 }
 
 #include "../core/loop.h"
@@ -173,15 +184,15 @@ static void NAME(contents)(void *opaque, struct bench_contents *contents)
         bench_fatal(reason, 0);
     if (NAME(map_reader_open)(&map->map, &reader) != CM_OK)
         bench_fatal("reader", 0);
-    CM_WITH_VIEW (NAME(map), &reader, view)
-        CM_FOREACH (NAME(map_view), view, it) {
-            contents->entries++;
+    CM_WITH_VIEW(NAME(map), &reader, view)
+    CM_FOREACH (NAME(map_view), view, it) {
+        contents->entries++;
 #if TEXT
-            contents->checksum += bench_digest_text(it.key->data, it.key->len, it.value->word, WORDS);
+        contents->checksum += bench_digest_text(it.key->data, it.key->len, it.value->word, WORDS);
 #else
-            contents->checksum += bench_digest_u64(*it.key, it.value->word, WORDS);
+        contents->checksum += bench_digest_u64(*it.key, it.value->word, WORDS);
 #endif
-        }
+    }
     NAME(map_reader_close)(&reader);
 }
 

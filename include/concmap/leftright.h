@@ -87,8 +87,8 @@ CM_END_DECLS
         typedef struct name##_view { struct cm_side_ core; } name##_view; struct name##_visit_ {                       \
             name##_reader *reader;                                                                                     \
             const name##_view *view;                                                                                   \
-        }; typedef Key name##_key_;                                                                                    \
-        typedef Value name##_value_; typedef struct name##_taken {                                                     \
+        };                                                                                                             \
+        typedef Key name##_key_; typedef Value name##_value_; typedef struct name##_taken {                            \
             name##_value_ value;                                                                                       \
             uint64_t map;       /* whose it was; 0: it was given back */                                               \
             uint64_t published; /* and when */                                                                         \

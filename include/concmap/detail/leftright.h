@@ -56,7 +56,7 @@ CM_BEGIN_DECLS
 
 /* A slot's state: the thread record's address, and in its low bits: */
 #define CM_INSIDE_UNKNOWN_ UINT64_C(1)
-#define CM_INSIDE_ UINT64_C(2)  /* and the side in the bit above */
+#define CM_INSIDE_ UINT64_C(2) /* and the side in the bit above */
 #define CM_INSIDE_SIDE_ UINT64_C(4)
 #define CM_INSIDE_THREAD_ (~(uint64_t)(CM_APART - 1))
 
@@ -120,13 +120,13 @@ struct cm_leftright_ {
     /* The writer's; where it is shared, behind `lock`. */
     struct cm_map_lock_ lock __attribute__((aligned(CM_APART)));
     struct cm_turn_ turn; /* of who keeps the lock beyond a call */
-    bool shared;     /* the writer is for many threads */
-    bool begun;       /* a batch is under way: the stale side is the writer's, and holds all changes */
-    bool pending;     /* something in it is to be published */
-    bool busy;        /* a function of the user runs, which must not change the map */
-    bool seen_swap;   /* a barrier has run since the last publication */
-    bool fenced;      /* the writer has set FENCES, and run a barrier after that */
-    bool swap_fenced; /* the mode was FENCES until the last publication */
+    bool shared;          /* the writer is for many threads */
+    bool begun;           /* a batch is under way: the stale side is the writer's, and holds all changes */
+    bool pending;         /* something in it is to be published */
+    bool busy;            /* a function of the user runs, which must not change the map */
+    bool seen_swap;       /* a barrier has run since the last publication */
+    bool fenced;          /* the writer has set FENCES, and run a barrier after that */
+    bool swap_fenced;     /* the mode was FENCES until the last publication */
     struct cm_log_ log;
     /* Tables for the other side: the largest that this batch needs, and the one that it has in the end, where that is
      * smaller. Without slots: none. */
@@ -182,9 +182,13 @@ CM_API CM_COLD const struct cm_side_ *cm_reader_enter_slow_(struct cm_reader_ *r
 /* Leaves have been stored, and the word said that somebody may wait. */
 CM_API CM_COLD void cm_reader_left_(struct cm_leftright_ *core, const struct cm_slot_ *slot);
 
-CM_API CM_COLD int cm_turn_begin_slow_(struct cm_leftright_ *core, struct cm_turn_ *turn, bool changes,
-                                       cm_deadline deadline, cm_replay_ *replay);
-CM_API CM_COLD void cm_turn_end_slow_(struct cm_leftright_ *core, struct cm_turn_ *turn);
+CM_API int cm_turn_begin_slow_(struct cm_leftright_ *core, struct cm_turn_ *turn, bool changes, cm_deadline deadline,
+                               cm_replay_ *replay);
+CM_API void cm_turn_end_slow_(struct cm_leftright_ *core, struct cm_turn_ *turn);
+
+/* Keeps the lock of a shared writer beyond the call. */
+CM_API cm_status cm_writer_lock_(struct cm_leftright_ *core, cm_deadline deadline, cm_replay_ *replay);
+CM_API void cm_writer_unlock_(struct cm_leftright_ *core);
 
 /* Swaps the sides, if a batch is under way; `flush`: and has changes. */
 CM_API cm_status cm_leftright_publish_(struct cm_leftright_ *core, bool flush);
@@ -269,13 +273,20 @@ CM_INLINE bool cm_newest_has_(const struct cm_type *type, struct cm_leftright_ *
     return cm_plain_find_to_change_(type, &cm_newest_(core)->plain, key, hash) != NULL;
 }
 
+/* Whether this thread keeps the lock beyond a call; relaxed: nobody else stores its record there. */
+CM_INLINE bool cm_turn_is_own_(const struct cm_leftright_ *core)
+{
+    const struct cm_thread_ *keeper = cm_load_relaxed_(&core->turn.held.thread);
+    return keeper && keeper == cm_thread_self_;
+}
+
 /* Begins a call of the writer; `changes`: and a batch, if none is under way. CM_GOT_ or CM_GOT_NESTED_; or a failure,
  * after which there is no turn. */
 CM_INLINE int cm_turn_begin_(struct cm_leftright_ *core, struct cm_turn_ *turn, bool changes, cm_deadline deadline,
                              cm_replay_ *replay)
 {
     turn->got = CM_GOT_NESTED_;
-    if (CM_LIKELY(!core->shared && (!changes || (core->begun && !core->busy))))
+    if (CM_LIKELY((!core->shared || cm_turn_is_own_(core)) && (!changes || (core->begun && !core->busy))))
         return turn->got;
     return cm_turn_begin_slow_(core, turn, changes, deadline, replay);
 }
@@ -386,9 +397,8 @@ CM_INLINE void cm_leftright_replay_(const struct cm_type *type, struct cm_leftri
     for (size_t i = 0; i < n; i++) {
         struct cm_log_record_ *record = (struct cm_log_record_ *)(void *)(begin + i * size);
         if (i + CM_REPLAY_AHEAD_ < n)
-            cm_flat_prefetch_(
-                &stale->plain.flat,
-                ((const struct cm_log_record_ *)(void *)(begin + (i + CM_REPLAY_AHEAD_) * size))->hash);
+            cm_flat_prefetch_(&stale->plain.flat,
+                              ((const struct cm_log_record_ *)(void *)(begin + (i + CM_REPLAY_AHEAD_) * size))->hash);
         if (i + CM_REPLAY_AHEAD_ENTRY_ < n)
             cm_flat_prefetch_entry_(
                 type, &stale->plain.flat,
@@ -513,8 +523,8 @@ CM_INLINE void cm_leftright_drop_(const struct cm_type *type, struct cm_leftrigh
 }
 
 /* Removes a key. `old` takes a copy of its value; if it is taken, the value itself. */
-CM_INLINE cm_status cm_leftright_remove_(const struct cm_type *type, struct cm_leftright_ *core,
-                                         enum cm_log_kind_ kind, const void *key, uint64_t hash, void *old)
+CM_INLINE cm_status cm_leftright_remove_(const struct cm_type *type, struct cm_leftright_ *core, enum cm_log_kind_ kind,
+                                         const void *key, uint64_t hash, void *old)
 {
     struct cm_plain_ *plain = &cm_newest_(core)->plain;
     struct cm_flat_place_ place = cm_flat_find_(type, &plain->flat, key, hash, CM_FLAT_TO_CHANGE_);
@@ -571,7 +581,8 @@ CM_INLINE cm_status cm_leftright_shrink_(const struct cm_type *type, struct cm_l
 {
     const struct cm_plain_ *plain = &cm_newest_(core)->plain;
     bool smaller = cm_flat_slots_for_(type, plain->flat.len) < plain->flat.slots;
-    return smaller && plain->flat.slots > 3 ? cm_leftright_rehash_(type, core, plain->flat.len ? plain->flat.len : 1) : CM_OK;
+    return smaller && plain->flat.slots > 3 ? cm_leftright_rehash_(type, core, plain->flat.len ? plain->flat.len : 1)
+                                            : CM_OK;
 }
 
 /* A value comes back that was taken when so many batches had been published: destroyed once no reader can see it. */

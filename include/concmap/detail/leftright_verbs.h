@@ -35,7 +35,7 @@
     CM_FUNCTION_(how, void, name##_leave, (name##_reader * reader), { cm_reader_leave_(&reader->core); })              \
     /* Copies a key's value; false: the map has none (or it could not be cloned), and *value is as it was. Inside a    \
      * view, of that view. Wait-free. */                                                                               \
-    CM_FUNCTION_(how, bool, name##_get, (name##_reader * reader, Key key, Value *value), {                             \
+    CM_FUNCTION_(how, bool, name##_get, (name##_reader * reader, Key key, Value * value), {                            \
         const struct cm_side_ *side = cm_reader_enter_(&reader->core);                                                 \
         if (CM_UNLIKELY(!side))                                                                                        \
             return false;                                                                                              \
@@ -46,13 +46,13 @@
         return status == CM_OK;                                                                                        \
     })                                                                                                                 \
     /* For CM_WITH_VIEW. */                                                                                            \
-    CM_FUNCTION_(how, struct name##_visit_, name##_visit_begin_, (name##_reader * reader), {                              \
+    CM_FUNCTION_(how, struct name##_visit_, name##_visit_begin_, (name##_reader * reader), {                           \
         struct name##_visit_ visit = {reader, (const name##_view *)(const void *)cm_reader_enter_(&reader->core)};     \
         if (!visit.view)                                                                                               \
             visit.reader = NULL;                                                                                       \
         return visit;                                                                                                  \
     })                                                                                                                 \
-    CM_FUNCTION_(how, void, name##_visit_end_, (struct name##_visit_ * visit), {                                          \
+    CM_FUNCTION_(how, void, name##_visit_end_, (struct name##_visit_ * visit), {                                       \
         if (visit->reader)                                                                                             \
             cm_reader_leave_(&visit->reader->core);                                                                    \
     })
@@ -102,8 +102,7 @@
         return iter;                                                                                                   \
     })                                                                                                                 \
     CM_FUNCTION_(how, bool, name##_view_iter_next, (name##_view_iter * iter), {                                        \
-        struct cm_flat_place_ place =                                                                                  \
-            cm_flat_walk_next_(&name##_type_, &iter->view->core.plain.flat, &iter->walk);                              \
+        struct cm_flat_place_ place = cm_flat_walk_next_(&name##_type_, &iter->view->core.plain.flat, &iter->walk);    \
         if (!place.entry)                                                                                              \
             return false;                                                                                              \
         iter->key = (const Key *)(const void *)place.entry;                                                            \
@@ -128,12 +127,13 @@
 
 #define CM_LEFTRIGHT_LOG_(how, name, Key, Value)                                                                       \
     CM_HIDDEN_(                                                                                                        \
-        how, static __attribute__((noinline, unused)) void name##_replay_(struct cm_leftright_ *core) {                \
+        how,                                                                                                           \
+        static __attribute__((noinline, unused)) void name##_replay_(struct cm_leftright_ *core) {                     \
             Value scratch;                                                                                             \
             cm_plain_blank_(&name##_type_, NULL, &scratch);                                                            \
             cm_leftright_replay_(&name##_type_, core, &scratch);                                                       \
         } static __attribute__((noinline, unused))                                                                     \
-              cm_status name##_room_(struct cm_leftright_ *core) { return cm_leftright_grow_(&name##_type_, core); })
+        cm_status name##_room_(struct cm_leftright_ *core) { return cm_leftright_grow_(&name##_type_, core); })
 
 #define CM_LEFTRIGHT_WRITER_(how, name, Key, Value)                                                                    \
     /* Makes the map's writer, of which there is one at a time; one thread at a time may use it. CM_BUSY: somebody has \
@@ -184,26 +184,14 @@
     /* A number that views tell, of the same state as the entries: a version, a time, or a pointer as uintptr_t. May   \
      * wait, as begin does. */                                                                                         \
     CM_TWINS_(how, name, set_meta, (name##_writer * writer, uint64_t meta), (writer, meta))                            \
-    CM_INNER_(how, cm_status, name##_writer_lock_in_, (name##_writer * writer, cm_deadline deadline), {                \
-        struct cm_turn_ turn;                                                                                          \
-        if (!writer->core->shared)                                                                                     \
-            return CM_INVALID;                                                                                         \
-        int got = cm_turn_begin_(writer->core, &turn, true, deadline, name##_replay_);                                 \
-        if (got < 0)                                                                                                   \
-            return (cm_status)got;                                                                                     \
-        if (got == CM_GOT_)                                                                                            \
-            writer->core->turn = turn;                                                                                 \
-        return got == CM_GOT_ ? CM_OK : CM_DEADLOCK;                                                                   \
-    })                                                                                                                 \
+    CM_INNER_(how, cm_status, name##_writer_lock_in_, (name##_writer * writer, cm_deadline deadline),                  \
+              { return cm_writer_lock_(writer->core, deadline, name##_replay_); })                                     \
     /* Keeps other threads' calls out of a shared writer until writer_unlock, and begins a batch. Inside, a batch that \
      * follows a publication is CM_BUSY if readers bar it. CM_DEADLOCK: the thread has the lock already; and as begin. \
-     * CM_INVALID: the writer is not shared. */                                                                                 \
+     * CM_INVALID: the writer is not shared. */                                                                        \
     CM_TWINS_(how, name, writer_lock, (name##_writer * writer), (writer))                                              \
     /* By the thread that has locked it. */                                                                            \
-    CM_FUNCTION_(how, void, name##_writer_unlock, (name##_writer * writer), {                                          \
-        struct cm_turn_ turn = writer->core->turn;                                                                     \
-        cm_turn_end_(writer->core, &turn);                                                                             \
-    })
+    CM_FUNCTION_(how, void, name##_writer_unlock, (name##_writer * writer), { cm_writer_unlock_(writer->core); })
 
 /* Look-ups of the writer, which sees its own changes. */
 #define CM_LEFTRIGHT_OWN_(how, name, Key, Value)                                                                       \
@@ -219,7 +207,7 @@
                  { return name##_type_.hash(&key, map->core->sides[0].plain.seed); })                                  \
     /* Copies the value that the key has for the writer: with all changes that it has made. CM_OK, CM_ABSENT, or what  \
      * a clone failed with. */                                                                                         \
-    CM_FUNCTION_(how, cm_status, name##_writer_get, (name##_writer * writer, Key key, Value *value),                   \
+    CM_FUNCTION_(how, cm_status, name##_writer_get, (name##_writer * writer, Key key, Value * value),                  \
                  CM_IN_TURN_(name, writer, false, CM_FOREVER, name##_writer_look_(writer, &key, value)))               \
     /* Whether the key is there for the writer. */                                                                     \
     CM_FUNCTION_(how, bool, name##_writer_contains, (name##_writer * writer, Key key),                                 \
@@ -237,7 +225,7 @@
 /* Changes of one key. The first one of a batch may wait, as begin does; others do not. */
 #define CM_LEFTRIGHT_CHANGES_(how, name, Key, Value)                                                                   \
     CM_INNER_(how, cm_status, name##_set_in_,                                                                          \
-              (name##_writer * writer, enum cm_setting_ which, uint64_t hash, Key *key, Value *value, Value *old,      \
+              (name##_writer * writer, enum cm_setting_ which, uint64_t hash, Key * key, Value * value, Value * old,   \
                cm_deadline deadline),                                                                                  \
               {                                                                                                        \
                   Key own;                                                                                             \
@@ -292,8 +280,8 @@
     CM_KEYED_(how, name, name##_writer, Key, update, (, cm_status(*function)(Value *, void *), void *context),         \
               (, function, context))                                                                                   \
     CM_INNER_(how, cm_status, name##_upsert_one_,                                                                      \
-              (name##_writer * writer, uint64_t hash, Key *key, Value *initial,                                        \
-               cm_status (*function)(Value *, void *), void *context),                                                 \
+              (name##_writer * writer, uint64_t hash, Key * key, Value * initial,                                      \
+               cm_status(*function)(Value *, void *), void *context),                                                  \
               {                                                                                                        \
                   Key own;                                                                                             \
                   cm_plain_blank_(&name##_type_, &own, NULL);                                                          \
@@ -343,8 +331,7 @@
     CM_LOCAL_(how, cm_status, name##_give_back_one_, (name##_writer * writer, name##_taken * taken), {                 \
         if (taken->map != writer->core->number)                                                                        \
             return CM_INVALID;                                                                                         \
-        cm_status status =                                                                                             \
-            cm_leftright_give_back_(&name##_type_, writer->core, taken->published, &taken->value);                     \
+        cm_status status = cm_leftright_give_back_(&name##_type_, writer->core, taken->published, &taken->value);      \
         if (status == CM_OK)                                                                                           \
             taken->map = 0;                                                                                            \
         return status;                                                                                                 \
