@@ -241,17 +241,40 @@ CM_INLINE const struct cm_side_ *cm_reader_enter_(struct cm_reader_ *reader)
     return reader->view = &core->sides[word & CM_ACTIVE_];
 }
 
-CM_INLINE void cm_reader_leave_(struct cm_reader_ *reader)
+/* Says that the reader is outside. */
+CM_INLINE void cm_slot_leave_(struct cm_leftright_ *core, struct cm_slot_ *slot)
 {
-    if (CM_UNLIKELY(--reader->depth != 0))
-        return;
     CM_COMPILER_BARRIER();
     /* The reads above are done. Pairs with the acquire of the writer's look at the slots. */
-    cm_store_release_(&reader->slot->state, UINT64_C(0));
+    cm_store_release_(&slot->state, UINT64_C(0));
     CM_COMPILER_BARRIER();
     /* Relaxed: a waiter whose WAITING this misses runs its barrier later, and sees the store above. */
-    if (CM_UNLIKELY(cm_load_relaxed_(&reader->core->word) & (CM_WAITING_ | CM_NO_BARRIER_)))
-        cm_reader_left_(reader->core, reader->slot);
+    if (CM_UNLIKELY(cm_load_relaxed_(&core->word) & (CM_WAITING_ | CM_NO_BARRIER_)))
+        cm_reader_left_(core, slot);
+}
+
+CM_INLINE void cm_reader_leave_(struct cm_reader_ *reader)
+{
+    if (CM_LIKELY(--reader->depth == 0))
+        cm_slot_leave_(reader->core, reader->slot);
+}
+
+/* Enters for a single look-up, which ends with cm_slot_leave_() and does not nest: no thread is noted, for it cannot
+ * wait for itself, and beyond the caches each instruction less is one more of the next look-up under way. NULL: the
+ * reader is inside, or the word says more than the side; then cm_reader_enter_() serves. */
+CM_INLINE const struct cm_side_ *cm_reader_glance_(struct cm_reader_ *reader)
+{
+    struct cm_leftright_ *core = reader->core;
+    struct cm_slot_ *slot = reader->slot;
+    if (CM_UNLIKELY(reader->depth != 0))
+        return NULL;
+    cm_store_relaxed_(&slot->state, CM_INSIDE_UNKNOWN_); /* as in cm_reader_enter_(), all three */
+    CM_COMPILER_BARRIER();
+    const uint64_t word = cm_load_acquire_(&core->word);
+    if (!cm_word_is_plain_(word))
+        return NULL;
+    cm_store_release_(&slot->state, cm_inside_(0, word));
+    return &core->sides[word & CM_ACTIVE_];
 }
 
 /* ---- the writer ---- */

@@ -33,17 +33,30 @@
     /* Leaves. What the view gave is not valid any more, if it was the outermost one. Wait-free, but that it wakes a   \
      * writer who waits for this reader. */                                                                            \
     CM_FUNCTION_(how, void, name##_leave, (name##_reader * reader), { cm_reader_leave_(&reader->core); })              \
+    CM_INNER_(how, bool, name##_side_get_, (const struct cm_side_ *side, const Key *key, Value *value), {              \
+        const struct cm_plain_ *plain = &side->plain;                                                                  \
+        const char *found = cm_plain_find_(&name##_type_, plain, key, name##_type_.hash(key, plain->seed));            \
+        return found && cm_plain_copy_out_(&name##_type_, plain, value, found) == CM_OK;                               \
+    })                                                                                                                 \
+    CM_HIDDEN_(                                                                                                        \
+        how, static                                                                                                    \
+        __attribute__((noinline, unused)) bool name##_get_inside_(name##_reader *reader, Key key, Value *value) {      \
+            const struct cm_side_ *side = cm_reader_enter_(&reader->core);                                             \
+            if (!side)                                                                                                 \
+                return false;                                                                                          \
+            bool found = name##_side_get_(side, &key, value);                                                          \
+            cm_reader_leave_(&reader->core);                                                                           \
+            return found;                                                                                              \
+        })                                                                                                             \
     /* Copies a key's value; false: the map has none (or it could not be cloned), and *value is as it was. Inside a    \
      * view, of that view. Wait-free. */                                                                               \
     CM_FUNCTION_(how, bool, name##_get, (name##_reader * reader, Key key, Value * value), {                            \
-        const struct cm_side_ *side = cm_reader_enter_(&reader->core);                                                 \
+        const struct cm_side_ *side = cm_reader_glance_(&reader->core);                                                \
         if (CM_UNLIKELY(!side))                                                                                        \
-            return false;                                                                                              \
-        const struct cm_plain_ *plain = &side->plain;                                                                  \
-        const char *found = cm_plain_find_(&name##_type_, plain, &key, name##_type_.hash(&key, plain->seed));          \
-        cm_status status = found ? cm_plain_copy_out_(&name##_type_, plain, value, found) : CM_ABSENT;                 \
-        cm_reader_leave_(&reader->core);                                                                               \
-        return status == CM_OK;                                                                                        \
+            return name##_get_inside_(reader, key, value);                                                             \
+        bool found = name##_side_get_(side, &key, value);                                                              \
+        cm_slot_leave_(reader->core.core, reader->core.slot);                                                          \
+        return found;                                                                                                  \
     })                                                                                                                 \
     /* For CM_WITH_VIEW. */                                                                                            \
     CM_FUNCTION_(how, struct name##_visit_, name##_visit_begin_, (name##_reader * reader), {                           \
