@@ -156,8 +156,7 @@ static void before_the_first_publish_readers_see_nothing(void **state)
     assert_true(got(&reader, 1) == UINT64_MAX);
     assert_int_equal(nums_put(&writer, 1, 10, NULL), CM_OK);
     assert_true(got(&reader, 1) == UINT64_MAX);
-    CM_WITH_VIEW(nums, &reader, view)
-    {
+    CM_WITH_VIEW (nums, &reader, view) {
         assert_int_equal(nums_view_len(view), 0);
         assert_int_equal(nums_view_meta(view), 0);
     }
@@ -256,8 +255,7 @@ static void a_view_is_a_snapshot_with_its_meta(void **state)
     assert_int_equal(got(&reader, 1), 1); /* a get inside is of the view */
     nums_leave(&reader);
     size_t entries = 0;
-    CM_WITH_VIEW(nums, &reader, now)
-    {
+    CM_WITH_VIEW (nums, &reader, now) {
         const uint64_t *key = NULL, *value = NULL;
         assert_true(nums_view_get_key_value(now, 2, &key, &value));
         assert_int_equal(*key + *value, 4);
@@ -427,8 +425,8 @@ static void readers_see_the_end_where_it_is_told(void **state)
     assert_null(nums_enter(&other));
     assert_true(got(&other, 1) == UINT64_MAX);
     bool ran = false;
-    CM_WITH_VIEW(nums, &other, none)
-    ran = none != NULL;
+    CM_WITH_VIEW (nums, &other, none)
+        ran = none != NULL;
     assert_false(ran);
     nums_leave(&reader);
     assert_int_equal(nums_writer_open(&map, &writer), CM_OK);
@@ -617,8 +615,8 @@ static size_t publish_and_be_told(void *context, unsigned thread)
     if (thread != 0) { /* readers that come and go */
         wrong += nums_factory_open(context, &own) != CM_OK;
         for (size_t i = crew_scale(100000); i > 0; i--)
-            CM_WITH_VIEW(nums, &own, view)
-        wrong += nums_view_len(view) > 1;
+            CM_WITH_VIEW (nums, &own, view)
+                wrong += nums_view_len(view) > 1;
         return wrong + (nums_reader_close(&own) != CM_OK);
     }
     for (int i = 0; i < (int)crew_scale(1000); i++) {
@@ -880,11 +878,11 @@ static void r6_batches_that_are_not_published_are_not_lost(void **state)
     items_put(&thing_writer, 1, item_of(1), NULL);
     assert_int_equal(items_begin(&thing_writer), CM_OK);
     items_put(&thing_writer, 2, item_of(2), NULL);
-    CM_WITH_VIEW(items, &thing_reader, view)
-    assert_int_equal(items_view_len(view), 0);
+    CM_WITH_VIEW (items, &thing_reader, view)
+        assert_int_equal(items_view_len(view), 0);
     assert_int_equal(items_writer_close(&thing_writer), CM_OK);
-    CM_WITH_VIEW(items, &thing_reader, view)
-    assert_int_equal(items_view_len(view), 2);
+    CM_WITH_VIEW (items, &thing_reader, view)
+        assert_int_equal(items_view_len(view), 2);
     assert_int_equal(items_writer_open(&things, &thing_writer), CM_OK);
     items_put(&thing_writer, 3, item_of(3), NULL);
     assert_int_equal(alive, 3);
@@ -1088,8 +1086,8 @@ static void a_type_may_be_of_many_files(void **state)
     assert_int_equal(roster_reader_open(&map_, &read), CM_OK);
     assert_int_equal(roster_put(&write, cm_str_of("a"), 1, NULL), CM_OK);
     assert_int_equal(roster_publish(&write), CM_OK);
-    CM_WITH_VIEW(roster, &read, view)
-    value = *roster_view_get(view, cm_str_of("a"));
+    CM_WITH_VIEW (roster, &read, view)
+        value = *roster_view_get(view, cm_str_of("a"));
     assert_int_equal(value, 1);
     roster_destroy(&map_);
 }

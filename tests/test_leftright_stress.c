@@ -173,8 +173,8 @@ static void it_does_what_its_model_does(void **state)
             items_leave(&reader);
             view = NULL;
         }
-        CM_WITH_VIEW(items, &reader, last)
-        view_is_published(last, &published);
+        CM_WITH_VIEW (items, &reader, last)
+            view_is_published(last, &published);
         if (crew_random(&random) % 2) {
             assert_int_equal(items_begin(&writer), CM_OK);
             if (items_check(&map, &reason) != CM_OK)
@@ -403,8 +403,8 @@ static void replay_needs_no_memory(void **state)
         memory.fail_all = true;
         for (int round = 0; round < 3; round++) {
             assert_int_equal(texts_publish(&write), CM_OK);
-            CM_WITH_VIEW(texts, &read, view)
-            assert_int_equal(texts_view_len(view), done);
+            CM_WITH_VIEW (texts, &read, view)
+                assert_int_equal(texts_view_len(view), done);
             assert_int_equal(texts_begin(&write), CM_OK);
         }
         memory.fail_all = false;
@@ -433,8 +433,8 @@ static int use_and_destroy(void)
     uint64_t before = items_writer_len(&writer);
     bool fine = items_put(&writer, 1000, item_of(1000), NULL) == CM_OK && items_publish(&writer) == CM_OK &&
                 items_begin(&writer) == CM_OK && items_writer_len(&writer) == before + 1;
-    CM_WITH_VIEW(items, &reader, view)
-    fine = fine && items_view_len(view) == before + 1;
+    CM_WITH_VIEW (items, &reader, view)
+        fine = fine && items_view_len(view) == before + 1;
     items_destroy(&map);
     return fine ? 0 : 1;
 }
@@ -492,8 +492,8 @@ static int lose_membarrier(void)
     fine = fine && items_reader_open(&map, &reader) == CM_OK; /* and so does this one */
     for (uint64_t i = 0; fine && i < 100; i++) {
         fine = items_put(&writer, i, item_of(i), NULL) >= 0 && items_publish(&writer) == CM_OK;
-        CM_WITH_VIEW(items, &reader, view)
-        fine = fine && *items_view_get(view, i)->own == i;
+        CM_WITH_VIEW (items, &reader, view)
+            fine = fine && *items_view_get(view, i)->own == i;
     }
     items_destroy(&map);
     return fine ? 0 : 2;

@@ -184,15 +184,15 @@ static void NAME(contents)(void *opaque, struct bench_contents *contents)
         bench_fatal(reason, 0);
     if (NAME(map_reader_open)(&map->map, &reader) != CM_OK)
         bench_fatal("reader", 0);
-    CM_WITH_VIEW(NAME(map), &reader, view)
-    CM_FOREACH (NAME(map_view), view, it) {
-        contents->entries++;
+    CM_WITH_VIEW (NAME(map), &reader, view)
+        CM_FOREACH (NAME(map_view), view, it) {
+            contents->entries++;
 #if TEXT
-        contents->checksum += bench_digest_text(it.key->data, it.key->len, it.value->word, WORDS);
+            contents->checksum += bench_digest_text(it.key->data, it.key->len, it.value->word, WORDS);
 #else
-        contents->checksum += bench_digest_u64(*it.key, it.value->word, WORDS);
+            contents->checksum += bench_digest_u64(*it.key, it.value->word, WORDS);
 #endif
-    }
+        }
     NAME(map_reader_close)(&reader);
 }
 

@@ -4,6 +4,7 @@
 
 #include <concmap/any.h>
 #include <concmap/cache.h>
+#include <concmap/leftright.h>
 #include <concmap/lookup.h>
 #include <concmap/mutex.h>
 #include <concmap/printed.h>
