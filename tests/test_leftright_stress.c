@@ -222,7 +222,8 @@ static size_t view_agrees(const items_view *view, uint64_t *random)
     if (version == 0)
         return a || b;
     size_t wrong = (a != NULL) != (key < keys_of(version)) || (b != NULL) != (other < keys_of(version));
-    wrong += (a && *a->own != version) + (b && *b->own != version);
+    wrong += a && *a->own != version;
+    wrong += b && *b->own != version;
     return wrong + (items_view_len(view) != keys_of(version));
 }
 
