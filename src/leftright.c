@@ -417,8 +417,8 @@ cm_status cm_writer_lock_(struct cm_leftright_ *core, cm_deadline deadline, cm_r
         return got < 0 ? (cm_status)got : CM_DEADLOCK;
     core->turn.got = turn.got;
     core->turn.held.lock = turn.held.lock;
-    core->turn.held.hold = turn.held.hold;
-    cm_store_relaxed_(&core->turn.held.thread, turn.held.thread); /* relaxed: for this thread's own calls */
+    cm_store_relaxed_(&core->turn.held.hold, turn.held.hold); /* relaxed, both: for this thread's own calls */
+    cm_store_relaxed_(&core->turn.held.thread, turn.held.thread);
     return CM_OK;
 }
 

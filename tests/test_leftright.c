@@ -533,6 +533,35 @@ static void several_calls_of_a_shared_writer_stay_together(void **state)
     end();
 }
 
+static void *end_with_the_lock(void *context)
+{
+    *(cm_status *)context = nums_writer_lock(&shared);
+    return NULL;
+}
+
+static void *use_the_record_of_the_dead(void *context)
+{
+    nums_get(&reader, 1, &(uint64_t){0}); /* has a thread record now */
+    *(cm_status *)context = nums_put(&shared, 1, 1, NULL);
+    return NULL;
+}
+
+static void a_thread_that_ends_gives_the_lock_back(void **state)
+{
+    (void)state;
+    cm_status status = CM_INVALID;
+    assert_int_equal(nums_init(&map, NULL), CM_OK);
+    assert_int_equal(nums_reader_open(&map, &reader), CM_OK);
+    assert_int_equal(nums_writer_open_shared(&map, &shared), CM_OK);
+    in_thread(end_with_the_lock, &status);
+    assert_int_equal(status, CM_OK);
+    in_thread(use_the_record_of_the_dead, &status);
+    assert_int_equal(status, CM_OK);
+    assert_false(map.core->lock.cell & CM_WRITER_);
+    assert_int_equal(nums_put(&shared, 1, 1, NULL), CM_REPLACED);
+    end();
+}
+
 static void *put_three(void *context)
 {
     *(cm_status *)context = nums_put(&shared, 1, 3, NULL);
@@ -1110,6 +1139,7 @@ int main(void)
         cmocka_unit_test(readers_are_made_by_maps_readers_and_factories),
         cmocka_unit_test(a_shared_writer_is_for_many_threads),
         cmocka_unit_test(several_calls_of_a_shared_writer_stay_together),
+        cmocka_unit_test(a_thread_that_ends_gives_the_lock_back),
         cmocka_unit_test(a_shared_writer_waits_without_its_lock),
         cmocka_unit_test(a_function_is_told_when_the_stale_side_is_free),
         cmocka_unit_test(no_tale_of_a_free_side_is_lost),

@@ -296,11 +296,13 @@ CM_INLINE bool cm_newest_has_(const struct cm_type *type, struct cm_leftright_ *
     return cm_plain_find_to_change_(type, &cm_newest_(core)->plain, key, hash) != NULL;
 }
 
-/* Whether this thread keeps the lock beyond a call; relaxed: nobody else stores its record there. */
+/* Whether this thread keeps the lock beyond a call; relaxed: nobody else stores its record there, but a thread that has
+ * ended, whose hold is gone. */
 CM_INLINE bool cm_turn_is_own_(const struct cm_leftright_ *core)
 {
     const struct cm_thread_ *keeper = cm_load_relaxed_(&core->turn.held.thread);
-    return keeper && keeper == cm_thread_self_;
+    return keeper && keeper == cm_thread_self_ &&
+           cm_load_relaxed_(&cm_load_relaxed_(&core->turn.held.hold)->cell) == &core->lock.cell;
 }
 
 /* Begins a call of the writer; `changes`: and a batch, if none is under way. CM_GOT_ or CM_GOT_NESTED_; or a failure,
