@@ -116,6 +116,7 @@ struct cm_turn_ {
 
 struct cm_leftright_ {
     uint64_t word;
+    char before_sides_[CM_APART - sizeof(uint64_t)]; /* readers load the word with each look-up */
     struct cm_side_ sides[2];
     /* The writer's; where it is shared, behind `lock`. */
     struct cm_map_lock_ lock __attribute__((aligned(CM_APART)));
