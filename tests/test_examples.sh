@@ -39,6 +39,12 @@ grep -q ', 64 connections open at the end, 0 never freed' <<<"$counted" || fails
 reloads=$("$examples/reload") || fails "reload: status $?: $reloads"
 grep -q ': 0 wrong, 0 configurations left' <<<"$reloads" || fails "reload: $reloads"
 
+account=$("$examples/routes") || fails "routes: status $?: $account"
+grep -q '100 reloads, 1100 routes, 0 views torn' <<<"$account" || fails "routes: $account"
+printf '10.0.0.0/8 3\n10.1.0.0/16 4\n' >"$work/routes"
+account=$("$examples/routes" --seconds 1 "$work/routes") || fails "routes FILE: status $?: $account"
+grep -q '1 reloads, 2 routes, 0 views torn' <<<"$account" || fails "routes FILE: $account"
+
 refuses() {
     local status=0 message
     message=$("$@" 2>&1 >/dev/null) || status=$?
@@ -50,3 +56,5 @@ refuses "$examples/wordcount" --frequent
 refuses "$examples/sessions" --seconds x
 refuses "$examples/sessions" extra
 refuses "$examples/sessions" --threads
+refuses "$examples/routes" --seconds x
+refuses "$examples/routes" --often

@@ -7,6 +7,7 @@
 #include <concmap/cache.h>
 #include <concmap/counted.h>
 #include <concmap/domain.h>
+#include <concmap/leftright.h>
 #include <concmap/lookup.h>
 #include <concmap/mutex.h>
 #include <concmap/printed.h>

@@ -2,6 +2,7 @@
 #ifndef CONCMAP_TESTS_SHARED_TYPE_H
 #define CONCMAP_TESTS_SHARED_TYPE_H
 
+#include <concmap/leftright.h>
 #include <concmap/mutex.h>
 #include <concmap/saved.h>
 #include <concmap/sharded_set.h>
@@ -11,6 +12,7 @@ CM_SHARDED_MAP_DECLARE(tallies, cm_str, uint64_t)
 CM_SHARDED_SET_DECLARE(marks, uint64_t)
 CM_PLAIN_MAP_DECLARE(ledger, cm_str, uint64_t)
 CM_MUTEX_MAP_DECLARE(vault, cm_str, uint64_t)
+CM_LEFTRIGHT_MAP_DECLARE(roster, cm_str, uint64_t)
 CM_SAVED_DECLARE(tallies)
 CM_SAVED_SET_DECLARE(marks)
 CM_SWAP_DECLARE(shared_cell, uint64_t)

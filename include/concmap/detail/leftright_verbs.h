@@ -1,0 +1,413 @@
+/* The typed functions of the left-right map. */
+#ifndef CONCMAP_DETAIL_LEFTRIGHT_VERBS_H
+#define CONCMAP_DETAIL_LEFTRIGHT_VERBS_H
+
+#include <concmap/detail/leftright.h>
+#include <concmap/detail/typed.h>
+
+/* ---- readers ---- */
+
+#define CM_LEFTRIGHT_READERS_(how, name, Key, Value)                                                                   \
+    /* Makes a reader. Any thread may, at any time; one thread at a time may use it. CM_NOMEM. */                      \
+    CM_FUNCTION_(how, cm_status, name##_reader_open, (const name *map, name##_reader *reader),                         \
+                 { return cm_reader_open_(map->core, &reader->core); })                                                \
+    /* Makes a reader of the same map as another one, which may be inside. CM_NOMEM. */                                \
+    CM_FUNCTION_(how, cm_status, name##_reader_clone, (const name##_reader *from, name##_reader *reader),              \
+                 { return cm_reader_open_(from->core.core, &reader->core); })                                          \
+    /* What makes readers of the map, for threads that are not to have the map itself; copied like a number. */        \
+    CM_FUNCTION_(how, name##_factory, name##_factory_of, (const name *map), {                                          \
+        name##_factory factory = {map->core};                                                                          \
+        return factory;                                                                                                \
+    })                                                                                                                 \
+    /* As reader_open. */                                                                                              \
+    CM_FUNCTION_(how, cm_status, name##_factory_open, (const name##_factory *factory, name##_reader *reader),          \
+                 { return cm_reader_open_(factory->core, &reader->core); })                                            \
+    /* Gives the reader's place back, for the next one to take. CM_INVALID: it is inside, or closed already. */        \
+    CM_FUNCTION_(how, cm_status, name##_reader_close, (name##_reader * reader),                                        \
+                 { return cm_reader_close_(&reader->core); })                                                          \
+    /* Enters the map as it was published last. The view stays as it is until the leave that belongs to this enter:    \
+     * all that is got through it is of one state of the map. Nested, it is the outer view again. NULL: the writer has \
+     * ended (writer_end), and there is nothing to leave. Wait-free: three plain stores with leave. */                 \
+    CM_FUNCTION_(how, const name##_view *, name##_enter, (name##_reader * reader),                                     \
+                 { return (const name##_view *)(const void *)cm_reader_enter_(&reader->core); })                       \
+    /* Leaves. What the view gave is not valid any more, if it was the outermost one. Wait-free, but that it wakes a   \
+     * writer who waits for this reader. */                                                                            \
+    CM_FUNCTION_(how, void, name##_leave, (name##_reader * reader), { cm_reader_leave_(&reader->core); })              \
+    CM_INNER_(how, bool, name##_side_get_, (const struct cm_side_ *side, const Key *key, Value *value), {              \
+        const struct cm_plain_ *plain = &side->plain;                                                                  \
+        const char *found = cm_plain_find_(&name##_type_, plain, key, name##_type_.hash(key, plain->seed));            \
+        return found && cm_plain_copy_out_(&name##_type_, plain, value, found) == CM_OK;                               \
+    })                                                                                                                 \
+    CM_HIDDEN_(                                                                                                        \
+        how, static                                                                                                    \
+        __attribute__((noinline, unused)) bool name##_get_inside_(name##_reader *reader, Key key, Value *value) {      \
+            const struct cm_side_ *side = cm_reader_enter_(&reader->core);                                             \
+            if (!side)                                                                                                 \
+                return false;                                                                                          \
+            bool found = name##_side_get_(side, &key, value);                                                          \
+            cm_reader_leave_(&reader->core);                                                                           \
+            return found;                                                                                              \
+        })                                                                                                             \
+    /* Copies a key's value; false: the map has none (or it could not be cloned), and *value is as it was. Inside a    \
+     * view, of that view. Wait-free. */                                                                               \
+    CM_FUNCTION_(how, bool, name##_get, (name##_reader * reader, Key key, Value * value), {                            \
+        const struct cm_side_ *side = cm_reader_glance_(&reader->core);                                                \
+        if (CM_UNLIKELY(!side))                                                                                        \
+            return name##_get_inside_(reader, key, value);                                                             \
+        bool found = name##_side_get_(side, &key, value);                                                              \
+        cm_slot_leave_(reader->core.core, reader->core.slot);                                                          \
+        return found;                                                                                                  \
+    })                                                                                                                 \
+    /* For CM_WITH_VIEW. */                                                                                            \
+    CM_FUNCTION_(how, struct name##_visit_, name##_visit_begin_, (name##_reader * reader), {                           \
+        struct name##_visit_ visit = {reader, (const name##_view *)(const void *)cm_reader_enter_(&reader->core)};     \
+        if (!visit.view)                                                                                               \
+            visit.reader = NULL;                                                                                       \
+        return visit;                                                                                                  \
+    })                                                                                                                 \
+    CM_FUNCTION_(how, void, name##_visit_end_, (struct name##_visit_ * visit), {                                       \
+        if (visit->reader)                                                                                             \
+            cm_reader_leave_(&visit->reader->core);                                                                    \
+    })
+
+/* ---- views ---- */
+
+#define CM_LEFTRIGHT_VIEWS_(how, name, Key, Value)                                                                     \
+    CM_INNER_(how, struct cm_flat_place_, name##_view_find_, (const name##_view *view, const Key *key), {              \
+        const struct cm_plain_ *plain = &view->core.plain;                                                             \
+        return cm_flat_find_(&name##_type_, &plain->flat, key, name##_type_.hash(key, plain->seed), CM_FLAT_TO_READ_); \
+    })                                                                                                                 \
+    /* The key's value; NULL: the view has none. Valid until the reader leaves. */                                     \
+    CM_FUNCTION_(how, const Value *, name##_view_get, (const name##_view *view, Key key), {                            \
+        struct cm_flat_place_ place = name##_view_find_(view, &key);                                                   \
+        return CM_LIKELY(place.entry != NULL) ? (const Value *)(const void *)cm_flat_value_(&name##_type_, place)      \
+                                              : NULL;                                                                  \
+    })                                                                                                                 \
+    /* The key as the map has it, and its value; either may be NULL. False: there is none, and both are as they were.  \
+     * As view_get. */                                                                                                 \
+    CM_FUNCTION_(how, bool, name##_view_get_key_value,                                                                 \
+                 (const name##_view *view, Key key, const Key **own, const Value **value), {                           \
+                     struct cm_flat_place_ place = name##_view_find_(view, &key);                                      \
+                     if (place.entry && own)                                                                           \
+                         *own = (const Key *)(const void *)place.entry;                                                \
+                     if (place.entry && value)                                                                         \
+                         *value = (const Value *)(const void *)cm_flat_value_(&name##_type_, place);                   \
+                     return place.entry != NULL;                                                                       \
+                 })                                                                                                    \
+    /* Whether the view has the key. */                                                                                \
+    CM_FUNCTION_(how, bool, name##_view_contains, (const name##_view *view, Key key),                                  \
+                 { return name##_view_find_(view, &key).entry != NULL; })                                              \
+    /* The number of entries. */                                                                                       \
+    CM_FUNCTION_(how, size_t, name##_view_len, (const name##_view *view), { return view->core.plain.flat.len; })       \
+    /* What set_meta said, of the same state as the entries; 0 at first. */                                            \
+    CM_FUNCTION_(how, uint64_t, name##_view_meta, (const name##_view *view), { return view->core.meta; })              \
+    CM_SHOWN_(                                                                                                         \
+        how, typedef struct name##_view_iter {                                                                         \
+            const name##_view *view;                                                                                   \
+            struct cm_flat_walk_ walk;                                                                                 \
+            const Key *key;                                                                                            \
+            const Value *value;                                                                                        \
+        } name##_view_iter;)                                                                                           \
+    /* Begins a walk: CM_FOREACH(name_view, view, it) gives pointers it.key and it.value, valid until the reader       \
+     * leaves. Each entry of the view is visited once. */                                                              \
+    CM_FUNCTION_(how, name##_view_iter, name##_view_iter_begin, (const name##_view *view), {                           \
+        name##_view_iter iter = {view, cm_flat_walk_begin_(), NULL, NULL};                                             \
+        return iter;                                                                                                   \
+    })                                                                                                                 \
+    CM_FUNCTION_(how, bool, name##_view_iter_next, (name##_view_iter * iter), {                                        \
+        struct cm_flat_place_ place = cm_flat_walk_next_(&name##_type_, &iter->view->core.plain.flat, &iter->walk);    \
+        if (!place.entry)                                                                                              \
+            return false;                                                                                              \
+        iter->key = (const Key *)(const void *)place.entry;                                                            \
+        iter->value = (const Value *)(const void *)cm_flat_value_(&name##_type_, place);                               \
+        return true;                                                                                                   \
+    })                                                                                                                 \
+    CM_FUNCTION_(how, void, name##_view_iter_end, (name##_view_iter * iter), { (void)iter; })
+
+/* ---- the writer ---- */
+
+/* The body of a call of the writer; `changes`: it begins a batch, if none is under way. */
+#define CM_IN_TURN_(name, writer, changes, deadline, call)                                                             \
+    {                                                                                                                  \
+        struct cm_turn_ turn_;                                                                                         \
+        int got_ = cm_turn_begin_((writer)->core, &turn_, changes, deadline, name##_replay_);                          \
+        if (CM_UNLIKELY(got_ < 0))                                                                                     \
+            return (cm_status)got_;                                                                                    \
+        cm_status status_ = call;                                                                                      \
+        cm_turn_end_((writer)->core, &turn_);                                                                          \
+        return status_;                                                                                                \
+    }
+
+#define CM_LEFTRIGHT_LOG_(how, name, Key, Value)                                                                       \
+    CM_HIDDEN_(                                                                                                        \
+        how,                                                                                                           \
+        static __attribute__((noinline, unused)) void name##_replay_(struct cm_leftright_ *core) {                     \
+            Value scratch;                                                                                             \
+            cm_plain_blank_(&name##_type_, NULL, &scratch);                                                            \
+            cm_leftright_replay_(&name##_type_, core, &scratch);                                                       \
+        } static __attribute__((noinline, unused))                                                                     \
+        cm_status name##_room_(struct cm_leftright_ *core) { return cm_leftright_grow_(&name##_type_, core); })
+
+#define CM_LEFTRIGHT_WRITER_(how, name, Key, Value)                                                                    \
+    /* Makes the map's writer, of which there is one at a time; one thread at a time may use it. CM_BUSY: somebody has \
+     * it. It goes on where the last one stopped. */                                                                   \
+    CM_FUNCTION_(how, cm_status, name##_writer_open, (const name *map, name##_writer *writer), {                       \
+        writer->core = map->core;                                                                                      \
+        return cm_writer_open_(map->core, false);                                                                      \
+    })                                                                                                                 \
+    /* The same for many threads: each call takes a lock. Writers wait for readers without it. `publish` shows what    \
+     * all of them did; writer_lock keeps several calls together. */                                                   \
+    CM_FUNCTION_(how, cm_status, name##_writer_open_shared, (const name *map, name##_writer *writer), {                \
+        writer->core = map->core;                                                                                      \
+        return cm_writer_open_(map->core, true);                                                                       \
+    })                                                                                                                 \
+    /* Publishes, and lets another writer be opened. Readers go on with what was published. CM_DEADLOCK: a function    \
+     * given to the map runs. Never waits for readers. */                                                              \
+    CM_FUNCTION_(how, cm_status, name##_writer_close, (name##_writer * writer),                                        \
+                 { return cm_writer_close_(writer->core, false); })                                                    \
+    /* As writer_close; readers that enter from now on are told: NULL, until a writer is opened again. */              \
+    CM_FUNCTION_(how, cm_status, name##_writer_end, (name##_writer * writer),                                          \
+                 { return cm_writer_close_(writer->core, true); })                                                     \
+    CM_INNER_(how, cm_status, name##_begin_in_, (name##_writer * writer, cm_deadline deadline),                        \
+              CM_IN_TURN_(name, writer, true, deadline, CM_OK))                                                        \
+    /* Begins a batch, as the first change does by itself: waits until no reader is on the side that was published     \
+     * before the last one, brings it up to date, and destroys what the last batch removed. Without readers there, or  \
+     * with a batch under way, it waits for nothing. CM_DEADLOCK: the thread itself has such a view; or a function     \
+     * given to the map runs. CM_BUSY also between writer_lock and writer_unlock. O(changes of the last batch). */     \
+    CM_TWINS_(how, name, begin, (name##_writer * writer), (writer))                                                    \
+    /* Shows readers that enter from now on all changes since the last time, at once. Never waits for readers: a       \
+     * thread may publish inside a view, and go on reading it. CM_DEADLOCK: a function given to the map runs. O(1). */ \
+    CM_FUNCTION_(how, cm_status, name##_publish, (name##_writer * writer),                                             \
+                 { return cm_leftright_publish_(writer->core, false); })                                               \
+    /* Publishes if there is something to be published. */                                                             \
+    CM_FUNCTION_(how, cm_status, name##_flush, (name##_writer * writer),                                               \
+                 { return cm_leftright_publish_(writer->core, true); })                                                \
+    /* Whether something is to be published. */                                                                        \
+    CM_FUNCTION_(how, bool, name##_has_pending, (name##_writer * writer),                                              \
+                 { return cm_leftright_pending_(writer->core); })                                                      \
+    /* From now on, after each publication, the function is called once no reader is left on the side that the next    \
+     * batch needs: by `publish`, or by the reader that leaves last. NULL: not any more. It must not use the map; it   \
+     * is not called where the next batch begins before. For event loops: see cm_notify_fd(). */                       \
+    CM_FUNCTION_(how, cm_status, name##_when_free,                                                                     \
+                 (name##_writer * writer, void (*function)(void *context), void *context),                             \
+                 { return cm_leftright_when_free_(writer->core, function, context); })                                 \
+    CM_INNER_(how, cm_status, name##_set_meta_in_, (name##_writer * writer, uint64_t meta, cm_deadline deadline),      \
+              CM_IN_TURN_(name, writer, true, deadline,                                                                \
+                          (cm_newest_(writer->core)->meta = meta, writer->core->pending = true, CM_OK)))               \
+    /* A number that views tell, of the same state as the entries: a version, a time, or a pointer as uintptr_t. May   \
+     * wait, as begin does. */                                                                                         \
+    CM_TWINS_(how, name, set_meta, (name##_writer * writer, uint64_t meta), (writer, meta))                            \
+    CM_INNER_(how, cm_status, name##_writer_lock_in_, (name##_writer * writer, cm_deadline deadline),                  \
+              { return cm_writer_lock_(writer->core, deadline, name##_replay_); })                                     \
+    /* Keeps other threads' calls out of a shared writer until writer_unlock, and begins a batch. Inside, a batch that \
+     * follows a publication is CM_BUSY if readers bar it. CM_DEADLOCK: the thread has the lock already; and as begin. \
+     * CM_INVALID: the writer is not shared. */                                                                        \
+    CM_TWINS_(how, name, writer_lock, (name##_writer * writer), (writer))                                              \
+    /* By the thread that has locked it. */                                                                            \
+    CM_FUNCTION_(how, void, name##_writer_unlock, (name##_writer * writer), { cm_writer_unlock_(writer->core); })
+
+/* Look-ups of the writer, which sees its own changes. */
+#define CM_LEFTRIGHT_OWN_(how, name, Key, Value)                                                                       \
+    CM_LOCAL_(how, uint64_t, name##_hash_of_, (const name##_writer *writer, const Key *key),                           \
+              { return name##_type_.hash(key, writer->core->sides[0].plain.seed); })                                   \
+    CM_LOCAL_(how, cm_status, name##_writer_look_, (name##_writer * writer, const Key *key, Value *value), {           \
+        const struct cm_plain_ *plain = &cm_newest_(writer->core)->plain;                                              \
+        const char *found = cm_plain_find_(&name##_type_, plain, key, name##_hash_of_(writer, key));                   \
+        return found ? cm_plain_copy_out_(&name##_type_, plain, value, found) : CM_ABSENT;                             \
+    })                                                                                                                 \
+    /* The key's hash, for calls that take it (VERB_hashed); of use in all maps with the same config.seed. */          \
+    CM_FUNCTION_(how, uint64_t, name##_hash_of, (const name *map, Key key),                                            \
+                 { return name##_type_.hash(&key, map->core->sides[0].plain.seed); })                                  \
+    /* Copies the value that the key has for the writer: with all changes that it has made. CM_OK, CM_ABSENT, or what  \
+     * a clone failed with. */                                                                                         \
+    CM_FUNCTION_(how, cm_status, name##_writer_get, (name##_writer * writer, Key key, Value * value),                  \
+                 CM_IN_TURN_(name, writer, false, CM_FOREVER, name##_writer_look_(writer, &key, value)))               \
+    /* Whether the key is there for the writer. */                                                                     \
+    CM_FUNCTION_(how, bool, name##_writer_contains, (name##_writer * writer, Key key),                                 \
+                 { return name##_writer_get(writer, key, NULL) == CM_OK; })                                            \
+    /* The number of entries for the writer. */                                                                        \
+    CM_FUNCTION_(how, size_t, name##_writer_len, (name##_writer * writer), {                                           \
+        struct cm_turn_ turn;                                                                                          \
+        if (cm_turn_begin_(writer->core, &turn, false, CM_FOREVER, name##_replay_) < 0)                                \
+            return 0;                                                                                                  \
+        size_t len = cm_newest_(writer->core)->plain.flat.len;                                                         \
+        cm_turn_end_(writer->core, &turn);                                                                             \
+        return len;                                                                                                    \
+    })
+
+/* Changes of one key. The first one of a batch may wait, as begin does; others do not. */
+#define CM_LEFTRIGHT_CHANGES_(how, name, Key, Value)                                                                   \
+    CM_INNER_(how, cm_status, name##_set_in_,                                                                          \
+              (name##_writer * writer, enum cm_setting_ which, uint64_t hash, Key * key, Value * value, Value * old,   \
+               cm_deadline deadline),                                                                                  \
+              {                                                                                                        \
+                  Key own;                                                                                             \
+                  cm_plain_blank_(&name##_type_, &own, NULL);                                                          \
+                  CM_IN_TURN_(name, writer, true, deadline,                                                            \
+                              cm_leftright_set_(&name##_type_, writer->core, name##_room_, which, key, hash, value,    \
+                                                &own, old))                                                            \
+              })                                                                                                       \
+    CM_INNER_(how, cm_status, name##_insert_in_,                                                                       \
+              (name##_writer * writer, uint64_t hash, Key key, Value value, cm_deadline deadline),                     \
+              { return name##_set_in_(writer, CM_SET_ABSENT_, hash, &key, &value, NULL, deadline); })                  \
+    /* Adds the key if it is absent: CM_OK, or CM_EXISTS. CM_NOMEM, CM_FULL; CM_DEADLOCK: as begin. O(1), but for      \
+     * growing: O(entries), which is rare. So it is with all that may add. */                                          \
+    CM_KEYED_(how, name, name##_writer, Key, insert, (, Value value), (, value))                                       \
+    CM_INNER_(how, cm_status, name##_put_in_,                                                                          \
+              (name##_writer * writer, uint64_t hash, Key key, Value value, Value * old, cm_deadline deadline),        \
+              { return name##_set_in_(writer, CM_SET_ANY_, hash, &key, &value, old, deadline); })                      \
+    /* Sets the key's value: CM_OK (new) or CM_REPLACED; then `old` (may be NULL) takes a copy of the old one. As      \
+     * insert. */                                                                                                      \
+    CM_KEYED_(how, name, name##_writer, Key, put, (, Value value, Value * old), (, value, old))                        \
+    CM_INNER_(how, cm_status, name##_replace_in_,                                                                      \
+              (name##_writer * writer, uint64_t hash, Key key, Value value, Value * old, cm_deadline deadline),        \
+              { return name##_set_in_(writer, CM_SET_PRESENT_, hash, &key, &value, old, deadline); })                  \
+    /* Sets the value of a key that is there: CM_REPLACED, and `old` (may be NULL) takes a copy of the old one; or     \
+     * CM_ABSENT. As insert. */                                                                                        \
+    CM_KEYED_(how, name, name##_writer, Key, replace, (, Value value, Value * old), (, value, old))                    \
+    CM_HIDDEN_(                                                                                                        \
+        how, struct name##_call_ {                                                                                     \
+            cm_status (*function)(Value *, void *);                                                                    \
+            void *context;                                                                                             \
+        };)                                                                                                            \
+    CM_INNER_(how, cm_status, name##_run_, (void *value, void *call), {                                                \
+        return ((struct name##_call_ *)call)->function((Value *)value, ((struct name##_call_ *)call)->context);        \
+    })                                                                                                                 \
+    CM_INNER_(how, cm_status, name##_apply_,                                                                           \
+              (name##_writer * writer, uint64_t hash, const Key *key, cm_status (*function)(Value *, void *),          \
+               void *context),                                                                                         \
+              {                                                                                                        \
+                  Value scratch;                                                                                       \
+                  struct name##_call_ made = {function, context};                                                      \
+                  struct cm_plain_call_ call = {name##_run_, &made};                                                   \
+                  cm_plain_blank_(&name##_type_, NULL, &scratch);                                                      \
+                  return cm_leftright_update_(&name##_type_, writer->core, key, hash, call, &scratch);                 \
+              })                                                                                                       \
+    CM_INNER_(how, cm_status, name##_update_in_,                                                                       \
+              (name##_writer * writer, uint64_t hash, Key key, cm_status(*function)(Value *, void *), void *context,   \
+               cm_deadline deadline),                                                                                  \
+              CM_IN_TURN_(name, writer, true, deadline, name##_apply_(writer, hash, &key, function, context)))         \
+    /* Runs the function, once, on a copy (a clone) of the key's value, which then becomes the value, unless the       \
+     * function returns less than 0. Returns what it returned, or CM_ABSENT. The function may look at the map, and not \
+     * change it: CM_DEADLOCK. As insert. */                                                                           \
+    CM_KEYED_(how, name, name##_writer, Key, update, (, cm_status(*function)(Value *, void *), void *context),         \
+              (, function, context))                                                                                   \
+    CM_INNER_(how, cm_status, name##_upsert_one_,                                                                      \
+              (name##_writer * writer, uint64_t hash, Key * key, Value * initial,                                      \
+               cm_status(*function)(Value *, void *), void *context),                                                  \
+              {                                                                                                        \
+                  Key own;                                                                                             \
+                  cm_plain_blank_(&name##_type_, &own, NULL);                                                          \
+                  cm_status status = name##_apply_(writer, hash, key, function, context);                              \
+                  if (status < 0)                                                                                      \
+                      return status;                                                                                   \
+                  if (status == CM_ABSENT && !cm_newest_has_(&name##_type_, writer->core, key, hash))                  \
+                      return cm_leftright_set_(&name##_type_, writer->core, name##_room_, CM_SET_ABSENT_, key, hash,   \
+                                               initial, &own, NULL);                                                   \
+                  cm_plain_value_end_(&name##_type_, &cm_newest_(writer->core)->plain, initial);                       \
+                  return CM_REPLACED;                                                                                  \
+              })                                                                                                       \
+    CM_INNER_(how, cm_status, name##_upsert_in_,                                                                       \
+              (name##_writer * writer, uint64_t hash, Key key, Value initial, cm_status(*function)(Value *, void *),   \
+               void *context, cm_deadline deadline),                                                                   \
+              CM_IN_TURN_(name, writer, true, deadline,                                                                \
+                          name##_upsert_one_(writer, hash, &key, &initial, function, context)))                        \
+    /* Adds the key with `initial`: CM_OK; or, where it is present, runs the function as update does: CM_REPLACED, or  \
+     * the function's failure. As insert. */                                                                           \
+    CM_KEYED_(how, name, name##_writer, Key, upsert,                                                                   \
+              (, Value initial, cm_status(*function)(Value *, void *), void *context), (, initial, function, context)) \
+    CM_INNER_(how, cm_status, name##_remove_in_,                                                                       \
+              (name##_writer * writer, uint64_t hash, Key key, Value * old, cm_deadline deadline),                     \
+              CM_IN_TURN_(name, writer, true, deadline,                                                                \
+                          cm_leftright_remove_(&name##_type_, writer->core, CM_LOG_REMOVE_, &key, hash, old)))         \
+    /* Removes the key: CM_OK, and `old` (may be NULL) takes a copy of its value; or CM_ABSENT. The value itself is    \
+     * destroyed when no reader can see it any more. CM_NOMEM; as insert. */                                           \
+    CM_KEYED_(how, name, name##_writer, Key, remove, (, Value * old), (, old))                                         \
+    CM_INNER_(how, cm_status, name##_take_one_,                                                                        \
+              (name##_writer * writer, uint64_t hash, const Key *key, name##_taken *taken), {                          \
+                  struct cm_leftright_ *core = writer->core;                                                           \
+                  cm_status status =                                                                                   \
+                      cm_leftright_remove_(&name##_type_, core, CM_LOG_TAKE_, key, hash, &taken->value);               \
+                  if (status != CM_OK)                                                                                 \
+                      return status;                                                                                   \
+                  taken->map = core->number;                                                                           \
+                  taken->published = core->published;                                                                  \
+                  taken->context = core->sides[0].plain.context;                                                       \
+                  return CM_OK;                                                                                        \
+              })                                                                                                       \
+    CM_INNER_(how, cm_status, name##_take_in_,                                                                         \
+              (name##_writer * writer, uint64_t hash, Key key, name##_taken * taken, cm_deadline deadline),            \
+              CM_IN_TURN_(name, writer, true, deadline, name##_take_one_(writer, hash, &key, taken)))                  \
+    /* Removes the key: CM_OK, and `taken` has its value, which nobody destroys until it is given back; or CM_ABSENT.  \
+     * Readers may look at it still, so it may be read, and not changed. As remove. */                                 \
+    CM_KEYED_(how, name, name##_writer, Key, take, (, name##_taken * taken), (, taken))                                \
+    CM_LOCAL_(how, cm_status, name##_give_back_one_, (name##_writer * writer, name##_taken * taken), {                 \
+        if (taken->map != writer->core->number)                                                                        \
+            return CM_INVALID;                                                                                         \
+        cm_status status = cm_leftright_give_back_(&name##_type_, writer->core, taken->published, &taken->value);      \
+        if (status == CM_OK)                                                                                           \
+            taken->map = 0;                                                                                            \
+        return status;                                                                                                 \
+    })                                                                                                                 \
+    /* Gives back what take took: it is destroyed when no reader can see it any more. `writer` is any of the map's, or \
+     * NULL where the map is destroyed. CM_INVALID: of another map, or given back already. CM_NOMEM. Never waits for   \
+     * readers. */                                                                                                     \
+    CM_FUNCTION_(how, cm_status, name##_give_back, (name##_writer * writer, name##_taken * taken), {                   \
+        if (writer)                                                                                                    \
+            CM_IN_TURN_(name, writer, false, CM_FOREVER, name##_give_back_one_(writer, taken))                         \
+        if (!taken->map)                                                                                               \
+            return CM_INVALID;                                                                                         \
+        taken->map = 0;                                                                                                \
+        if (name##_type_.value_destroy)                                                                                \
+            name##_type_.value_destroy(&taken->value, taken->context);                                                 \
+        return CM_OK;                                                                                                  \
+    })
+
+/* Changes of all keys. */
+#define CM_LEFTRIGHT_WHOLE_(how, name, Key, Value)                                                                     \
+    CM_INNER_(how, cm_status, name##_clear_in_, (name##_writer * writer, cm_deadline deadline),                        \
+              CM_IN_TURN_(name, writer, true, deadline, cm_leftright_clear_(&name##_type_, writer->core)))             \
+    /* Removes every entry; keeps the tables. CM_NOMEM; may wait, as begin does. O(groups). */                         \
+    CM_TWINS_(how, name, clear, (name##_writer * writer), (writer))                                                    \
+    CM_LOCAL_(how, cm_status, name##_sift_,                                                                            \
+              (name##_writer * writer, cm_status(*keep)(const Key *, const Value *, void *), void *context), {         \
+                  struct cm_leftright_ *core = writer->core;                                                           \
+                  const struct cm_plain_ *plain = &cm_newest_(core)->plain;                                            \
+                  struct cm_flat_walk_ walk = cm_flat_walk_begin_();                                                   \
+                  cm_status status = CM_OK;                                                                            \
+                  for (struct cm_flat_place_ at;                                                                       \
+                       status >= 0 && (at = cm_flat_walk_next_(&name##_type_, &plain->flat, &walk)).entry;) {          \
+                      if (!cm_log_room_(&name##_type_, core))                                                          \
+                          return CM_NOMEM;                                                                             \
+                      core->busy = true;                                                                               \
+                      status = keep((const Key *)(const void *)at.entry,                                               \
+                                    (const Value *)(const void *)cm_flat_value_(&name##_type_, at), context);          \
+                      core->busy = false;                                                                              \
+                      if (status == CM_ABSENT)                                                                         \
+                          cm_leftright_drop_(&name##_type_, core, CM_LOG_REMOVE_, at,                                  \
+                                             name##_type_.hash(at.entry, plain->seed));                                \
+                  }                                                                                                    \
+                  return status < 0 ? status : CM_OK;                                                                  \
+              })                                                                                                       \
+    CM_INNER_(how, cm_status, name##_retain_in_,                                                                       \
+              (name##_writer * writer, cm_status(*keep)(const Key *, const Value *, void *), void *context,            \
+               cm_deadline deadline),                                                                                  \
+              CM_IN_TURN_(name, writer, true, deadline, name##_sift_(writer, keep, context)))                          \
+    /* Removes the entries for which `keep` returns CM_ABSENT, and keeps those for which it returns CM_OK. It is asked \
+     * once about each. Less than 0 ends it, and that entry stays; so does CM_NOMEM: what was removed until then is    \
+     * removed. `keep` may look at the map, and not change it. May wait, as begin does. O(groups). */                  \
+    CM_TWINS_(how, name, retain,                                                                                       \
+              (name##_writer * writer, cm_status(*keep)(const Key *, const Value *, void *), void *context),           \
+              (writer, keep, context))                                                                                 \
+    CM_INNER_(how, cm_status, name##_reserve_in_, (name##_writer * writer, size_t entries, cm_deadline deadline),      \
+              CM_IN_TURN_(name, writer, true, deadline, cm_leftright_reserve_(&name##_type_, writer->core, entries)))  \
+    /* Makes room for so many entries in all: until there are as many, adding does not grow the tables. CM_NOMEM,      \
+     * CM_FULL; may wait, as begin does. O(groups). */                                                                 \
+    CM_TWINS_(how, name, reserve, (name##_writer * writer, size_t entries), (writer, entries))                         \
+    CM_INNER_(how, cm_status, name##_shrink_to_fit_in_, (name##_writer * writer, cm_deadline deadline),                \
+              CM_IN_TURN_(name, writer, true, deadline, cm_leftright_shrink_(&name##_type_, writer->core)))            \
+    /* Makes the tables as small as the entries allow; of the other side, in the next batch. CM_NOMEM; may wait, as    \
+     * begin does. O(groups). */                                                                                       \
+    CM_TWINS_(how, name, shrink_to_fit, (name##_writer * writer), (writer))
+
+#endif

@@ -1,0 +1,133 @@
+/* The left-right map: readers look at a snapshot, at the speed of a plain table, and one writer publishes batches.
+ *
+ *     CM_LEFTRIGHT_MAP(routes, uint32_t, struct route, cm_hash_u32, cm_equal_u32)
+ *
+ * makes a type `routes`, and the handles `routes_writer`, `routes_reader` and `routes_view`:
+ *
+ *     routes_put(&writer, prefix, route, NULL);
+ *     routes_publish(&writer);                               everything since the last time, at once
+ *
+ *     const routes_view *view = routes_enter(&reader);       plain stores, no lock, no fence
+ *     const struct route *hop = routes_view_get(view, prefix);
+ *     routes_leave(&reader);
+ *
+ * Take it for what is read all the time and changed now and then: routes, configuration, tables of features. The map
+ * is there twice, so each change is made twice, and memory is twice that of a plain map, but for what owned values and
+ * texts have of their own.
+ *
+ * Readers. A reader is a handle of one thread at a time; any thread makes and closes any number of them. Inside a view
+ * nothing changes: two gets agree, with each other and with view_meta. Before the first publication a view is empty.
+ * After the writer was closed readers go on with what was published last. A reader that stays inside delays the batch
+ * after the next publication, and memory, and nobody else.
+ *
+ * The writer. One handle; a second one is CM_BUSY. Changes are seen by the writer at once, and by readers from the next
+ * `publish` on, which never waits. The first change after that (or `begin`) waits for readers that have been inside
+ * since before that publication; try_VERB is CM_BUSY instead, VERB_until CM_TIMEOUT past its deadline (deadline.h), and
+ * all of them CM_DEADLOCK where the thread would wait for its own view. Who waits spins briefly, then sleeps.
+ *
+ * Values. Both tables have a copy of a plain value, so that a look-up is one look. What an owned value (type.h) and a
+ * text key own is shared by both, made once and destroyed once: when the batch after the one that removed or replaced
+ * it begins, for then nobody looks at it any more. `take` keeps a value from that. To change values in place, with
+ * atomics of their own, store pointers to them.
+ *
+ * Functions given to `update`, `upsert` and `retain` run once; what they decided is what the other table gets. They may
+ * look at the map and not change it: CM_DEADLOCK. Functions that destroy, too, must not change this map. None of them
+ * may leave by longjmp or by an exception. Hash and equality may not use any map.
+ *
+ * Failure. Where memory is lacking a call returns CM_NOMEM and both tables are as before: all that the other one will
+ * need is taken beforehand. */
+#ifndef CONCMAP_LEFTRIGHT_H
+#define CONCMAP_LEFTRIGHT_H
+
+#include <concmap/detail/leftright_verbs.h>
+#include <concmap/hash.h>
+
+CM_BEGIN_DECLS
+
+/* For when_free: adds 1 to the eventfd (or writes 8 bytes to any descriptor) whose number is at `fd`, an int. */
+CM_API void cm_notify_fd(void *fd);
+
+CM_END_DECLS
+
+/* Runs the statement that follows inside a view of the reader, and leaves it however the statement is left, but by
+ * longjmp. Where the writer has ended (writer_end) the statement does not run. */
+#define CM_WITH_VIEW(name, reader, view) CM_WITH_VIEW_(name, reader, view)
+#define CM_WITH_VIEW_(name, over, inside)                                                                              \
+    for (struct name##_visit_ inside##_visit __attribute__((cleanup(name##_visit_end_))) = name##_visit_begin_(over);  \
+         inside##_visit.view; inside##_visit.view = NULL)                                                              \
+        for (const name##_view *inside = inside##_visit.view; inside##_visit.view; inside##_visit.view = NULL)
+
+/* Makes a map type, with all its functions in this file. */
+#define CM_LEFTRIGHT_MAP(name, Key, Value, hash_function, equal_function)                                              \
+    CM_LEFTRIGHT_MAP_OWNED(name, Key, Value, hash_function, equal_function, CM_PLAIN, CM_PLAIN)
+
+/* The same with keys or values that own memory, or count references: each owner is CM_PLAIN or CM_OWNED(clone,
+ * destroy), see type.h. */
+#define CM_LEFTRIGHT_MAP_OWNED(name, Key, Value, hash_function, equal_function, key_owner, value_owner)                \
+    CM_LEFTRIGHT_TYPE_(cm_inline, name, Key, Value, hash_function, equal_function, key_owner, value_owner)             \
+    CM_LEFTRIGHT_FUNCTIONS_(cm_inline, name, name##_key_, name##_value_)
+
+/* The same for a type that many files use: DECLARE in a header, and DEFINE in one C file that includes it. The calls
+ * are functions of that file then, and not inlined in others. */
+#define CM_LEFTRIGHT_MAP_DECLARE(name, Key, Value)                                                                     \
+    CM_LEFTRIGHT_TYPE_(cm_declare, name, Key, Value, unused_, unused_, CM_PLAIN, CM_PLAIN)                             \
+    CM_LEFTRIGHT_FUNCTIONS_(cm_declare, name, name##_key_, name##_value_)
+#define CM_LEFTRIGHT_MAP_DEFINE(name, Key, Value, hash_function, equal_function)                                       \
+    CM_LEFTRIGHT_MAP_DEFINE_OWNED(name, Key, Value, hash_function, equal_function, CM_PLAIN, CM_PLAIN)
+#define CM_LEFTRIGHT_MAP_DEFINE_OWNED(name, Key, Value, hash_function, equal_function, key_owner, value_owner)         \
+    CM_LEFTRIGHT_TYPE_(cm_define, name, Key, Value, hash_function, equal_function, key_owner, value_owner)             \
+    CM_LEFTRIGHT_FUNCTIONS_(cm_define, name, name##_key_, name##_value_)
+
+#define CM_LEFTRIGHT_TYPE_(how, name, Key, Value, hash_function, equal_function, key_owner, value_owner)               \
+    CM_SHOWN_(                                                                                                         \
+        how, typedef struct name { struct cm_leftright_ *core; } name; /* not initialised, or destroyed: undefined */  \
+        typedef struct name##_writer { struct cm_leftright_ *core; } name##_writer;                                    \
+        typedef struct name##_reader { struct cm_reader_ core; } name##_reader;                                        \
+        typedef struct name##_factory { struct cm_leftright_ *core; } name##_factory;                                  \
+        typedef struct name##_view { struct cm_side_ core; } name##_view; struct name##_visit_ {                       \
+            name##_reader *reader;                                                                                     \
+            const name##_view *view;                                                                                   \
+        };                                                                                                             \
+        typedef Key name##_key_; typedef Value name##_value_; typedef struct name##_taken {                            \
+            name##_value_ value;                                                                                       \
+            uint64_t map;       /* whose it was; 0: it was given back */                                               \
+            uint64_t published; /* and when */                                                                         \
+            void *context;                                                                                             \
+        } name##_taken;)                                                                                               \
+    CM_ADAPTORS_(how, name, name##_key_, name##_value_, hash_function, equal_function, key_owner, value_owner,         \
+                 CM_NO_CACHE_)                                                                                         \
+    CM_HIDDEN_(how, CM_DESCRIPTOR_(name, name, name##_key_, name##_value_, name##_key_bitwise_, false, NULL))
+
+#define CM_LEFTRIGHT_FUNCTIONS_(how, name, Key, Value)                                                                 \
+    CM_LEFTRIGHT_LOG_(how, name, Key, Value)                                                                           \
+    CM_LEFTRIGHT_LIFE_(how, name)                                                                                      \
+    CM_LEFTRIGHT_READERS_(how, name, Key, Value)                                                                       \
+    CM_LEFTRIGHT_VIEWS_(how, name, Key, Value)                                                                         \
+    CM_LEFTRIGHT_WRITER_(how, name, Key, Value)                                                                        \
+    CM_LEFTRIGHT_OWN_(how, name, Key, Value)                                                                           \
+    CM_LEFTRIGHT_CHANGES_(how, name, Key, Value)                                                                       \
+    CM_LEFTRIGHT_WHOLE_(how, name, Key, Value)
+
+#define CM_LEFTRIGHT_LIFE_(how, name)                                                                                  \
+    /* Makes an empty map; its address does not matter, and it may be moved. CM_NOMEM; CM_INVALID: options that it has \
+     * not (budget, fixed), or the library is of another version. */                                                   \
+    CM_FUNCTION_(how, cm_status, name##_init, (name * map, const cm_config *config), {                                 \
+        return cm_leftright_init_(&map->core, &name##_type_, config, CM_LEFTRIGHT_VERSION_,                            \
+                                  sizeof(struct cm_leftright_));                                                       \
+    })                                                                                                                 \
+    /* Gives everything back but values that were taken. Nobody may use the map's writer or any of its readers after   \
+     * that; to close them before is not necessary. O(groups) at most. */                                              \
+    CM_FUNCTION_(how, void, name##_destroy, (name * map), {                                                            \
+        cm_leftright_end_(map->core, &name##_type_, name##_replay_);                                                   \
+        map->core = NULL;                                                                                              \
+    })                                                                                                                 \
+    /* What the map takes: both tables; as nodes the texts of keys; as `waiting` the log, and tables that the other    \
+     * side is to get; as `threads` the places of readers. */                                                          \
+    CM_FUNCTION_(how, cm_memory, name##_memory, (name##_writer * writer),                                              \
+                 { return cm_leftright_memory_(writer->core); })                                                       \
+    /* Validates both tables, while nobody writes; `reason` (may be NULL) takes what is wrong. CM_OK or CM_CORRUPT, or \
+     * CM_NOMEM. */                                                                                                    \
+    CM_FUNCTION_(how, cm_status, name##_check, (const name *map, const char **reason),                                 \
+                 { return cm_leftright_check_(map->core, &name##_type_, reason); })
+
+#endif

@@ -1,0 +1,677 @@
+/* Readers and batches of left-right maps: see detail/leftright.h for the proof. */
+#include <concmap/leftright.h>
+
+#include <unistd.h>
+
+#include "parking.h"
+#include "platform.h"
+
+/* Publications come thick where this many of them take less than THICK_NS each, and not any more where they take more
+ * than CALM_NS. A membarrier costs the writer 10 us where readers run, and a reader on the other processor half of its
+ * speed while they follow each other; a fence costs a reader 2 ns. */
+#define PACE 16
+#define THICK_NS 50000
+#define CALM_NS 200000
+#define FENCES_LOOKED_AT 4096 /* of a reader, until it looks whether publications have ceased: */
+#define CEASED_NS 100000000
+
+#define LOOKS 4 /* as in cell.c */
+#define PAUSES 32u
+#define NAP_UNKNOWN_NS 200000  /* a reader that is about to enter says nothing when it has */
+#define NAP_SHARED_NS 10000000 /* another writer may go on meanwhile, and take WAITING back */
+#define LOG_LEAST 4096         /* bytes */
+#define LOG_KEPT 65536         /* bytes; what is larger is given back if not used */
+
+static uint64_t maps_made;
+
+/* ---- slots ---- */
+
+static void slots_lock(struct cm_leftright_ *core)
+{
+    cm_cell_lock_(&core->slots_lock, &core->slots_waiters);
+}
+
+static void slots_unlock(struct cm_leftright_ *core)
+{
+    cm_cell_unlock_(&core->slots_lock, cm_load_relaxed_(&core->slots_lock), &core->slots_waiters);
+}
+
+/* Under the lock of slots. NULL: all are taken. */
+static struct cm_slot_ *slot_take(struct cm_leftright_ *core)
+{
+    struct cm_slot_ *slot = core->free_slots;
+    if (slot) {
+        core->free_slots = slot->next_free;
+        return slot;
+    }
+    if (!core->last_block || (core->slots_made % CM_SLOTS_ == 0 && !core->last_block->fresh))
+        return NULL;
+    slot = &core->last_block->slots[core->slots_made % CM_SLOTS_];
+    core->last_block->fresh = false;
+    /* Release: whoever walks this far finds the block. Pairs with slots_walk(). */
+    cm_store_release_(&core->slots_made, core->slots_made + 1);
+    return slot;
+}
+
+/* Under the lock of slots, of which the last one is taken. */
+static void block_append(struct cm_leftright_ *core, struct cm_slot_block_ *block)
+{
+    block->fresh = true;
+    if (core->last_block)
+        cm_store_relaxed_(&core->last_block->next, block); /* relaxed: published by slots_made */
+    else
+        cm_store_relaxed_(&core->blocks, block);
+    core->last_block = block;
+}
+
+static struct cm_slot_block_ *block_make(struct cm_leftright_ *core)
+{
+    struct cm_block_ block;
+    if (!cm_block_allocate_(&core->sides[0].plain.allocator, sizeof(struct cm_slot_block_), CM_APART, true, &block))
+        return NULL;
+    struct cm_slot_block_ *made = block.address;
+    made->block = block;
+    return made;
+}
+
+/* A slot, made if there is none. NULL: no memory. The allocator is called without the lock. */
+static struct cm_slot_ *slot_get(struct cm_leftright_ *core)
+{
+    struct cm_slot_block_ *made = NULL;
+    for (;;) {
+        slots_lock(core);
+        struct cm_slot_ *slot = slot_take(core);
+        if (!slot && made) {
+            block_append(core, made);
+            made = NULL;
+            slot = slot_take(core);
+        }
+        slots_unlock(core);
+        if (made)
+            cm_block_release_(&core->sides[0].plain.allocator, &made->block);
+        if (slot)
+            return slot;
+        made = block_make(core);
+        if (!made)
+            return NULL;
+    }
+}
+
+cm_status cm_reader_open_(struct cm_leftright_ *core, struct cm_reader_ *reader)
+{
+    struct cm_slot_ *slot = slot_get(core);
+    if (!slot)
+        return CM_NOMEM;
+    /* Either this reader sees NO_BARRIER, or who has just set it sees that the slot has not sworn. */
+    cm_store_relaxed_(&slot->sworn, 0);
+    cm_fence_full_();
+    if (cm_load_relaxed_(&core->word) & CM_NO_BARRIER_)
+        cm_store_relaxed_(&slot->sworn, 1);
+    *reader = (struct cm_reader_){.core = core, .slot = slot};
+    return CM_OK;
+}
+
+cm_status cm_reader_close_(struct cm_reader_ *reader)
+{
+    if (!reader->core || reader->depth)
+        return CM_INVALID;
+    slots_lock(reader->core);
+    cm_store_relaxed_(&reader->slot->sworn, 1); /* it is outside, seen by the next one who opens it, or by the lock */
+    reader->slot->next_free = reader->core->free_slots;
+    reader->core->free_slots = reader->slot;
+    slots_unlock(reader->core);
+    *reader = (struct cm_reader_){.core = NULL};
+    return CM_OK;
+}
+
+static struct cm_slots_walk_ slots_walk(const struct cm_leftright_ *core)
+{
+    size_t left = cm_load_acquire_(&core->slots_made);
+    return (struct cm_slots_walk_){cm_load_relaxed_(&core->blocks), 0, left};
+}
+
+static void walk_on(struct cm_slots_walk_ *walk)
+{
+    walk->left--;
+    if (++walk->i == CM_SLOTS_) {
+        walk->i = 0;
+        walk->block = cm_load_relaxed_(&walk->block->next);
+    }
+}
+
+/* Whether a reader may be on the stale side; *state is what its slot says. */
+static bool slot_bars(const struct cm_leftright_ *core, const struct cm_slot_ *slot, uint64_t *state)
+{
+    uint64_t word = cm_load_relaxed_(&core->word); /* relaxed: neither bit changes while anybody looks */
+    /* Acquire: then what its reader said before it swore is seen below. */
+    bool trusted = !(word & CM_NO_BARRIER_) || cm_load_acquire_(&slot->sworn);
+    /* Acquire: what the reader looked at is read. Pairs with its leaving, or entering the other side. */
+    *state = cm_load_acquire_(&slot->state);
+    if (!trusted)
+        *state = CM_INSIDE_UNKNOWN_;
+    if (*state & CM_INSIDE_UNKNOWN_)
+        return true;
+    return (*state & CM_INSIDE_) && !(*state & CM_INSIDE_SIDE_) != !(word & CM_ACTIVE_);
+}
+
+/* Goes past the slots that are done with. The one that bars, or NULL. */
+static const struct cm_slot_ *slots_pass(const struct cm_leftright_ *core, struct cm_slots_walk_ *walk, uint64_t *state)
+{
+    for (; walk->left; walk_on(walk))
+        if (slot_bars(core, &walk->block->slots[walk->i], state))
+            return &walk->block->slots[walk->i];
+    return NULL;
+}
+
+/* ---- barriers ---- */
+
+/* Chooses who runs the barriers, by how thick publications come. */
+static void mode_choose(struct cm_leftright_ *core)
+{
+    uint64_t word = cm_load_relaxed_(&core->word);
+    if (++core->paced < PACE || (word & CM_NO_BARRIER_))
+        return;
+    cm_deadline now = cm_deadline_after(0);
+    uint64_t took = now - core->paced_at;
+    core->paced = 0;
+    cm_store_relaxed_(&core->paced_at, now); /* relaxed: a reader that looks at it needs no more than the number */
+    if (!(word & CM_FENCING_) && took < (uint64_t)PACE * THICK_NS) {
+        core->fenced = false; /* until the barrier that follows */
+        cm_or_relaxed_(&core->word, CM_FENCING_);
+    } else if ((word & CM_FENCING_) && took > (uint64_t)PACE * CALM_NS) {
+        cm_and_relaxed_(&core->word, ~CM_FENCING_);
+    }
+}
+
+/* Stands between the swap and the look at the slots. */
+static void swap_barrier(struct cm_leftright_ *core)
+{
+    mode_choose(core);
+    if ((cm_load_relaxed_(&core->word) & CM_NO_BARRIER_) || (core->fenced && core->swap_fenced)) {
+        cm_fence_full_();
+    } else if (cm_platform_barrier_()) {
+        core->fenced = (cm_load_relaxed_(&core->word) & CM_FENCING_) != 0;
+    } else {
+        cm_or_relaxed_(&core->word, CM_FENCING_ | CM_NO_BARRIER_);
+        cm_fence_full_();
+    }
+    core->seen_swap = true;
+    core->passed = slots_walk(core);
+}
+
+/* Whoever fences for nothing takes the mode back. */
+static void reader_fenced(struct cm_leftright_ *core, struct cm_slot_ *slot, uint64_t word)
+{
+    if (++slot->fences % FENCES_LOOKED_AT != 0 || (word & CM_NO_BARRIER_))
+        return;
+    /* Relaxed, as the change of the word: see Modes. */
+    if ((word & CM_FENCING_) && cm_deadline_after(0) - cm_load_relaxed_(&core->paced_at) > CEASED_NS)
+        cm_swap_if_relaxed_(&core->word, &word, word & ~CM_FENCING_);
+}
+
+const struct cm_side_ *cm_reader_enter_slow_(struct cm_reader_ *reader, uint64_t self)
+{
+    struct cm_leftright_ *core = reader->core;
+    struct cm_slot_ *slot = reader->slot;
+    uint64_t word = cm_load_acquire_(&core->word); /* as in cm_reader_enter_() */
+    if (word & CM_FENCING_) {
+        if (word & CM_NO_BARRIER_)
+            cm_store_release_(&slot->sworn, 1); /* pairs with slot_bars() */
+        cm_fence_full_();                       /* between "inside" and the word: pairs with the writer's fence */
+        word = cm_load_acquire_(&core->word);
+        reader_fenced(core, slot, word);
+    }
+    bool ended = (word & CM_ENDED_) != 0;
+    cm_store_release_(&slot->state, ended ? 0 : cm_inside_(self, word)); /* as in cm_reader_enter_() */
+    if (word & CM_WAITING_)
+        cm_reader_left_(core, slot);
+    reader->depth = !ended;
+    return reader->view = ended ? NULL : &core->sides[word & CM_ACTIVE_];
+}
+
+/* ---- the watch ---- */
+
+struct call {
+    void (*function)(void *context);
+    void *context;
+};
+
+/* Under the lock of slots: goes on until a reader bars the stale side. The call to be made if none does. */
+static struct call watch_pass(struct cm_leftright_ *core)
+{
+    uint64_t state;
+    const struct cm_slot_ *slot;
+    while ((slot = slots_pass(core, &core->watch, &state)) != NULL) {
+        cm_store_relaxed_(&core->watched, slot); /* relaxed: the barrier orders it before the look */
+        if (!cm_platform_barrier_())
+            cm_fence_full_(); /* readers that leave fence, too */
+        if (slot_bars(core, slot, &state))
+            return (struct call){NULL, NULL};
+    }
+    cm_store_relaxed_(&core->watched, (const struct cm_slot_ *)NULL);
+    cm_and_relaxed_(&core->word, ~CM_WAITING_); /* who parks sets it again, or naps */
+    return (struct call){core->free_function, core->free_context};
+}
+
+static void call_make(struct call call)
+{
+    if (call.function)
+        call.function(call.context);
+}
+
+/* After a swap that has set WAITING. */
+static struct call watch_begin(struct cm_leftright_ *core)
+{
+    swap_barrier(core);
+    slots_lock(core);
+    core->watch = slots_walk(core);
+    struct call call = watch_pass(core);
+    slots_unlock(core);
+    return call;
+}
+
+static void watch_end(struct cm_leftright_ *core)
+{
+    slots_lock(core);
+    cm_store_relaxed_(&core->watched, (const struct cm_slot_ *)NULL);
+    slots_unlock(core);
+}
+
+void cm_reader_left_(struct cm_leftright_ *core, const struct cm_slot_ *slot)
+{
+    struct call call = {NULL, NULL};
+    if (cm_load_relaxed_(&core->word) & CM_NO_BARRIER_)
+        cm_fence_full_();
+    cm_unpark_(slot, true);
+    if (cm_load_relaxed_(&core->watched) != slot)
+        return;
+    slots_lock(core);
+    if (core->watched == slot)
+        call = watch_pass(core);
+    slots_unlock(core);
+    call_make(call);
+}
+
+/* ---- batches ---- */
+
+/* Who keeps a batch from beginning. */
+struct obstacle {
+    struct cm_leftright_ *core;
+    const struct cm_slot_ *slot;
+    uint64_t state; /* of the slot */
+    uint64_t published;
+};
+
+static bool obstacle_is_own(const struct obstacle *obstacle)
+{
+    const struct cm_thread_ *self = cm_thread_get_(); /* strangers share a record, and are not told apart */
+    return self->index != CM_STRANGER_ && (obstacle->state & CM_INSIDE_THREAD_) == (uint64_t)(uintptr_t)self;
+}
+
+static bool obstacle_stands(void *context)
+{
+    const struct obstacle *obstacle = context;
+    uint64_t state;
+    /* Another writer may have gone on meanwhile; relaxed: then waiting in vain ends with the next nap. */
+    return cm_load_relaxed_(&obstacle->core->published) == obstacle->published &&
+           slot_bars(obstacle->core, obstacle->slot, &state) && state == obstacle->state;
+}
+
+static void obstacle_park(struct obstacle *obstacle, cm_deadline deadline)
+{
+    struct cm_leftright_ *core = obstacle->core;
+    struct cm_parking_ parking = {obstacle_stands, obstacle, &core->waiters.count, deadline, 0};
+    if (core->shared || (obstacle->state & CM_INSIDE_UNKNOWN_)) {
+        cm_deadline nap = cm_deadline_after(obstacle->state & CM_INSIDE_UNKNOWN_ ? NAP_UNKNOWN_NS : NAP_SHARED_NS);
+        parking.deadline = nap < deadline ? nap : deadline;
+    }
+    cm_or_relaxed_(&core->word, CM_WAITING_); /* relaxed: ordered by the barrier of parking */
+    cm_platform_lockfree_memory_(obstacle, sizeof *obstacle);
+    cm_platform_lockfree_memory_(&parking, sizeof parking);
+    cm_park_(obstacle->slot, &parking);
+}
+
+/* Waits for a reader, without any lock. CM_OK: look again. */
+static cm_status obstacle_wait(struct obstacle *obstacle, cm_deadline deadline)
+{
+    for (unsigned turn = 0; obstacle_stands(obstacle); turn++) {
+        if (deadline != CM_FOREVER && cm_deadline_after(0) >= deadline)
+            return CM_TIMEOUT;
+        if (turn >= LOOKS)
+            obstacle_park(obstacle, deadline);
+        else
+            for (unsigned pauses = PAUSES << turn; pauses > 0; pauses--)
+                cm_spin_hint_();
+    }
+    return CM_OK;
+}
+
+/* Begins a batch where no reader bars that: CM_BUSY. */
+static cm_status batch_begin(struct cm_leftright_ *core, cm_replay_ *replay, struct obstacle *obstacle)
+{
+    if (core->busy)
+        return CM_DEADLOCK;
+    if (core->begun)
+        return CM_OK;
+    if (!core->seen_swap)
+        swap_barrier(core);
+    *obstacle = (struct obstacle){.core = core, .published = core->published};
+    obstacle->slot = slots_pass(core, &core->passed, &obstacle->state);
+    if (obstacle->slot)
+        return obstacle_is_own(obstacle) ? CM_DEADLOCK : CM_BUSY;
+    if (core->free_function)
+        watch_end(core);
+    if (cm_load_relaxed_(&core->word) & CM_WAITING_)
+        cm_and_relaxed_(&core->word, ~CM_WAITING_);
+    core->busy = true;
+    replay(core);
+    core->busy = false;
+    core->begun = true;
+    return CM_OK;
+}
+
+/* Takes the lock of a shared writer. */
+static int turn_take(struct cm_leftright_ *core, struct cm_turn_ *turn, cm_deadline deadline)
+{
+    bool takes = core->shared && !cm_turn_is_own_(core);
+    turn->got = takes ? cm_map_enter_(&core->lock, &turn->held, true, deadline) : CM_GOT_NESTED_;
+    if (turn->got == CM_GOT_ && core->lock.died) { /* in a function of the user, which changes nothing by itself */
+        core->lock.died = false;
+        core->busy = false;
+    }
+    return turn->got;
+}
+
+int cm_turn_begin_slow_(struct cm_leftright_ *core, struct cm_turn_ *turn, bool changes, cm_deadline deadline,
+                        cm_replay_ *replay)
+{
+    for (;;) {
+        struct obstacle obstacle;
+        if (turn_take(core, turn, deadline) < 0)
+            return turn->got;
+        cm_status status = changes ? batch_begin(core, replay, &obstacle) : CM_OK;
+        if (status == CM_OK)
+            return turn->got;
+        bool locked = core->shared && turn->got == CM_GOT_NESTED_; /* by this thread, which must not wait, then */
+        cm_turn_end_(core, turn);
+        if (status == CM_BUSY && deadline != CM_TRY && !locked)
+            status = obstacle_wait(&obstacle, deadline);
+        if (status < 0)
+            return status;
+    }
+}
+
+void cm_turn_end_slow_(struct cm_leftright_ *core, struct cm_turn_ *turn)
+{
+    (void)core;
+    cm_map_leave_(&turn->held, turn->got);
+}
+
+cm_status cm_writer_lock_(struct cm_leftright_ *core, cm_deadline deadline, cm_replay_ *replay)
+{
+    struct cm_turn_ turn;
+    if (!core->shared)
+        return CM_INVALID;
+    int got = cm_turn_begin_(core, &turn, true, deadline, replay);
+    if (got != CM_GOT_)
+        return got < 0 ? (cm_status)got : CM_DEADLOCK;
+    core->turn.got = turn.got;
+    core->turn.held.lock = turn.held.lock;
+    cm_store_relaxed_(&core->turn.held.hold, turn.held.hold); /* relaxed, both: for this thread's own calls */
+    cm_store_relaxed_(&core->turn.held.thread, turn.held.thread);
+    return CM_OK;
+}
+
+void cm_writer_unlock_(struct cm_leftright_ *core)
+{
+    struct cm_turn_ turn = core->turn;
+    cm_store_relaxed_(&core->turn.held.thread, (struct cm_thread_ *)NULL); /* relaxed, as above */
+    cm_turn_end_(core, &turn);
+}
+
+/* The stale side becomes the active one; with `more` in the word. */
+static void sides_swap(struct cm_leftright_ *core, uint64_t more)
+{
+    uint64_t word = cm_load_relaxed_(&core->word);
+    /* Release: publishes the side. Pairs with the acquire of readers that enter. */
+    while (!cm_swap_if_release_(&core->word, &word, ((word ^ CM_ACTIVE_) & ~CM_WAITING_) | more))
+        ;
+    core->swap_fenced = (word & CM_FENCING_) != 0;
+    core->begun = core->pending = core->seen_swap = false;
+    cm_store_relaxed_(&core->published, core->published + 1); /* relaxed: see obstacle_stands() */
+}
+
+cm_status cm_leftright_publish_(struct cm_leftright_ *core, bool flush)
+{
+    struct cm_turn_ turn;
+    int got = cm_turn_begin_(core, &turn, false, CM_FOREVER, NULL);
+    if (got < 0)
+        return (cm_status)got;
+    cm_status status = core->busy ? CM_DEADLOCK : CM_OK;
+    bool swaps = status == CM_OK && core->begun && (core->pending || !flush);
+    struct call call = {NULL, NULL};
+    if (swaps)
+        sides_swap(core, core->free_function ? CM_WAITING_ : 0);
+    if (swaps && core->free_function)
+        call = watch_begin(core);
+    cm_turn_end_(core, &turn);
+    call_make(call);
+    return status;
+}
+
+bool cm_leftright_pending_(struct cm_leftright_ *core)
+{
+    struct cm_turn_ turn;
+    if (cm_turn_begin_(core, &turn, false, CM_FOREVER, NULL) < 0)
+        return false;
+    bool pending = core->pending;
+    cm_turn_end_(core, &turn);
+    return pending;
+}
+
+cm_status cm_leftright_when_free_(struct cm_leftright_ *core, void (*function)(void *context), void *context)
+{
+    struct cm_turn_ turn;
+    int got = cm_turn_begin_(core, &turn, false, CM_FOREVER, NULL);
+    if (got < 0)
+        return (cm_status)got;
+    slots_lock(core);
+    cm_store_relaxed_(&core->watched, (const struct cm_slot_ *)NULL);
+    core->free_function = function;
+    core->free_context = context;
+    slots_unlock(core);
+    cm_turn_end_(core, &turn);
+    return CM_OK;
+}
+
+/* ---- memory ---- */
+
+bool cm_log_grow_(struct cm_leftright_ *core, size_t record, size_t alignment)
+{
+    struct cm_log_ *log = &core->log;
+    const cm_allocator *allocator = &core->sides[0].plain.allocator;
+    struct cm_block_ block;
+    size_t used = log->block.address ? (size_t)(log->at - (char *)log->block.address) : 0;
+    size_t size = 2 * log->block.size > LOG_LEAST ? 2 * log->block.size : LOG_LEAST;
+    while (size < used + record)
+        size *= 2;
+    if (!cm_block_allocate_(allocator, size, alignment, false, &block))
+        return false;
+    if (used)
+        memcpy(block.address, log->block.address, used);
+    if (log->block.address)
+        cm_block_release_(allocator, &log->block);
+    *log = (struct cm_log_){(char *)block.address + used, (char *)block.address + size, block};
+    return true;
+}
+
+void cm_log_reset_(struct cm_leftright_ *core)
+{
+    struct cm_log_ *log = &core->log;
+    if (!log->block.address)
+        return;
+    size_t used = (size_t)(log->at - (char *)log->block.address);
+    log->at = log->block.address;
+    if (log->block.size <= LOG_KEPT || used >= log->block.size / 4)
+        return;
+    cm_block_release_(&core->sides[0].plain.allocator, &log->block);
+    log->at = log->end = NULL;
+}
+
+bool cm_leftright_other_table_(struct cm_leftright_ *core, const struct cm_type *type, size_t entries)
+{
+    const cm_allocator *allocator = &core->sides[0].plain.allocator;
+    const struct cm_flat_ *other = &core->sides[cm_active_(core)].plain.flat;
+    size_t largest = core->larger.slots ? core->larger.slots : other->slots;
+    size_t slots = cm_flat_slots_for_(type, entries);
+    struct cm_flat_ made;
+    if (slots != largest && !cm_flat_make_(&made, type, allocator, entries))
+        return false;
+    if (core->last.slots)
+        cm_flat_free_(&core->last, allocator);
+    core->last = (struct cm_flat_){.slots = 0};
+    if (slots > largest && core->larger.slots)
+        cm_flat_free_(&core->larger, allocator);
+    if (slots != largest)
+        *(slots > largest ? &core->larger : &core->last) = made;
+    return true;
+}
+
+cm_memory cm_leftright_memory_(struct cm_leftright_ *core)
+{
+    cm_memory memory = {0};
+    struct cm_turn_ turn;
+    if (cm_turn_begin_(core, &turn, false, CM_FOREVER, NULL) < 0)
+        return memory;
+    memory.table = core->sides[0].plain.flat.block.size + core->sides[1].plain.flat.block.size;
+    memory.nodes = cm_newest_(core)->plain.texts;
+    memory.waiting_tables = core->larger.block.size + core->last.block.size;
+    memory.waiting = memory.waiting_tables + core->log.block.size;
+    size_t made = cm_load_acquire_(&core->slots_made);
+    memory.threads = (made + CM_SLOTS_ - 1) / CM_SLOTS_ * sizeof(struct cm_slot_block_);
+    memory.total = memory.table + memory.nodes + memory.waiting + memory.threads;
+    cm_turn_end_(core, &turn);
+    return memory;
+}
+
+/* ---- the whole ---- */
+
+static void core_free(struct cm_leftright_ *core)
+{
+    cm_allocator allocator = core->sides[0].plain.allocator;
+    struct cm_block_ block = core->block;
+    for (struct cm_slot_block_ *slots = core->blocks; slots;) {
+        struct cm_block_ gone = slots->block;
+        slots = slots->next;
+        cm_block_release_(&allocator, &gone);
+    }
+    if (core->log.block.address)
+        cm_block_release_(&allocator, &core->log.block);
+    cm_block_release_(&allocator, &block);
+}
+
+cm_status cm_leftright_init_(struct cm_leftright_ **made, const struct cm_type *type, const cm_config *config,
+                             unsigned version, size_t size)
+{
+    struct cm_plain_ plain;
+    struct cm_block_ block;
+    if (!made || version != CM_LEFTRIGHT_VERSION_ || size != sizeof(struct cm_leftright_) || (config && config->fixed))
+        return CM_INVALID;
+    cm_thread_get_(); /* membarrier has been probed */
+    cm_status status = cm_plain_init_(&plain, type, config, CM_PLAIN_VERSION_, sizeof plain);
+    if (status < 0)
+        return status;
+    if (!cm_block_allocate_(&plain.allocator, sizeof(struct cm_leftright_), CM_APART, true, &block)) {
+        cm_plain_end_(&plain, type);
+        return CM_NOMEM;
+    }
+    struct cm_leftright_ *core = block.address;
+    core->block = block;
+    core->sides[0].plain = plain;
+    core->seen_swap = true;
+    core->number = cm_add_relaxed_(&maps_made, 1) + 1; /* relaxed: only a name */
+    if (cm_load_relaxed_(&cm_domain_.epoch) & CM_EPOCH_FENCES_)
+        core->word = CM_FENCING_ | CM_NO_BARRIER_;
+    cm_platform_lockfree_memory_(core, sizeof *core);
+    if (cm_plain_init_like_(&core->sides[1].plain, type, &plain, config ? config->capacity : 0) < 0) {
+        cm_plain_end_(&core->sides[0].plain, type);
+        core_free(core);
+        return CM_NOMEM;
+    }
+    *made = core;
+    return CM_OK;
+}
+
+void cm_leftright_end_(struct cm_leftright_ *core, const struct cm_type *type, cm_replay_ *replay)
+{
+    core->free_function = NULL;
+    if (core->begun)
+        sides_swap(core, 0);
+    core->busy = true;
+    replay(core);
+    unsigned active = cm_active_(core);
+    cm_plain_end_(&core->sides[active].plain, type); /* (W4): what both have is destroyed once */
+    cm_flat_free_(&core->sides[!active].plain.flat, &core->sides[!active].plain.allocator);
+    core_free(core);
+}
+
+cm_status cm_writer_open_(struct cm_leftright_ *core, bool shared)
+{
+    uint32_t none = 0;
+    /* Acquire: pairs with the release of closing. */
+    if (!cm_swap_if_acquire_(&core->has_writer, &none, 1))
+        return CM_BUSY;
+    core->shared = shared;
+    if (cm_load_relaxed_(&core->word) & CM_ENDED_)
+        cm_and_relaxed_(&core->word, ~CM_ENDED_);
+    return CM_OK;
+}
+
+cm_status cm_writer_close_(struct cm_leftright_ *core, bool ended)
+{
+    cm_status status = cm_leftright_publish_(core, false);
+    if (status < 0)
+        return status;
+    if (ended)
+        cm_or_relaxed_(&core->word, CM_ENDED_); /* relaxed: nothing else is published by it */
+    cm_store_release_(&core->has_writer, 0);
+    return CM_OK;
+}
+
+/* Whether one side has each entry of the other, with the same value. */
+static bool sides_agree(const struct cm_leftright_ *core, const struct cm_type *type)
+{
+    const struct cm_plain_ *a = &core->sides[0].plain, *b = &core->sides[1].plain;
+    struct cm_flat_walk_ walk = cm_flat_walk_begin_();
+    if (a->flat.len != b->flat.len || core->sides[0].meta != core->sides[1].meta)
+        return false;
+    for (struct cm_flat_place_ at; (at = cm_flat_walk_next_(type, &a->flat, &walk)).entry;) {
+        struct cm_flat_place_ twin =
+            cm_flat_find_(type, &b->flat, at.entry, type->hash(at.entry, b->seed), CM_FLAT_TO_READ_);
+        if (!twin.entry || memcmp(cm_flat_value_(type, at), cm_flat_value_(type, twin), type->value_size) != 0)
+            return false;
+    }
+    return true;
+}
+
+cm_status cm_leftright_check_(struct cm_leftright_ *core, const struct cm_type *type, const char **reason)
+{
+    bool agree = core->begun && !core->pending && core->log.at == (char *)core->log.block.address;
+    for (unsigned side = 0; side < 2; side++) {
+        cm_status status = cm_plain_check_(&core->sides[side].plain, type, reason);
+        if (status < 0)
+            return status;
+    }
+    const char *wrong =
+        agree && !sides_agree(core, type) ? "W2: the sides differ, and there is nothing to replay" : NULL;
+    if (reason)
+        *reason = wrong;
+    return wrong ? CM_CORRUPT : CM_OK;
+}
+
+void cm_notify_fd(void *fd)
+{
+    uint64_t one = 1;
+    ssize_t written = write(*(const int *)fd, &one, sizeof one); /* a full eventfd tells already */
+    (void)written;
+}
