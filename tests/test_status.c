@@ -4,7 +4,7 @@
 #include "unit.h"
 
 static const cm_status all[] = {CM_OK,      CM_EXISTS,   CM_REPLACED,   CM_ABSENT,  CM_NOMEM,   CM_FULL, CM_BUSY,
-                                CM_TIMEOUT, CM_DEADLOCK, CM_OWNER_DIED, CM_INVALID, CM_CORRUPT, CM_IO};
+                                CM_TIMEOUT, CM_DEADLOCK, CM_OWNER_DIED, CM_INVALID, CM_CORRUPT, CM_IO,   CM_CLOSED};
 
 enum { COUNT = sizeof all / sizeof *all };
 
