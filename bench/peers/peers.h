@@ -20,6 +20,7 @@ const struct bench_ops *bench_glib_find(const char *name, bool text, size_t word
 const struct bench_ops *bench_sharded_find(const char *name, bool text, size_t words);
 const struct bench_ops *bench_guards_find(const char *name, bool text, size_t words);
 const struct bench_ops *bench_plain_find(const char *name, bool text, size_t words);
+const struct bench_ops *bench_partitioned_find(const char *name, bool text, size_t words);
 const struct bench_ops *bench_mutex_find(const char *name, bool text, size_t words);
 
 #ifdef __cplusplus

@@ -157,7 +157,7 @@ CM_END_DECLS
      * called by an owner in a function. */                                                                            \
     CM_TWINS_(how, name, shutdown, (name * map, cm_shutdown what, size_t * dropped), (map, what, dropped))             \
     /* Gives everything back, after a shutdown that drains if there was none. Nobody may be in the map, nor come       \
-     * later. In a forked child it gives memory back, and nothing else. */                                                          \
+     * later. In a forked child it gives memory back, and nothing else. */                                             \
     CM_FUNCTION_(how, void, name##_destroy, (name * map), { cm_partitions_end_(&map->core, &name##_plain_type_); })    \
     /* The number of entries, as each owner told it after its last message: exact of what one has waited for, while    \
      * others do not change the map. Wait-free, O(partitions). */                                                      \
@@ -166,6 +166,7 @@ CM_END_DECLS
     CM_FUNCTION_(how, cm_memory, name##_memory, (const name *map), { return cm_partitions_memory_(&map->core); })
 
 #define CM_PARTITIONED_OWNERS_(how, name)                                                                              \
+    /* How many partitions there are. */                                                                               \
     CM_FUNCTION_(how, size_t, name##_partitions, (const name *map), { return map->core.count; })                       \
     /* The partition that owns the key: a number less than name_partitions. */                                         \
     CM_FUNCTION_(how, size_t, name##_partition_of, (const name *map, name##_plain_key_ key),                           \
@@ -182,14 +183,14 @@ CM_END_DECLS
     /* Makes the calling thread the owner of a partition of a polled map; waits while another one is. CM_EXISTS: it is \
      * already. CM_OWNER_DIED: it is now, and the last owner's thread ended. A thread may own several; it gives them   \
      * back when it ends. While it owns some it should hold no guards of other maps when it calls this one: a circle   \
-     * of waits through them is not seen. */                                                                                    \
+     * of waits through them is not seen. */                                                                           \
     CM_TWINS_(how, name, partition_own, (name * map, size_t partition), (map, partition))                              \
     /* Gives it up. CM_INVALID: the thread is not its owner, or runs a function on it. */                              \
     CM_FUNCTION_(how, cm_status, name##_partition_leave, (name * map, size_t partition), {                             \
         return partition < map->core.count ? cm_partition_disown_(&map->core.parts[partition]) : CM_INVALID;           \
     })                                                                                                                 \
     /* As the owner: serves up to `most` messages that have come; `served` (may be NULL) takes how many. CM_CLOSED:    \
-     * the map is shut down, and nothing more will come. CM_INVALID: as partition_leave. Does not wait. */                       \
+     * the map is shut down, and nothing more will come. CM_INVALID: as partition_leave. Does not wait. */             \
     CM_FUNCTION_(                                                                                                      \
         how, cm_status, name##_partition_poll, (name * map, size_t partition, size_t most, size_t * served), {         \
             return partition < map->core.count ? cm_partition_poll_(&map->core.parts[partition], most, served)         \

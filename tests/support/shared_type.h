@@ -3,6 +3,7 @@
 #define CONCMAP_TESTS_SHARED_TYPE_H
 
 #include <concmap/mutex.h>
+#include <concmap/partitioned.h>
 #include <concmap/saved.h>
 #include <concmap/sharded_set.h>
 
@@ -10,6 +11,7 @@ CM_SHARDED_MAP_DECLARE(tallies, cm_str, uint64_t)
 CM_SHARDED_SET_DECLARE(marks, uint64_t)
 CM_PLAIN_MAP_DECLARE(ledger, cm_str, uint64_t)
 CM_MUTEX_MAP_DECLARE(vault, cm_str, uint64_t)
+CM_PARTITIONED_MAP_DECLARE(depots, cm_str, uint64_t)
 CM_SAVED_DECLARE(tallies)
 CM_SAVED_SET_DECLARE(marks)
 

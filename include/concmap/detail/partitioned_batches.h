@@ -6,12 +6,6 @@
 #include <concmap/detail/partitioned_verbs.h>
 #include <concmap/detail/plain_batches.h>
 
-/* The text of a key; the others have none. */
-CM_INLINE size_t cm_key_text_size_(const struct cm_type *type, const void *key)
-{
-    return type->key_text ? ((const cm_str *)key)->len : 0;
-}
-
 /* What the owner does with a group: its requests in order, fetching ahead. */
 #define CM_GROUPS_(how, name, Key, Value)                                                                              \
     /* The plain map's type, for keys that are requests: these carry their hashes. */                                  \
@@ -238,26 +232,25 @@ CM_INLINE size_t cm_key_text_size_(const struct cm_type *type, const void *key)
 /* As those of the plain map, by a batch that is waited for. */
 #define CM_PARTITIONED_MANY_(how, name, Key, Value)                                                                    \
     CM_SHOWN_(how, typedef name##_plain_op name##_op;)                                                                 \
-    /* Adds one operation, whose results are left in it. */                                                            \
-    CM_LOCAL_(how, void, name##_op_add_, (name##_batch * batch, name##_op * op, cm_deadline deadline), {               \
-        cm_status status;                                                                                              \
-        name##_request_ *ask = name##_batch_add_(batch, op->kind, &op->key, &op->status, &status, deadline);           \
-        if (!ask) {                                                                                                    \
-            op->status = status;                                                                                       \
-            return;                                                                                                    \
-        }                                                                                                              \
+    CM_INNER_(how, cm_status, name##_batch_op_in_, (name##_batch * batch, name##_op * op, cm_deadline deadline), {     \
+        name##_request_ *ask = name##_batch_add_(batch, (int)op->kind, &op->key, &op->status, &op->status, deadline);  \
+        if (!ask)                                                                                                      \
+            return op->status;                                                                                         \
         ask->call.function = op->function;                                                                             \
         ask->context = op->context;                                                                                    \
         if (op->kind == CM_OP_GET || op->kind == CM_OP_PUT || op->kind == CM_OP_REMOVE)                                \
             ask->out = &op->value;                                                                                     \
         if (op->kind == CM_OP_PUT || op->kind == CM_OP_INSERT || op->kind == CM_OP_UPSERT)                             \
             memcpy((void *)&ask->value, &op->value, sizeof op->value);                                                 \
+        return CM_OK;                                                                                                  \
     })                                                                                                                 \
+    /* As batch_get, for an operation of any kind, which takes the results. */                                         \
+    CM_TWINS_(how, name, batch_op, (name##_batch * batch, name##_op * op), (batch, op))                                \
     CM_INNER_(how, size_t, name##_apply_many_in_, (name * map, name##_op * ops, size_t n, cm_deadline deadline), {     \
         name##_batch batch = name##_batch_begin(map);                                                                  \
         size_t done = 0;                                                                                               \
         for (size_t i = 0; i < n; i++)                                                                                 \
-            name##_op_add_(&batch, &ops[i], deadline);                                                                 \
+            name##_batch_op_in_(&batch, &ops[i], deadline);                                                            \
         name##_batch_end_in_(&batch, true, deadline);                                                                  \
         for (size_t i = 0; i < n; i++)                                                                                 \
             done += ops[i].status >= 0;                                                                                \
@@ -268,7 +261,7 @@ CM_INLINE size_t cm_key_text_size_(const struct cm_type *type, const void *key)
     CM_TWINS_OF_(how, size_t, name, apply_many, (name * map, name##_op * ops, size_t n), (map, ops, n))                \
     /* Runs `add` for each of n keys, by chunks whose statuses it has room for. */                                     \
     CM_HIDDEN_(                                                                                                        \
-        how, struct name##_many_ {                                                                                     \
+        how, struct name##_many_keys_ {                                                                                \
             const Key *keys;                                                                                           \
             const Value *given;                                                                                        \
             Value *taken;                                                                                              \
@@ -276,23 +269,25 @@ CM_INLINE size_t cm_key_text_size_(const struct cm_type *type, const void *key)
             void *context;                                                                                             \
             int kind;                                                                                                  \
         };)                                                                                                            \
-    CM_LOCAL_(                                                                                                         \
-        how, cm_status, name##_many_add_,                                                                              \
-        (name##_batch * batch, const struct name##_many_ *many, size_t i, cm_status *result, cm_deadline deadline), {  \
-            cm_status status;                                                                                          \
-            name##_request_ *ask = name##_batch_add_(batch, many->kind, &many->keys[i], result, &status, deadline);    \
-            if (!ask)                                                                                                  \
-                return status;                                                                                         \
-            ask->call.function = many->function;                                                                       \
-            ask->context = many->context;                                                                              \
-            if (many->given)                                                                                           \
-                memcpy((void *)&ask->value, &many->given[i], sizeof(Value));                                           \
-            if (many->taken)                                                                                           \
-                ask->out = &many->taken[i];                                                                            \
-            return status;                                                                                             \
-        })                                                                                                             \
+    CM_LOCAL_(how, cm_status, name##_many_add_,                                                                        \
+              (name##_batch * batch, const struct name##_many_keys_ *many, size_t i, cm_status *result,                \
+               cm_deadline deadline),                                                                                  \
+              {                                                                                                        \
+                  cm_status status;                                                                                    \
+                  name##_request_ *ask =                                                                               \
+                      name##_batch_add_(batch, many->kind, &many->keys[i], result, &status, deadline);                 \
+                  if (!ask)                                                                                            \
+                      return status;                                                                                   \
+                  ask->call.function = many->function;                                                                 \
+                  ask->context = many->context;                                                                        \
+                  if (many->given)                                                                                     \
+                      memcpy((void *)&ask->value, &many->given[i], sizeof(Value));                                     \
+                  if (many->taken)                                                                                     \
+                      ask->out = &many->taken[i];                                                                      \
+                  return status;                                                                                       \
+              })                                                                                                       \
     CM_LOCAL_(how, size_t, name##_many_,                                                                               \
-              (name * map, const struct name##_many_ *many, size_t n, bool *found, cm_status *results,                 \
+              (name * map, const struct name##_many_keys_ *many, size_t n, bool *found, cm_status *results,            \
                cm_deadline deadline),                                                                                  \
               {                                                                                                        \
                   cm_status statuses[CM_MANY_];                                                                        \
@@ -318,25 +313,25 @@ CM_INLINE size_t cm_key_text_size_(const struct cm_type *type, const void *key)
               })                                                                                                       \
     CM_INNER_(how, size_t, name##_get_many_in_,                                                                        \
               (const name *map, const Key *keys, size_t n, bool *found, Value *values, cm_deadline deadline), {        \
-                  struct name##_many_ many = {keys, NULL, values, NULL, NULL, CM_OP_GET};                              \
+                  struct name##_many_keys_ many = {keys, NULL, values, NULL, NULL, CM_OP_GET};                         \
                   return name##_many_((name *)(uintptr_t)map, &many, n, found, NULL, deadline);                        \
               })                                                                                                       \
     CM_INNER_(how, size_t, name##_put_many_in_,                                                                        \
               (name * map, const Key *keys, const Value *values, size_t n, cm_status *results, cm_deadline deadline),  \
               {                                                                                                        \
-                  struct name##_many_ many = {keys, values, NULL, NULL, NULL, CM_OP_PUT};                              \
+                  struct name##_many_keys_ many = {keys, values, NULL, NULL, NULL, CM_OP_PUT};                         \
                   return name##_many_(map, &many, n, NULL, results, deadline);                                         \
               })                                                                                                       \
     CM_INNER_(how, size_t, name##_update_many_in_,                                                                     \
               (name * map, const Key *keys, size_t n, cm_status (*function)(Value *, void *), void *context,           \
                cm_status *results, cm_deadline deadline),                                                              \
               {                                                                                                        \
-                  struct name##_many_ many = {keys, NULL, NULL, function, context, CM_OP_UPDATE};                      \
+                  struct name##_many_keys_ many = {keys, NULL, NULL, function, context, CM_OP_UPDATE};                 \
                   return name##_many_(map, &many, n, NULL, results, deadline);                                         \
               })                                                                                                       \
     CM_INNER_(how, size_t, name##_remove_many_in_,                                                                     \
               (name * map, const Key *keys, size_t n, Value *old, cm_status *results, cm_deadline deadline), {         \
-                  struct name##_many_ many = {keys, NULL, old, NULL, NULL, CM_OP_REMOVE};                              \
+                  struct name##_many_keys_ many = {keys, NULL, old, NULL, NULL, CM_OP_REMOVE};                         \
                   return name##_many_(map, &many, n, NULL, results, deadline);                                         \
               })                                                                                                       \
     /* As of the plain map. Where the wait is given up, those that no owner has begun were not done. */                \

@@ -139,7 +139,7 @@ CM_END_DECLS
      * under way: future_is_done tells. One thread at a time. */                                                       \
     CM_TWINS_(how, name, future_wait, (name##_future * future), (future))                                              \
     /* Takes it back: CM_OK, and nothing of it is ever done; CM_BUSY: the owner has begun, or it is done. For who      \
-     * knows that the future is still there. */                                                                                    \
+     * knows that the future is still there. */                                                                        \
     CM_FUNCTION_(how, cm_status, name##_future_cancel, (name##_future * future), {                                     \
         if (!cm_message_take_back_(&future->message))                                                                  \
             return CM_BUSY;                                                                                            \

@@ -96,7 +96,7 @@ enum {
 /* A request that its sender waits for, on the sender's stack. */
 #define CM_ASKING_(how, name, Key, Value)                                                                              \
     CM_HIDDEN_(                                                                                                        \
-        how, struct name##_ask_ {                                                                                      \
+        how, struct name##_asked_ {                                                                                    \
             struct cm_message_ message;                                                                                \
             name##_request_ request;                                                                                   \
             cm_status status;                                                                                          \
@@ -107,7 +107,7 @@ enum {
               { return name##_plain_type_.hash(key, map->core.seed); })                                                \
     CM_LOCAL_(how, void, name##_ask_run_,                                                                              \
               (struct cm_message_ * message, struct cm_partition_ * partition, cm_status dropped), {                   \
-                  struct name##_ask_ *ask = (struct name##_ask_ *)(void *)message;                                     \
+                  struct name##_asked_ *ask = (struct name##_asked_ *)(void *)message;                                 \
                   ask->status = dropped;                                                                               \
                   if (CM_LIKELY(dropped == CM_OK))                                                                     \
                       ask->status = name##_perform_(name##_plain_of_(partition), &ask->request);                       \
@@ -120,7 +120,7 @@ enum {
         request->result = NULL;                                                                                        \
         request->out = NULL;                                                                                           \
     })                                                                                                                 \
-    CM_INNER_(how, cm_status, name##_ask_send_, (const name *map, struct name##_ask_ *ask, cm_deadline deadline), {    \
+    CM_INNER_(how, cm_status, name##_ask_send_, (const name *map, struct name##_asked_ *ask, cm_deadline deadline), {  \
         struct cm_partition_ *partition = cm_partition_of_(&map->core, &ask->request.key, ask->request.hash);          \
         ask->message.run = name##_ask_run_;                                                                            \
         ask->message.requests = 1;                                                                                     \
@@ -131,7 +131,7 @@ enum {
               (const name *map, int kind, uint64_t hash, const Key *key, const Value *value,                           \
                cm_status (*function)(Value *, void *), void *context, Value *out, cm_deadline deadline),               \
               {                                                                                                        \
-                  struct name##_ask_ ask;                                                                              \
+                  struct name##_asked_ ask;                                                                            \
                   name##_request_set_(&ask.request, kind, hash, key);                                                  \
                   if (value)                                                                                           \
                       memcpy((void *)&ask.request.value, value, sizeof *value);                                        \
@@ -145,7 +145,7 @@ enum {
     /* The key's hash, for calls that take it (VERB_hashed); of use in all maps with the same config.seed. */          \
     CM_FUNCTION_(how, uint64_t, name##_hash_of, (const name *map, Key key), { return name##_hash_of_(map, &key); })    \
     /* Copies the key's value; false: the map has none, and *value is as it was. False also where the map is shut      \
-     * down, or waiting would never end: get_until says so. */                                                                     \
+     * down, or waiting would never end: get_until says so. */                                                         \
     CM_FUNCTION_(how, bool, name##_get, (const name *map, Key key, Value *value), {                                    \
         CM_CALLED_();                                                                                                  \
         return name##_get_in_(map, name##_hash_of_(map, &key), &key, value, CM_FOREVER) == CM_OK;                      \
@@ -248,7 +248,7 @@ enum {
               (name * map, uint64_t hash, Key key, Value * expected, Value desired,                                    \
                bool (*equal)(const Value *, const Value *), cm_deadline deadline),                                     \
               {                                                                                                        \
-                  struct name##_ask_ ask;                                                                              \
+                  struct name##_asked_ ask;                                                                            \
                   name##_request_set_(&ask.request, CM_ASK_COMPARE_EXCHANGE_, hash, &key);                             \
                   memcpy((void *)&ask.request.value, &desired, sizeof desired);                                        \
                   ask.request.call.equal = equal;                                                                      \
@@ -262,7 +262,7 @@ enum {
               (name * map, uint64_t hash, Key key, cm_status(*function)(name##_plain *, const Key *, void *),          \
                void *context, cm_deadline deadline),                                                                   \
               {                                                                                                        \
-                  struct name##_ask_ ask;                                                                              \
+                  struct name##_asked_ ask;                                                                            \
                   name##_request_set_(&ask.request, CM_ASK_SHIP_, hash, &key);                                         \
                   ask.request.call.ship = function;                                                                    \
                   ask.request.context = context;                                                                       \

@@ -19,7 +19,7 @@ enum {
 
 #define CM_PARTITIONED_WHOLE_(how, name, Key, Value)                                                                   \
     CM_HIDDEN_(                                                                                                        \
-        how, struct name##_all_ {                                                                                      \
+        how, struct name##_call_all_ {                                                                                 \
             struct cm_message_ message;                                                                                \
             int kind;                                                                                                  \
             cm_status status;                                                                                          \
@@ -45,38 +45,39 @@ enum {
         }                                                                                                              \
         return status;                                                                                                 \
     })                                                                                                                 \
-    CM_LOCAL_(how, cm_status, name##_all_perform_, (struct cm_partition_ * partition, struct name##_all_ * all), {     \
-        name##_plain *own = name##_plain_of_(partition);                                                               \
-        switch (all->kind) {                                                                                           \
-        case CM_ALL_CLEAR_:                                                                                            \
-            return name##_plain_clear(own);                                                                            \
-        case CM_ALL_RESERVE_:                                                                                          \
-            return name##_plain_reserve(own, all->n);                                                                  \
-        case CM_ALL_SHRINK_:                                                                                           \
-            return name##_plain_shrink_to_fit(own);                                                                    \
-        case CM_ALL_CHECK_:                                                                                            \
-            return name##_check_own_(partition, &all->reason);                                                         \
-        case CM_ALL_FOR_EACH_:                                                                                         \
-            return name##_plain_for_each(own, all->look, all->context);                                                \
-        case CM_ALL_ALTER_:                                                                                            \
-            return name##_plain_alter_all(own, all->change, all->context);                                             \
-        case CM_ALL_RETAIN_:                                                                                           \
-            return name##_plain_retain(own, all->look, all->context);                                                  \
-        case CM_ALL_EXTRACT_:                                                                                          \
-            return name##_plain_extract_if(own, all->look, all->change, all->context);                                 \
-        case CM_ALL_DRAIN_:                                                                                            \
-            return name##_plain_drain(own, all->change, all->context);                                                 \
-        default:                                                                                                       \
-            return name##_plain_to_arrays(own, all->keys, all->values, all->n, &all->count);                           \
-        }                                                                                                              \
-    })                                                                                                                 \
+    CM_LOCAL_(how, cm_status, name##_all_perform_, (struct cm_partition_ * partition, struct name##_call_all_ * all),  \
+              {                                                                                                        \
+                  name##_plain *own = name##_plain_of_(partition);                                                     \
+                  switch (all->kind) {                                                                                 \
+                  case CM_ALL_CLEAR_:                                                                                  \
+                      return name##_plain_clear(own);                                                                  \
+                  case CM_ALL_RESERVE_:                                                                                \
+                      return name##_plain_reserve(own, all->n);                                                        \
+                  case CM_ALL_SHRINK_:                                                                                 \
+                      return name##_plain_shrink_to_fit(own);                                                          \
+                  case CM_ALL_CHECK_:                                                                                  \
+                      return name##_check_own_(partition, &all->reason);                                               \
+                  case CM_ALL_FOR_EACH_:                                                                               \
+                      return name##_plain_for_each(own, all->look, all->context);                                      \
+                  case CM_ALL_ALTER_:                                                                                  \
+                      return name##_plain_alter_all(own, all->change, all->context);                                   \
+                  case CM_ALL_RETAIN_:                                                                                 \
+                      return name##_plain_retain(own, all->look, all->context);                                        \
+                  case CM_ALL_EXTRACT_:                                                                                \
+                      return name##_plain_extract_if(own, all->look, all->change, all->context);                       \
+                  case CM_ALL_DRAIN_:                                                                                  \
+                      return name##_plain_drain(own, all->change, all->context);                                       \
+                  default:                                                                                             \
+                      return name##_plain_to_arrays(own, all->keys, all->values, all->n, &all->count);                 \
+                  }                                                                                                    \
+              })                                                                                                       \
     CM_LOCAL_(how, void, name##_all_run_,                                                                              \
               (struct cm_message_ * message, struct cm_partition_ * partition, cm_status dropped), {                   \
-                  struct name##_all_ *all = (struct name##_all_ *)(void *)message;                                     \
+                  struct name##_call_all_ *all = (struct name##_call_all_ *)(void *)message;                           \
                   all->status = dropped < 0 ? dropped : name##_all_perform_(partition, all);                           \
               })                                                                                                       \
     CM_LOCAL_(how, cm_status, name##_all_ask_,                                                                         \
-              (const name *map, uint32_t partition, struct name##_all_ *all, cm_deadline deadline), {                  \
+              (const name *map, uint32_t partition, struct name##_call_all_ *all, cm_deadline deadline), {             \
                   all->message.run = name##_all_run_;                                                                  \
                   all->message.requests = 1;                                                                           \
                   cm_status status = cm_partition_call_(&map->core.parts[partition], &all->message, deadline);         \
@@ -86,7 +87,7 @@ enum {
               (const name *map, int kind, cm_status (*look)(const Key *, const Value *, void *),                       \
                cm_status (*change)(const Key *, Value *, void *), void *context, size_t n, cm_deadline deadline),      \
               {                                                                                                        \
-                  struct name##_all_ all;                                                                              \
+                  struct name##_call_all_ all;                                                                         \
                   cm_status status = CM_OK;                                                                            \
                   memset((void *)&all, 0, sizeof all);                                                                 \
                   all.kind = kind;                                                                                     \
@@ -146,7 +147,7 @@ enum {
               (map, take, context))                                                                                    \
     CM_INNER_(how, cm_status, name##_to_arrays_in_,                                                                    \
               (const name *map, Key *keys, Value *values, size_t n, size_t *count, cm_deadline deadline), {            \
-                  struct name##_all_ all;                                                                              \
+                  struct name##_call_all_ all;                                                                         \
                   cm_status status = CM_OK;                                                                            \
                   memset((void *)&all, 0, sizeof all);                                                                 \
                   all.kind = CM_ALL_COPY_;                                                                             \
@@ -168,7 +169,7 @@ enum {
     /* Validates each owner's map, and that each key is with its owner; `reason` (may be NULL) takes what is wrong.    \
      * CM_OK or CM_CORRUPT, or why an owner did not answer. */                                                         \
     CM_FUNCTION_(how, cm_status, name##_check, (const name *map, const char **reason), {                               \
-        struct name##_all_ all;                                                                                        \
+        struct name##_call_all_ all;                                                                                   \
         cm_status status = CM_OK;                                                                                      \
         CM_CALLED_();                                                                                                  \
         memset((void *)&all, 0, sizeof all);                                                                           \
