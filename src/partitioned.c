@@ -138,7 +138,7 @@ static void spares_free(struct cm_partitions_ *map)
 
 static void parts_free(struct cm_partitions_ *map, const struct cm_type *type)
 {
-    for (uint32_t i = 0; i < map->count; i++) {
+    for (uint32_t i = 0; map->parts && i < map->count; i++) {
         if (map->parts[i].plain.seed)
             cm_plain_end_(&map->parts[i].plain, type);
         cm_queue_free_(&map->parts[i].queue, &map->allocator);
@@ -216,8 +216,10 @@ cm_status cm_partitions_init_(struct cm_partitions_ *map, const struct cm_type *
     cm_status status = parts_make(map, type, config);
     if (status == CM_OK && !config->polled)
         status = workers_start(map, config);
-    if (status != CM_OK && map->parts)
-        cm_partitions_end_(map, type);
+    if (status != CM_OK && map->workers)
+        cm_partitions_shutdown_(map, true, NULL, CM_FOREVER);
+    if (status != CM_OK)
+        parts_free(map, type);
     return status;
 }
 
