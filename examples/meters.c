@@ -1,6 +1,6 @@
-/* Readings of electricity meters, by the partitioned map: first collected in batches by the map's own threads, each of which
- * owns a part of the meters; then, without threads of the map, by an event loop that this program has anyway: the map
- * writes to an eventfd when something comes, and the loop serves it beside its other events. */
+/* Readings of electricity meters, by the partitioned map: first collected in batches by the map's own threads, each of
+ * which owns a part of the meters; then, without threads of the map, by an event loop that this program has anyway: the
+ * map writes to an eventfd when something comes, and the loop serves it beside its other events. */
 #include <concmap/partitioned.h>
 #include <poll.h>
 #include <pthread.h>

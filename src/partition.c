@@ -44,13 +44,10 @@ static void figures_publish(struct cm_partition_ *partition, uint32_t requests)
 static void message_run(struct cm_partition_ *partition, struct cm_message_ *message, cm_status dropped)
 {
     struct cm_latch_ *latch = message->latch; /* the message may be gone after run() */
-    struct cm_message_ *outer = partition->running;
     uint32_t requests = message->requests;
-    partition->running = message;
     running++;
     message->run(message, partition, dropped);
     running--;
-    partition->running = outer;
     figures_publish(partition, requests);
     if (!latch)
         return;
@@ -63,10 +60,9 @@ static void orphan_end(struct cm_partition_ *partition)
 {
     struct cm_message_ *orphan = partition->running;
     partition->plain.busy = false;
-    if (orphan) {
-        partition->running = NULL;
+    partition->running = NULL;
+    if (orphan)
         message_run(partition, orphan, CM_OWNER_DIED);
-    }
 }
 
 /* Wakes senders that wait for room. */
@@ -87,7 +83,9 @@ static size_t partition_serve(struct cm_partition_ *partition, size_t most)
         room_made(partition);
         if (CM_UNLIKELY(drops))
             cm_add_relaxed_(&all->dropped, message->requests);
+        partition->running = message;
         message_run(partition, message, drops ? CM_CLOSED : CM_OK);
+        partition->running = NULL;
     }
     return served;
 }

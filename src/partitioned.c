@@ -263,6 +263,8 @@ void cm_partitions_end_(struct cm_partitions_ *map, const struct cm_type *type)
     /* A forked child has none of the threads, and nobody asks. */
     if (map->process == (uint64_t)getpid())
         cm_partitions_shutdown_(map, false, NULL, CM_FOREVER);
+    for (uint32_t i = 0; i < map->count; i++)
+        cm_partition_disown_(&map->parts[i]); /* the child may have some */
     parts_free(map, type);
 }
 

@@ -36,6 +36,9 @@ grep -q '499999500000 by pthreads, 499999500000 by OpenMP' <<<"$sums" || fails "
 counted=$("$examples/connections") || fails "connections: status $?: $counted"
 grep -q ', 64 connections open at the end, 0 never freed' <<<"$counted" || fails "connections: $counted"
 
+readings=$("$examples/meters") || fails "meters: status $?: $readings"
+grep -q '^60000 readings by threads of the map, 60000 by an event loop; the totals agree$' <<<"$readings" || fails "meters: $readings"
+
 refuses() {
     local status=0 message
     message=$("$@" 2>&1 >/dev/null) || status=$?

@@ -37,7 +37,8 @@
  * Functions given to the map run in the owner. They may call this map, and any other: for keys of the same owner at
  * once (changes of the owner's entries are CM_DEADLOCK but in a function given to `apply`, as in a plain map), for
  * others by messages. They must not leave by longjmp or by an exception. One that ends the thread: its request, and
- * those behind it in the same message, are CM_OWNER_DIED, and the map's own threads go on.
+ * those behind it in the same message, are CM_OWNER_DIED, and the map's own threads go on. (It must not end a thread
+ * that serves a polled map while it waits for another owner: what it waits for is on its stack.)
  *
  * Who owns what on the way. A request stays in memory of its sender, who keeps it until the request is done; nothing is
  * allocated for it but batches' messages. The bytes of a text key are the caller's, as is what an owned key refers

@@ -54,7 +54,7 @@ struct cm_partition_figures_ {
 
 struct cm_partition_ {
     struct cm_plain_ plain;
-    struct cm_message_ *running; /* for who takes over from an owner that ended */
+    struct cm_message_ *running; /* from the queue; for who takes over from an owner that ended */
     struct cm_partition_ *next;  /* of those that the same thread owns */
     struct cm_partitions_ *all;
     uint32_t index;
