@@ -6,6 +6,7 @@
 
 struct NAME(flow) {
     MAP map;
+    bool polled;
     unsigned running; /* threads whose streams are not done */
 };
 
@@ -21,16 +22,27 @@ struct NAME(pipe) {
     size_t first, last;
 };
 
-static void *NAME(flow_create)(size_t capacity, unsigned threads)
+static void *NAME(flow_open)(size_t capacity, unsigned threads, bool polled)
 {
     struct NAME(flow) *flow = malloc(sizeof *flow);
-    cm_partition_config config = {.partitions = threads, .polled = true, .batch = bench_batch};
+    cm_partition_config config = {.partitions = threads, .polled = polled, .batch = bench_batch};
     config.map.capacity = capacity;
     cm_status status = flow ? NAME(map_open)(&flow->map, &config) : CM_NOMEM;
     if (status != CM_OK)
         bench_fatal("open", (int)status);
     flow->running = 0;
+    flow->polled = polled;
     return flow;
+}
+
+static void *NAME(flow_create)(size_t capacity, unsigned threads)
+{
+    return NAME(flow_open)(capacity, threads, true);
+}
+
+static void *NAME(threads_create)(size_t capacity, unsigned threads)
+{
+    return NAME(flow_open)(capacity, threads, false);
 }
 
 static void NAME(flow_destroy)(void *map)
@@ -40,34 +52,36 @@ static void NAME(flow_destroy)(void *map)
     free(flow);
 }
 
-static void NAME(flow_own)(MAP *map, unsigned from, unsigned to, bool take)
+static void NAME(flow_own)(struct NAME(flow) * flow, unsigned from, unsigned to, bool take)
 {
-    for (unsigned i = from; i < to; i++)
-        if ((take ? NAME(map_partition_own)(map, i) : NAME(map_partition_leave)(map, i)) != CM_OK)
+    for (unsigned i = from; i < to && flow->polled; i++)
+        if ((take ? NAME(map_partition_own)(&flow->map, i) : NAME(map_partition_leave)(&flow->map, i)) != CM_OK)
             bench_fatal("own", (int)i);
 }
 
 static void NAME(flow_fill)(void *map, const struct bench_stream *stream)
 {
     struct NAME(flow) *flow = map;
+    struct bench_tally tally;
     unsigned count = (unsigned)NAME(map_partitions)(&flow->map);
-    NAME(flow_own)(&flow->map, 0, count, true);
-    NAME(fill)(&flow->map, stream);
-    NAME(flow_own)(&flow->map, 0, count, false);
+    NAME(flow_own)(flow, 0, count, true);
+    NAME(batch_run)(&flow->map, 0, stream, &tally);
+    NAME(flow_own)(flow, 0, count, false);
 }
 
 static void NAME(flow_contents)(void *map, struct bench_contents *contents)
 {
     struct NAME(flow) *flow = map;
     unsigned count = (unsigned)NAME(map_partitions)(&flow->map);
-    NAME(flow_own)(&flow->map, 0, count, true);
+    NAME(flow_own)(flow, 0, count, true);
     NAME(contents)(&flow->map, contents);
-    NAME(flow_own)(&flow->map, 0, count, false);
+    NAME(flow_own)(flow, 0, count, false);
 }
 
 static void NAME(flow_serve)(struct NAME(pipe) * pipe)
 {
-    NAME(map_partition_poll)(&pipe->flow->map, pipe->thread, 8, NULL);
+    if (pipe->flow->polled)
+        NAME(map_partition_poll)(&pipe->flow->map, pipe->thread, 8, NULL);
 }
 
 static void NAME(flow_finish)(struct NAME(pipe) * pipe, struct bench_tally *tally)
@@ -105,7 +119,7 @@ static void NAME(flow_run_timed)(void *map, unsigned thread, const struct bench_
     pipe->thread = thread;
     pipe->first = pipe->last = 0;
     __atomic_add_fetch(&flow->running, 1, __ATOMIC_ACQ_REL);
-    NAME(flow_own)(&flow->map, thread, thread + 1, true);
+    NAME(flow_own)(flow, thread, thread + 1, true);
     for (size_t i = 0; i < stream->n; i += bench_batch) {
         size_t n = stream->n - i < bench_batch ? stream->n - i : bench_batch;
         uint64_t before = nanoseconds ? bench_now() : 0;
@@ -124,10 +138,10 @@ static void NAME(flow_run_timed)(void *map, unsigned thread, const struct bench_
     *out = tally;
     /* The others still ask. */
     __atomic_sub_fetch(&flow->running, 1, __ATOMIC_ACQ_REL);
-    while (__atomic_load_n(&flow->running, __ATOMIC_ACQUIRE) > 0)
+    while (flow->polled && __atomic_load_n(&flow->running, __ATOMIC_ACQUIRE) > 0)
         if (NAME(map_owner_sleep_until)(&flow->map, cm_deadline_after(50000)) == CM_OK)
             NAME(map_partition_poll)(&flow->map, thread, 8, NULL);
-    NAME(flow_own)(&flow->map, thread, thread + 1, false);
+    NAME(flow_own)(flow, thread, thread + 1, false);
 }
 
 static void NAME(flow_run)(void *map, unsigned thread, const struct bench_stream *stream, struct bench_tally *out)
@@ -137,5 +151,7 @@ static void NAME(flow_run)(void *map, unsigned thread, const struct bench_stream
 
 static const struct bench_ops NAME(flows) = {NAME(flow_create),    NAME(flow_fill),     NAME(flow_run),
                                              NAME(flow_run_timed), NAME(flow_contents), NAME(flow_destroy)};
+static const struct bench_ops NAME(threads) = {NAME(threads_create), NAME(flow_fill),     NAME(flow_run),
+                                               NAME(flow_run_timed), NAME(flow_contents), NAME(flow_destroy)};
 
 #undef MAP
