@@ -53,18 +53,21 @@ struct cm_partition_figures_ {
 };
 
 struct cm_partition_ {
-    struct cm_plain_ plain;
-    struct cm_message_ *running; /* from the queue; for who takes over from an owner that ended */
-    struct cm_partition_ *next;  /* of those that the same thread owns */
+    struct cm_queue_ queue;
+    /* What senders look at, apart from what the owner writes. */
     struct cm_partitions_ *all;
-    uint32_t index;
-    uint32_t armed; /* 1: the wake function is to be called when something comes */
-    uint32_t senders_waiting;
     struct cm_thread_ *owner; /* whom to ring for; NULL: nobody */
     struct cm_map_lock_ lock;
     struct cm_map_held_ held;
-    struct cm_partition_figures_ figures __attribute__((aligned(CM_APART)));
-    struct cm_queue_ queue;
+    struct cm_partition_ *next; /* of those that the same thread owns */
+    uint32_t index;
+    uint32_t armed; /* 1: the wake function is to be called when something comes */
+    uint32_t senders_waiting;
+    uint32_t unused_;
+    char before_plain_[CM_APART - 40 - sizeof(struct cm_map_lock_) - sizeof(struct cm_map_held_)];
+    struct cm_plain_ plain;
+    struct cm_message_ *running; /* from the queue; for who takes over from an owner that ended */
+    struct cm_partition_figures_ figures;
 } __attribute__((aligned(CM_APART)));
 
 struct cm_workers_;

@@ -36,9 +36,12 @@ struct cm_queue_ {
     struct cm_queue_slot_ *slots;
     uint64_t mask; /* slots - 1 */
     struct cm_block_ block;
-    uint64_t tail __attribute__((aligned(CM_APART)));
-    uint64_t head __attribute__((aligned(CM_APART)));
-};
+    char before_tail_[CM_APART - 16 - sizeof(struct cm_block_)];
+    uint64_t tail;
+    char before_head_[CM_APART - 8];
+    uint64_t head;
+    char after_head_[CM_APART - 8];
+} __attribute__((aligned(CM_APART)));
 
 enum cm_queue_push_ { CM_QUEUE_SENT_, CM_QUEUE_IS_FULL_, CM_QUEUE_IS_CLOSED_ };
 
