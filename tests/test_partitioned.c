@@ -593,7 +593,11 @@ static void a_partition_has_one_owner(void **state)
     assert_int_equal(nums_partition_own(&map, 7), CM_INVALID);
     own(1);
     assert_int_equal(nums_partition_own(&map, 0), CM_EXISTS);
-    nums_put(&map, 1, 1, NULL);
+    nums_future sent = {0};
+    uint64_t value = 0;
+    assert_int_equal(nums_put_async(&map, &sent, 1, 5), CM_OK);
+    assert_int_equal(nums_put(&map, 1, 1, &value), CM_REPLACED); /* what it has sent comes before what it does itself */
+    assert_int_equal(value, 5);
     leave(1);
     in_thread(own_and_end, &theirs);
     assert_int_equal(theirs, CM_OK);
