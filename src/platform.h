@@ -23,6 +23,9 @@ bool cm_platform_barrier_(void);
 /* Prepares and probes it. */
 bool cm_platform_barrier_start_(void);
 
+/* Lets the calling thread run on one processor only; false: there is no such one, or no way to say so. */
+bool cm_platform_pin_(unsigned processor);
+
 /* Fills bytes from the system's entropy; false: it offers no call for it. */
 bool cm_platform_random_(void *bytes, size_t size);
 

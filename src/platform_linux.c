@@ -2,6 +2,7 @@
 #include "platform.h"
 
 #include <errno.h>
+#include <limits.h>
 #include <linux/futex.h>
 #include <linux/membarrier.h>
 #include <sys/syscall.h>
@@ -32,6 +33,16 @@ bool cm_platform_barrier_start_(void)
 bool cm_platform_barrier_(void)
 {
     return syscall(SYS_membarrier, MEMBARRIER_CMD_PRIVATE_EXPEDITED, 0, 0) == 0;
+}
+
+bool cm_platform_pin_(unsigned processor)
+{
+    enum { WORD = sizeof(unsigned long) * CHAR_BIT };
+    unsigned long mask[1024 / WORD] = {0}; /* as glibc's cpu_set_t, which only _GNU_SOURCE shows */
+    if (processor >= 1024)
+        return false;
+    mask[processor / WORD] = 1UL << processor % WORD;
+    return syscall(SYS_sched_setaffinity, 0, sizeof mask, mask) == 0;
 }
 
 bool cm_platform_random_(void *bytes, size_t size)

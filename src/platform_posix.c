@@ -53,6 +53,12 @@ bool cm_platform_barrier_(void)
     return false;
 }
 
+bool cm_platform_pin_(unsigned processor)
+{
+    (void)processor;
+    return false;
+}
+
 bool cm_platform_random_(void *bytes, size_t size)
 {
     (void)bytes, (void)size;

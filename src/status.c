@@ -30,6 +30,8 @@ const char *cm_status_text(cm_status status)
         return "corrupt data";
     case CM_IO:
         return "input or output failed";
+    case CM_CLOSED:
+        return "the map is shut down";
     }
     return "unknown status";
 }

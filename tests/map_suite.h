@@ -1,12 +1,15 @@
 /* The promises of every map instance. Included once for each, with MAP (the instance's name), KEY and VALUE (its
  * types), KEY_OF(i) and VALUE_OF(i), which make different keys and values of numbers, and NUMBER(value), which gets the
  * number back. SEQUENTIAL: the maps of the file have one table, without growth to be settled; BEHIND_A_MUTEX: nor a
- * walk without the lock. */
+ * walk without the lock; BY_MESSAGES: nor a walk but by functions; STEPS: how long the random test is. */
 #define PASTE_(a, b) a##b
 #define PASTE(a, b) PASTE_(a, b)
 #define DO(verb) PASTE(MAP, verb)
 #define NAMED(test) PASTE(PASTE(MAP, _), test)
 #define COUNT 3000
+#ifndef STEPS
+#define STEPS 200000
+#endif
 
 static cm_status NAMED(add)(VALUE *value, void *context)
 {
@@ -104,6 +107,15 @@ static cm_status NAMED(stop_at_tenth)(const KEY *key, const VALUE *value, void *
     return ++*(int *)context == 10 ? CM_FULL : CM_OK;
 }
 
+#ifdef BY_MESSAGES
+static cm_status NAMED(see)(const KEY *key, const VALUE *value, void *seen)
+{
+    (void)key;
+    ((unsigned char *)seen)[NUMBER(*value)]++;
+    return CM_OK;
+}
+#endif
+
 static void NAMED(iteration_visits_each_once)(void **state)
 {
     (void)state;
@@ -115,6 +127,8 @@ static void NAMED(iteration_visits_each_once)(void **state)
     CM_WITH_ALL(MAP, &map, all)
     CM_FOREACH (PASTE(MAP, _plain), all, it)
         seen[NUMBER(it.value)]++;
+#elif defined BY_MESSAGES
+    assert_int_equal(DO(_for_each)(&map, NAMED(see), seen), CM_OK);
 #else
     CM_FOREACH (MAP, &map, it) {
         uint64_t number = NUMBER(it.value);
@@ -274,7 +288,7 @@ static void NAMED(differential)(size_t capacity, uint64_t range, size_t steps)
 static void NAMED(agrees_with_a_plain_array)(void **state)
 {
     (void)state;
-    size_t steps = crew_scale(200000);
+    size_t steps = crew_scale(STEPS);
     NAMED(differential)(0, 8192, steps);
     NAMED(differential)(1, 50, steps / 2);
     NAMED(differential)(20000, 8192, steps / 2);
@@ -325,6 +339,7 @@ static const struct CMUnitTest NAMED(tests)[] = {
 #undef COUNT
 #undef UNDOES_ITSELF
 #undef SAVED
+#undef STEPS
 #undef MAP
 #undef KEY
 #undef VALUE

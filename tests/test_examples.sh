@@ -45,6 +45,9 @@ printf '10.0.0.0/8 3\n10.1.0.0/16 4\n' >"$work/routes"
 account=$("$examples/routes" --seconds 1 "$work/routes") || fails "routes FILE: status $?: $account"
 grep -q '1 reloads, 2 routes, 0 views torn' <<<"$account" || fails "routes FILE: $account"
 
+readings=$("$examples/meters") || fails "meters: status $?: $readings"
+grep -q '^60000 readings by threads of the map, 60000 by an event loop; the totals agree$' <<<"$readings" || fails "meters: $readings"
+
 refuses() {
     local status=0 message
     message=$("$@" 2>&1 >/dev/null) || status=$?

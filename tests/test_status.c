@@ -4,7 +4,7 @@
 #include "unit.h"
 
 static const cm_status all[] = {CM_OK,      CM_EXISTS,   CM_REPLACED,   CM_ABSENT,  CM_NOMEM,   CM_FULL, CM_BUSY,
-                                CM_TIMEOUT, CM_DEADLOCK, CM_OWNER_DIED, CM_INVALID, CM_CORRUPT, CM_IO};
+                                CM_TIMEOUT, CM_DEADLOCK, CM_OWNER_DIED, CM_INVALID, CM_CORRUPT, CM_IO,   CM_CLOSED};
 
 enum { COUNT = sizeof all / sizeof *all };
 
@@ -21,7 +21,7 @@ static void each_status_has_a_text_of_its_own(void **state)
 static void unknown_numbers_have_a_text_too(void **state)
 {
     (void)state;
-    const int unknown[] = {4, 1000, -10, -1000, INT32_MAX, INT32_MIN};
+    const int unknown[] = {4, 1000, -11, -1000, INT32_MAX, INT32_MIN};
     for (size_t i = 0; i < sizeof unknown / sizeof *unknown; i++) {
         const char *text = cm_status_text((cm_status)unknown[i]);
         assert_non_null(text);

@@ -10,6 +10,7 @@
 #include <concmap/leftright.h>
 #include <concmap/lookup.h>
 #include <concmap/mutex.h>
+#include <concmap/partitioned.h>
 #include <concmap/printed.h>
 #include <concmap/saved.h>
 #include <concmap/sharded_set.h>

@@ -27,7 +27,8 @@ typedef enum cm_status CM_STATUS_BASE_ {
     CM_OWNER_DIED = -6,
     CM_INVALID = -7,
     CM_CORRUPT = -8,
-    CM_IO = -9
+    CM_IO = -9,
+    CM_CLOSED = -10 /* the map was shut down before it came to this */
 } cm_status;
 
 /* What a status means, in a few words; static text, never NULL, for unknown numbers too. Wait-free. */

@@ -140,4 +140,10 @@ template <> struct cm_value_<cm_nothing> {
 #define CM_VALUE_SIZE_(Value) (__builtin_types_compatible_p(Value, cm_nothing) ? 0 : sizeof(Value))
 #endif
 
+/* Bytes of a key that is a text; the others have none. */
+CM_INLINE size_t cm_key_text_size_(const struct cm_type *type, const void *key)
+{
+    return type->key_text ? ((const cm_str *)key)->len : 0;
+}
+
 #endif

@@ -4,6 +4,7 @@
 
 #include <concmap/leftright.h>
 #include <concmap/mutex.h>
+#include <concmap/partitioned.h>
 #include <concmap/saved.h>
 #include <concmap/sharded_set.h>
 #include <concmap/swap.h>
@@ -13,6 +14,7 @@ CM_SHARDED_SET_DECLARE(marks, uint64_t)
 CM_PLAIN_MAP_DECLARE(ledger, cm_str, uint64_t)
 CM_MUTEX_MAP_DECLARE(vault, cm_str, uint64_t)
 CM_LEFTRIGHT_MAP_DECLARE(roster, cm_str, uint64_t)
+CM_PARTITIONED_MAP_DECLARE(depots, cm_str, uint64_t)
 CM_SAVED_DECLARE(tallies)
 CM_SAVED_SET_DECLARE(marks)
 CM_SWAP_DECLARE(shared_cell, uint64_t)

@@ -550,11 +550,6 @@ struct cm_supply_ {
     bool crowded;               /* a cache is full: unlock, cm_map_evict_(), try again */
 };
 
-CM_INLINE size_t cm_key_text_size_(const struct cm_type *type, const void *key)
-{
-    return type->key_text ? ((const cm_str *)key)->len : 0;
-}
-
 CM_INLINE bool cm_text_is_long_(size_t size)
 {
     return size > (CM_NODE_CLASSES_ - 1) * CM_NODE_STEP_;

@@ -67,6 +67,7 @@ struct cm_thread_ {
     struct cm_thread_ *next_free; /* under the registry's lock */
     uint32_t used;                /* 1: a living thread has it */
     uint32_t victim;              /* 1: its wait is given up, so that a circle of waits ends */
+    uint32_t bell;                /* whether it sleeps until somebody rings (latch.h) */
     /* A wait while something is held, for others who look for a circle; under the lock of hold.c but for clearing. */
     const uint64_t *waits_for; /* the cell, NULL: it does not wait */
     uint64_t search;           /* the last search that came by, and by whom */
@@ -78,11 +79,11 @@ struct cm_thread_ {
      * wait was given up for. */
     bool at_marked;
     cm_call_site at;
+    uint64_t handle; /* its pthread_t, as a figure */
     /* Written by its thread for each operation, read by reclaimers; 0: outside, otherwise the epoch word read on
      * entering. They lie where in a page buckets have their links: a load waits until an older store to the same place
      * of another page is done, as if it were the same memory, and then nothing behind it overlaps. */
-    uint64_t handle; /* its pthread_t, as a figure */
-    char before_leaf_[CM_APART - 8 - 104];
+    char before_leaf_[CM_APART - 8 - 112];
     uint64_t leaf; /* of a single lookup, which runs no code that could pin inside it */
     cm_deadlock circle;
     struct cm_want_ want; /* of the wait, for the search */

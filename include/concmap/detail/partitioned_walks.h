@@ -1,0 +1,184 @@
+/* The typed functions of the partitioned map that work on all entries: a message to each owner, one after the other. */
+#ifndef CONCMAP_DETAIL_PARTITIONED_WALKS_H
+#define CONCMAP_DETAIL_PARTITIONED_WALKS_H
+
+#include <concmap/detail/partitioned_verbs.h>
+
+enum {
+    CM_ALL_CLEAR_,
+    CM_ALL_RESERVE_,
+    CM_ALL_SHRINK_,
+    CM_ALL_CHECK_,
+    CM_ALL_FOR_EACH_,
+    CM_ALL_ALTER_,
+    CM_ALL_RETAIN_,
+    CM_ALL_EXTRACT_,
+    CM_ALL_DRAIN_,
+    CM_ALL_COPY_
+};
+
+#define CM_PARTITIONED_WHOLE_(how, name, Key, Value)                                                                   \
+    CM_HIDDEN_(                                                                                                        \
+        how, struct name##_call_all_ {                                                                                 \
+            struct cm_message_ message;                                                                                \
+            int kind;                                                                                                  \
+            cm_status status;                                                                                          \
+            cm_status (*look)(const Key *, const Value *, void *);                                                     \
+            cm_status (*change)(const Key *, Value *, void *);                                                         \
+            void *context;                                                                                             \
+            Key *keys;                                                                                                 \
+            Value *values;                                                                                             \
+            size_t n; /* room, or entries */                                                                           \
+            size_t count;                                                                                              \
+            const char *reason;                                                                                        \
+        };)                                                                                                            \
+    /* (P3) of one partition. */                                                                                       \
+    CM_LOCAL_(how, cm_status, name##_check_own_, (struct cm_partition_ * partition, const char **reason), {            \
+        name##_plain *own = name##_plain_of_(partition);                                                               \
+        cm_status status = name##_plain_check(own, reason);                                                            \
+        CM_FOREACH (name##_plain_place, own, it) {                                                                     \
+            const uint64_t hash = name##_plain_type_.hash(it.key, partition->all->seed);                               \
+            if (status == CM_OK && cm_partition_of_(partition->all, it.key, hash) != partition) {                      \
+                *reason = "a key lies in a partition that does not own it";                                            \
+                status = CM_CORRUPT;                                                                                   \
+            }                                                                                                          \
+        }                                                                                                              \
+        return status;                                                                                                 \
+    })                                                                                                                 \
+    CM_LOCAL_(how, cm_status, name##_all_perform_, (struct cm_partition_ * partition, struct name##_call_all_ * all),  \
+              {                                                                                                        \
+                  name##_plain *own = name##_plain_of_(partition);                                                     \
+                  switch (all->kind) {                                                                                 \
+                  case CM_ALL_CLEAR_:                                                                                  \
+                      return name##_plain_clear(own);                                                                  \
+                  case CM_ALL_RESERVE_:                                                                                \
+                      return name##_plain_reserve(own, all->n);                                                        \
+                  case CM_ALL_SHRINK_:                                                                                 \
+                      return name##_plain_shrink_to_fit(own);                                                          \
+                  case CM_ALL_CHECK_:                                                                                  \
+                      return name##_check_own_(partition, &all->reason);                                               \
+                  case CM_ALL_FOR_EACH_:                                                                               \
+                      return name##_plain_for_each(own, all->look, all->context);                                      \
+                  case CM_ALL_ALTER_:                                                                                  \
+                      return name##_plain_alter_all(own, all->change, all->context);                                   \
+                  case CM_ALL_RETAIN_:                                                                                 \
+                      return name##_plain_retain(own, all->look, all->context);                                        \
+                  case CM_ALL_EXTRACT_:                                                                                \
+                      return name##_plain_extract_if(own, all->look, all->change, all->context);                       \
+                  case CM_ALL_DRAIN_:                                                                                  \
+                      return name##_plain_drain(own, all->change, all->context);                                       \
+                  default:                                                                                             \
+                      return name##_plain_to_arrays(own, all->keys, all->values, all->n, &all->count);                 \
+                  }                                                                                                    \
+              })                                                                                                       \
+    CM_LOCAL_(how, void, name##_all_run_,                                                                              \
+              (struct cm_message_ * message, struct cm_partition_ * partition, cm_status dropped), {                   \
+                  struct name##_call_all_ *all = (struct name##_call_all_ *)(void *)message;                           \
+                  all->status = dropped < 0 ? dropped : name##_all_perform_(partition, all);                           \
+              })                                                                                                       \
+    CM_LOCAL_(how, cm_status, name##_all_ask_,                                                                         \
+              (const name *map, uint32_t partition, struct name##_call_all_ *all, cm_deadline deadline), {             \
+                  all->message.run = name##_all_run_;                                                                  \
+                  all->message.requests = 1;                                                                           \
+                  cm_status status = cm_partition_call_(&map->core.parts[partition], &all->message, deadline);         \
+                  return status < 0 ? status : all->status;                                                            \
+              })                                                                                                       \
+    CM_LOCAL_(how, cm_status, name##_all_,                                                                             \
+              (const name *map, int kind, cm_status (*look)(const Key *, const Value *, void *),                       \
+               cm_status (*change)(const Key *, Value *, void *), void *context, size_t n, cm_deadline deadline),      \
+              {                                                                                                        \
+                  struct name##_call_all_ all;                                                                         \
+                  cm_status status = CM_OK;                                                                            \
+                  memset((void *)&all, 0, sizeof all);                                                                 \
+                  all.kind = kind;                                                                                     \
+                  all.look = look;                                                                                     \
+                  all.change = change;                                                                                 \
+                  all.context = context;                                                                               \
+                  all.n = n;                                                                                           \
+                  for (uint32_t i = 0; i < map->core.count && status >= 0; i++)                                        \
+                      status = name##_all_ask_(map, i, &all, deadline);                                                \
+                  return status < 0 ? status : CM_OK;                                                                  \
+              })
+
+#define CM_PARTITIONED_BULK_(how, name, Key, Value)                                                                    \
+    CM_INNER_(how, cm_status, name##_clear_in_, (name * map, cm_deadline deadline),                                    \
+              { return name##_all_(map, CM_ALL_CLEAR_, NULL, NULL, NULL, 0, deadline); })                              \
+    CM_INNER_(how, cm_status, name##_reserve_in_, (name * map, size_t entries, cm_deadline deadline), {                \
+        size_t each = entries / map->core.count + (entries % map->core.count != 0);                                    \
+        return name##_all_(map, CM_ALL_RESERVE_, NULL, NULL, NULL, each, deadline);                                    \
+    })                                                                                                                 \
+    CM_INNER_(how, cm_status, name##_shrink_to_fit_in_, (name * map, cm_deadline deadline),                            \
+              { return name##_all_(map, CM_ALL_SHRINK_, NULL, NULL, NULL, 0, deadline); })                             \
+    /* As of the plain map, one owner after the other: each is one step, the whole is not. Ends at the first failure;  \
+     * what was done before stays. reserve: as if the keys were spread evenly. */                                      \
+    CM_TWINS_(how, name, clear, (name * map), (map))                                                                   \
+    CM_TWINS_(how, name, reserve, (name * map, size_t entries), (map, entries))                                        \
+    CM_TWINS_(how, name, shrink_to_fit, (name * map), (map))                                                           \
+    CM_INNER_(how, cm_status, name##_for_each_in_,                                                                     \
+              (const name *map, cm_status (*function)(const Key *, const Value *, void *), void *context,              \
+               cm_deadline deadline),                                                                                  \
+              { return name##_all_(map, CM_ALL_FOR_EACH_, function, NULL, context, 0, deadline); })                    \
+    CM_INNER_(how, cm_status, name##_alter_all_in_,                                                                    \
+              (name * map, cm_status(*function)(const Key *, Value *, void *), void *context, cm_deadline deadline),   \
+              { return name##_all_(map, CM_ALL_ALTER_, NULL, function, context, 0, deadline); })                       \
+    CM_INNER_(how, cm_status, name##_retain_in_,                                                                       \
+              (name * map, cm_status(*keep)(const Key *, const Value *, void *), void *context, cm_deadline deadline), \
+              { return name##_all_(map, CM_ALL_RETAIN_, keep, NULL, context, 0, deadline); })                          \
+    CM_INNER_(how, cm_status, name##_extract_if_in_,                                                                   \
+              (name * map, cm_status(*wanted)(const Key *, const Value *, void *),                                     \
+               cm_status(*take)(const Key *, Value *, void *), void *context, cm_deadline deadline),                   \
+              { return name##_all_(map, CM_ALL_EXTRACT_, wanted, take, context, 0, deadline); })                       \
+    CM_INNER_(how, cm_status, name##_drain_in_,                                                                        \
+              (name * map, cm_status(*take)(const Key *, Value *, void *), void *context, cm_deadline deadline),       \
+              { return name##_all_(map, CM_ALL_DRAIN_, NULL, take, context, 0, deadline); })                           \
+    /* As of the plain map, as clear. The functions run in the owners, never two at a time. */                         \
+    CM_TWINS_(how, name, for_each,                                                                                     \
+              (const name *map, cm_status (*function)(const Key *, const Value *, void *), void *context),             \
+              (map, function, context))                                                                                \
+    CM_TWINS_(how, name, alter_all, (name * map, cm_status(*function)(const Key *, Value *, void *), void *context),   \
+              (map, function, context))                                                                                \
+    CM_TWINS_(how, name, retain, (name * map, cm_status(*keep)(const Key *, const Value *, void *), void *context),    \
+              (map, keep, context))                                                                                    \
+    CM_TWINS_(how, name, extract_if,                                                                                   \
+              (name * map, cm_status(*wanted)(const Key *, const Value *, void *),                                     \
+               cm_status(*take)(const Key *, Value *, void *), void *context),                                         \
+              (map, wanted, take, context))                                                                            \
+    CM_TWINS_(how, name, drain, (name * map, cm_status(*take)(const Key *, Value *, void *), void *context),           \
+              (map, take, context))                                                                                    \
+    CM_INNER_(how, cm_status, name##_to_arrays_in_,                                                                    \
+              (const name *map, Key *keys, Value *values, size_t n, size_t *count, cm_deadline deadline), {            \
+                  struct name##_call_all_ all;                                                                         \
+                  cm_status status = CM_OK;                                                                            \
+                  memset((void *)&all, 0, sizeof all);                                                                 \
+                  all.kind = CM_ALL_COPY_;                                                                             \
+                  *count = 0;                                                                                          \
+                  for (uint32_t i = 0; i < map->core.count && (status >= 0 || status == CM_FULL); i++) {               \
+                      all.n = *count < n ? n - *count : 0;                                                             \
+                      all.keys = keys && all.n ? keys + *count : NULL;                                                 \
+                      all.values = values && all.n ? values + *count : NULL;                                           \
+                      status = name##_all_ask_(map, i, &all, deadline);                                                \
+                      *count += status >= 0 || status == CM_FULL ? all.count : 0;                                      \
+                  }                                                                                                    \
+                  if (status < 0 && status != CM_FULL)                                                                 \
+                      return status;                                                                                   \
+                  return *count > n ? CM_FULL : CM_OK;                                                                 \
+              })                                                                                                       \
+    /* As of the plain map, as clear. */                                                                               \
+    CM_TWINS_(how, name, to_arrays, (const name *map, Key *keys, Value *values, size_t n, size_t *count),              \
+              (map, keys, values, n, count))                                                                           \
+    /* Validates each owner's map, and that each key is with its owner; `reason` (may be NULL) takes what is wrong.    \
+     * CM_OK or CM_CORRUPT, or why an owner did not answer. */                                                         \
+    CM_FUNCTION_(how, cm_status, name##_check, (const name *map, const char **reason), {                               \
+        struct name##_call_all_ all;                                                                                   \
+        cm_status status = CM_OK;                                                                                      \
+        CM_CALLED_();                                                                                                  \
+        memset((void *)&all, 0, sizeof all);                                                                           \
+        all.kind = CM_ALL_CHECK_;                                                                                      \
+        for (uint32_t i = 0; i < map->core.count && status == CM_OK; i++)                                              \
+            status = name##_all_ask_(map, i, &all, CM_FOREVER);                                                        \
+        if (reason)                                                                                                    \
+            *reason = all.reason;                                                                                      \
+        return status;                                                                                                 \
+    })
+
+#endif
