@@ -14,7 +14,7 @@
 #define CM_FLAT_BATCH_(type, map, i, n, hash, key_of, write, body)                                                     \
     do {                                                                                                               \
         uint64_t hashes_[2 * CM_FLAT_BLOCK_];                                                                          \
-        const uint64_t seed_ = cm_plain_seed_(map);                                                                    \
+        const uint64_t seed_ = (write) ? cm_plain_seed_(map) : (map)->seed; /* who reads makes no map */               \
         const bool far_ = (map)->flat.block.size >= CM_FLAT_FAR_;                                                      \
         for (size_t begin_ = 0, fed_ = 0, end_; begin_ < (n); begin_ = end_) {                                         \
             const size_t left_ = (n)-begin_, ahead_ = far_ ? 2 * CM_FLAT_BLOCK_ : CM_FLAT_BLOCK_;                      \
