@@ -104,7 +104,7 @@ static const char *entries_check(const struct cm_flat_ *flat, const struct cm_ty
             return "F1: a tag is not that of its key";
         if (!way_count(flat, hash, place, passed))
             return "F3: an entry is not on the way from its home";
-        struct cm_flat_place_ found = cm_flat_find_(type, flat, place.entry, hash, CM_FLAT_TO_READ_);
+        struct cm_flat_place_ found = cm_flat_find_(type, flat, place.entry, hash);
         if (!found.entry)
             return "F3: an entry is not found";
         if (found.entry != place.entry)

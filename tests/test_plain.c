@@ -363,6 +363,22 @@ static void a_static_map_needs_no_init(void **state)
     nums_destroy(&map), nums_destroy(&copy), nums_destroy(&other);
 }
 
+/* Several threads may read a map that nobody has added to yet. */
+static void who_reads_a_static_map_writes_nothing(void **state)
+{
+    (void)state;
+    static nums map = CM_PLAIN_INITIALIZER, untouched = CM_PLAIN_INITIALIZER;
+    const uint64_t keys[3] = {1, 2, 3};
+    bool found[3];
+    uint64_t values[3];
+    assert_int_equal(nums_get_many(&map, keys, 3, found, values), 0);
+    assert_false(nums_get(&map, 1, values) || nums_contains(&map, 1) || nums_find(&map, 1));
+    CM_FOREACH (nums, &map, it)
+        fail();
+    assert_memory_equal(&map, &untouched, sizeof map);
+    nums_destroy(&map);
+}
+
 static void small_maps_take_little(void **state)
 {
     (void)state;
@@ -789,6 +805,7 @@ int main(void)
         cmocka_unit_test(conditional_changes_tell_what_they_did),
         cmocka_unit_test(whole_map_work_does_what_it_says),
         cmocka_unit_test(a_static_map_needs_no_init),
+        cmocka_unit_test(who_reads_a_static_map_writes_nothing),
         cmocka_unit_test(small_maps_take_little),
         cmocka_unit_test(a_limit_is_exact),
         cmocka_unit_test(a_fixed_map_never_asks_for_memory),

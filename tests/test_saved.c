@@ -1006,6 +1006,94 @@ static void a_guard_of_the_saving_thread_holds_up_nothing(void **state)
     buffer_free(&buffer);
 }
 
+struct impatient {
+    nums map;
+    cm_status tried, limited;
+    const char *reason;
+};
+
+static void *save_in_vain(void *context)
+{
+    struct impatient *impatient = context;
+    struct buffer buffer = {.bytes = NULL};
+    cm_sink sink = buffer_sink(&buffer);
+    impatient->tried = nums_try_save(&impatient->map, &sink, NULL, &impatient->reason);
+    impatient->limited = nums_save_until(&impatient->map, &sink, NULL, NULL, cm_deadline_after(1000000));
+    buffer_free(&buffer);
+    return NULL;
+}
+
+static void a_save_that_may_not_wait_says_so(void **state)
+{
+    (void)state;
+    static struct impatient impatient;
+    struct buffer buffer = {.bytes = NULL};
+    cm_sink sink = buffer_sink(&buffer);
+    assert_int_equal(nums_init(&impatient.map, NULL), CM_OK);
+    for (uint64_t key = 0; key < 100; key++)
+        nums_put(&impatient.map, key, key, NULL);
+    CM_WITH_WRITE (nums, &impatient.map, 5, guard) {
+        pthread_t thread;
+        assert_int_equal(*guard.value, 5);
+        assert_int_equal(pthread_create(&thread, NULL, save_in_vain, &impatient), 0);
+        pthread_join(thread, NULL);
+    }
+    assert_int_equal(impatient.tried, CM_BUSY);
+    assert_string_equal(impatient.reason, cm_status_text(CM_BUSY));
+    assert_int_equal(impatient.limited, CM_TIMEOUT);
+    assert_int_equal(nums_try_save(&impatient.map, &sink, NULL, NULL), CM_OK); /* nobody is in the way now */
+    nums_destroy(&impatient.map);
+    buffer_free(&buffer);
+}
+
+/* Plain entries, texts of a type that other files define, and what owns something. */
+static void a_snapshot_is_saved_as_it_was_taken(void **state)
+{
+    (void)state;
+    struct buffer buffer = {.bytes = NULL};
+    cm_sink sink = buffer_sink(&buffer);
+    cm_source source = buffer_source(&buffer);
+    tallies tally;
+    tallies_snapshot tallied;
+    boxes map;
+    boxes_snapshot boxed;
+    char text[32];
+    uint64_t value = 0;
+    assert_int_equal(tallies_init(&tally, NULL), CM_OK);
+    assert_int_equal(boxes_init(&map, NULL), CM_OK);
+    for (uint64_t key = 0; key < 3000; key++) {
+        snprintf(text, sizeof text, "%llu", (unsigned long long)key);
+        assert_int_equal(tallies_put(&tally, cm_str_of(text), key, NULL), CM_OK);
+    }
+    for (uint64_t number = 0; number < 300; number++) {
+        struct box key = box_of(number);
+        assert_int_equal(boxes_put(&map, key, box_of(number + 1), NULL), CM_OK);
+        box_destroy(&key, NULL);
+    }
+    assert_int_equal(tallies_snapshot_take(&tally, &tallied), CM_OK);
+    assert_int_equal(boxes_snapshot_take(&map, &boxed), CM_OK);
+    assert_int_equal(tallies_put(&tally, cm_str_of("7"), 77, NULL), CM_REPLACED);
+    assert_int_equal(tallies_put(&tally, cm_str_of("late"), 1, NULL), CM_OK);
+    tallies_destroy(&tally);
+    boxes_destroy(&map);
+    assert_int_equal(tallies_snapshot_save(&tallied, &sink, NULL, NULL), CM_OK);
+    assert_int_equal(boxes_snapshot_save(&boxed, &sink, NULL, NULL), CM_OK);
+    tallies_snapshot_drop(&tallied);
+    boxes_snapshot_drop(&boxed);
+
+    assert_int_equal(tallies_load(&tally, NULL, &source, NULL, NULL), CM_OK);
+    assert_int_equal(tallies_len(&tally), 3000);
+    assert_true(tallies_get(&tally, cm_str_of("7"), &value) && value == 7);
+    assert_int_equal(boxes_load(&map, NULL, &source, NULL, NULL), CM_OK);
+    assert_int_equal(boxes_len(&map), 300);
+    CM_FOREACH (boxes, &map, it)
+        assert_int_equal(*it.value.number, *it.key.number + 1);
+    tallies_destroy(&tally);
+    boxes_destroy(&map);
+    assert_int_equal(boxes_live, 0);
+    buffer_free(&buffer);
+}
+
 int main(void)
 {
     static const struct CMUnitTest tests[] = {
@@ -1034,6 +1122,8 @@ int main(void)
         cmocka_unit_test(L7_a_save_that_is_stuck_keeps_no_memory_from_reuse),
         cmocka_unit_test(L8_threads_that_saved_and_ended_leave_nothing),
         cmocka_unit_test(a_guard_of_the_saving_thread_holds_up_nothing),
+        cmocka_unit_test(a_save_that_may_not_wait_says_so),
+        cmocka_unit_test(a_snapshot_is_saved_as_it_was_taken),
     };
     failing_allocator_init(&memory);
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -376,9 +376,32 @@ static void texts_are_saved_to_files(void **state)
 
 #define TEST(test) cmocka_unit_test_setup_teardown(test, setup, teardown)
 
+static void a_snapshot_becomes_a_file(void **state)
+{
+    (void)state;
+    nums map;
+    nums_snapshot snapshot;
+    const char *reason = "none";
+    make(&map, 5000, 3);
+    assert_int_equal(nums_snapshot_take(&map, &snapshot), CM_OK);
+    assert_int_equal(nums_put(&map, 0, 4, NULL), CM_REPLACED);
+    assert_int_equal(nums_snapshot_save_file(&snapshot, path_of("map"), NULL, &reason), CM_OK);
+    assert_null(reason);
+    assert_holds(path_of("map"), 5000, 3);
+    assert_int_equal(nums_snapshot_save_file(&snapshot, path_of("no/map"), NULL, &reason), CM_IO);
+    assert_non_null(reason);
+    nums_snapshot_drop(&snapshot);
+    assert_int_equal(nums_try_save_file(&map, path_of("map"), NULL, &reason), CM_OK);
+    assert_int_equal(nums_save_file_until(&map, path_of("map"), NULL, &reason, CM_FOREVER), CM_OK);
+    assert_int_equal(files_there(), 1);
+    nums_destroy(&map);
+    unlink(path_of("map"));
+}
+
 int main(void)
 {
     static const struct CMUnitTest tests[] = {
+        TEST(a_snapshot_becomes_a_file),
         TEST(a_file_takes_the_place_of_the_one_before),
         TEST(a_file_has_the_permissions_of_the_one_before),
         TEST(a_name_may_be_relative_long_or_a_link),

@@ -19,7 +19,7 @@ static void match_finds_what_a_loop_finds(void **state)
         uint8_t tag = round % 3 ? group[crew_random(&random) % CM_TAGS_GROUP_] : (uint8_t)(few >> 40);
         for (unsigned i = 0; i < CM_TAGS_; i++)
             expected |= (unsigned)(group[i] == tag) << i;
-        assert_int_equal(cm_tags_match_(group, tag), expected);
+        assert_int_equal(cm_tags_match_(group, cm_tags_of_(tag)), expected);
         assert_int_equal(cm_tags_taken_(group), cm_tags_free_(group) ^ CM_TAGS_ALL_);
     }
 }

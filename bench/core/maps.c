@@ -65,6 +65,7 @@ const struct bench_map bench_maps[] = {
     PEER("flat-mutex", "libboost1.81-dev", FLAT, "C++", "boost::unordered_flat_map behind a std::mutex"),
     PEER("flat-unlocked", "libboost1.81-dev", FLAT, "C++", "the same without a lock: the bound for one thread",
          .max_threads = 1),
+    PEER("flat-keyed", "libboost1.81-dev", FLAT, "C++", "the same by concmap's hash of numbers", .max_threads = 1),
 };
 
 const size_t bench_maps_n = sizeof bench_maps / sizeof *bench_maps;

@@ -1,5 +1,7 @@
-/* boost::unordered_flat_map: behind a mutex as most programs would, and without a lock as the bound for one thread. */
+/* boost::unordered_flat_map: behind a mutex as most programs would, and without a lock as the bound for one thread, by
+ * the hash of all peers and by ours. */
 #include <boost/unordered/unordered_flat_map.hpp>
+#include <concmap/hash.h>
 #include <functional>
 #include <mutex>
 
@@ -15,7 +17,14 @@ struct NoMutex {
 
 struct None {};
 
-template <class Key, size_t W, class Mutex> class Flat {
+/* What the keys of our maps are hashed by. */
+struct KeyedHash : bench::Hash {
+    using bench::Hash::operator();
+    size_t operator()(uint64_t key) const { return cm_hash_u64(&key, seed); }
+    uint64_t seed = cm_seed_random();
+};
+
+template <class Key, size_t W, class Mutex, class Hash> class Flat {
     using Ref = typename Key::ref;
     using Lock = std::lock_guard<Mutex>;
 
@@ -72,15 +81,18 @@ public:
 
 private:
     Mutex mutex;
-    boost::unordered_flat_map<typename Key::stored, bench::Value<W>, bench::Hash, std::equal_to<>> map;
+    boost::unordered_flat_map<typename Key::stored, bench::Value<W>, Hash, std::equal_to<>> map;
 };
 
-template <class Key, size_t W> using Locked = Flat<Key, W, std::mutex>;
-template <class Key, size_t W> using Unlocked = Flat<Key, W, NoMutex>;
+template <class Key, size_t W> using Locked = Flat<Key, W, std::mutex, bench::Hash>;
+template <class Key, size_t W> using Unlocked = Flat<Key, W, NoMutex, bench::Hash>;
+template <class Key, size_t W> using Keyed = Flat<Key, W, NoMutex, KeyedHash>;
 
 } // namespace
 
 const bench_ops *bench_flat_find(const char *name, bool text, size_t words)
 {
-    return std::strcmp(name, "flat-mutex") == 0 ? bench::find<Locked>(text, words) : bench::find<Unlocked>(text, words);
+    if (std::strcmp(name, "flat-mutex") == 0)
+        return bench::find<Locked>(text, words);
+    return std::strcmp(name, "flat-keyed") == 0 ? bench::find<Keyed>(text, words) : bench::find<Unlocked>(text, words);
 }

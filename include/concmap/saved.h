@@ -3,12 +3,14 @@
  *     CM_SHARDED_MAP(sessions, uint64_t, struct session, cm_hash_u64, cm_equal_u64)
  *     CM_SAVED(sessions, 1)
  *
- * makes sessions_save, sessions_save_file, sessions_load and sessions_load_file for a map that was made before; maps
- * without it cost nothing. The number is yours: change it when keys or values begin to mean something else, and what
- * was saved with another one is refused.
+ * makes sessions_save, sessions_save_file, sessions_load and sessions_load_file for a map that was made before, the
+ * try_ and _until twins of the first two, and sessions_snapshot_save and sessions_snapshot_save_file; maps without it
+ * cost nothing. The number is yours: change it when keys or values begin to mean something else, and what was saved
+ * with another one is refused.
  *
  * Others may read and write while a map is saved: each key that is there throughout is saved, with a value that it had
- * meanwhile. No lock is held while a sink, a codec or a progress function runs, and they may use the map.
+ * meanwhile. No lock is held while a sink, a codec or a progress function runs, and they may use the map. What is to be
+ * of one instant is a snapshot, and saved as one.
  *
  * What is saved. Texts as their bytes; plain keys and values as they lie in memory, in the byte order of the machine,
  * with padding set to zero where the compiler has __builtin_clear_padding (gcc has it from 11 on; elsewhere padding is
@@ -100,15 +102,19 @@ CM_END_DECLS
 /* Makes the functions, in this file. */
 #define CM_SAVED(name, version) CM_SAVED_CODED(name, version, CM_UNCODED, CM_UNCODED)
 #define CM_SAVED_CODED(name, version, key_codec, value_codec)                                                          \
-    CM_SAVED_(cm_inline, name, name, version, key_codec, value_codec)
+    CM_SAVED_(cm_inline, name, name, version, key_codec, value_codec)                                                  \
+    CM_SAVED_SNAPSHOT_(cm_inline, name)
 /* The same for a set. */
 #define CM_SAVED_SET(name, version) CM_SAVED_(cm_inline, name, name##_as, version, CM_UNCODED, CM_UNCODED)
 
 /* The same for types that many files use: DECLARE in the header, and DEFINE in the C file that defines the map, or set.
  */
-#define CM_SAVED_DECLARE(name) CM_SAVED_FUNCTIONS_(cm_declare, name, name)
+#define CM_SAVED_DECLARE(name)                                                                                         \
+    CM_SAVED_FUNCTIONS_(cm_declare, name, name)                                                                        \
+    CM_SAVED_SNAPSHOT_(cm_declare, name)
 #define CM_SAVED_DEFINE(name, version, key_codec, value_codec)                                                         \
-    CM_SAVED_(cm_define, name, name, version, key_codec, value_codec)
+    CM_SAVED_(cm_define, name, name, version, key_codec, value_codec)                                                  \
+    CM_SAVED_SNAPSHOT_(cm_define, name)
 #define CM_SAVED_SET_DECLARE(name) CM_SAVED_FUNCTIONS_(cm_declare, name, name##_as)
 #define CM_SAVED_SET_DEFINE(name, version, key_codec)                                                                  \
     CM_SAVED_(cm_define, name, name##_as, version, key_codec, CM_UNCODED)
@@ -163,24 +169,67 @@ CM_END_DECLS
 
 /* From a map to a stream: the walk makes copies, so nothing is locked meanwhile. */
 #define CM_SAVED_WALK_(how, name, base)                                                                                \
-    CM_LOCAL_(how, cm_status, name##_save_all_, (const base *map, struct cm_saver_ *saver), {                          \
+    CM_LOCAL_(how, cm_status, name##_save_all_, (const base *map, struct cm_saver_ *saver, cm_deadline deadline), {    \
         base##_iter iter = base##_iter_begin(map);                                                                     \
         cm_status status = CM_OK;                                                                                      \
-        while (status >= 0 && base##_iter_next(&iter))                                                                 \
+        while (status >= 0 && base##_iter_next_in_(&iter, deadline))                                                   \
             status = cm_saver_add_(saver, &name##_saved_type_, &iter.key, &iter.value, map->core.context);             \
         base##_iter_end(&iter);                                                                                        \
         return status < 0 ? status : iter.status;                                                                      \
     })                                                                                                                 \
-    CM_LOCAL_(how, cm_status, name##_save_to_,                                                                         \
-              (const base *map, const cm_sink *sink, const cm_progress *progress, const char **reason), {              \
+    CM_LOCAL_(how, cm_status, name##_save_in_,                                                                         \
+              (const base *map, const cm_sink *sink, const cm_progress *progress, const char **reason,                 \
+               cm_deadline deadline),                                                                                  \
+              {                                                                                                        \
                   struct cm_saver_ saver;                                                                              \
                   (void)cm_map_seed_(&base##_type_, &map->core); /* a map that is not made yet is made now */          \
                   cm_status status = cm_saver_begin_(&saver, &name##_saved_type_, sink, progress,                      \
                                                      &map->core.allocator, base##_len(map));                           \
                   if (status >= 0)                                                                                     \
-                      status = name##_save_all_(map, &saver);                                                          \
+                      status = name##_save_all_(map, &saver, deadline);                                                \
                   return cm_saver_end_(&saver, status, reason);                                                        \
-              })
+              })                                                                                                       \
+    CM_LOCAL_(                                                                                                         \
+        how, cm_status, name##_save_file_in_,                                                                          \
+        (const base *map, const char *path, const cm_progress *progress, const char **reason, cm_deadline deadline),   \
+        CM_SAVED_FILE_(path, reason, name##_save_in_(map, &sink, progress, &why, deadline)))
+
+/* The body of a function that makes a file of what `saving` writes to `sink`; `why` takes the reason of a failure. */
+#define CM_SAVED_FILE_(path, reason, saving)                                                                           \
+    {                                                                                                                  \
+        struct cm_file_ file;                                                                                          \
+        const char *why = NULL;                                                                                        \
+        cm_status status = cm_file_create_(&file, path, &why);                                                         \
+        if (status >= 0) {                                                                                             \
+            cm_sink sink = {cm_file_write_, &file};                                                                    \
+            status = saving;                                                                                           \
+            status = cm_file_end_(&file, status, &why);                                                                \
+        }                                                                                                              \
+        if (reason)                                                                                                    \
+            *reason = why;                                                                                             \
+        return status;                                                                                                 \
+    }
+
+/* From a snapshot to a stream. */
+#define CM_SAVED_SNAPSHOT_(how, name)                                                                                  \
+    /* Writes the entries of a snapshot, as save does those of a map; the map may be gone. Never waits, but for the    \
+     * sink. */                                                                                                        \
+    CM_FUNCTION_(                                                                                                      \
+        how, cm_status, name##_snapshot_save,                                                                          \
+        (const name##_snapshot *snapshot, const cm_sink *sink, const cm_progress *progress, const char **reason), {    \
+            struct cm_saver_ saver;                                                                                    \
+            name##_snapshot_iter iter = name##_snapshot_iter_begin(snapshot);                                          \
+            cm_status status = cm_saver_begin_(&saver, &name##_saved_type_, sink, progress, &snapshot->core.allocator, \
+                                               snapshot->core.count);                                                  \
+            while (status >= 0 && name##_snapshot_iter_next(&iter))                                                    \
+                status = cm_saver_add_(&saver, &name##_saved_type_, &iter.key, &iter.value, snapshot->core.context);   \
+            return cm_saver_end_(&saver, status, reason);                                                              \
+        })                                                                                                             \
+    /* The same to a file, as save_file. */                                                                            \
+    CM_FUNCTION_(                                                                                                      \
+        how, cm_status, name##_snapshot_save_file,                                                                     \
+        (const name##_snapshot *snapshot, const char *path, const cm_progress *progress, const char **reason),         \
+        CM_SAVED_FILE_(path, reason, name##_snapshot_save(snapshot, &sink, progress, &why)))
 
 /* From a stream to a map that nobody else is in: some entries are taken, then added together. */
 #define CM_SAVED_FILL_(how, name, base, Key, Value)                                                                    \
@@ -280,31 +329,20 @@ CM_END_DECLS
     /* Writes the map to a sink. `progress` and `reason` may be NULL; `reason` takes why it failed, a static text, or  \
      * NULL. CM_OK; what the sink, a codec or the progress function returned; CM_NOMEM; CM_INVALID: a text or coded    \
      * part of 4 GiB or more; CM_DEADLOCK: the thread holds guards. What a sink has by then is not worth anything.     \
-     * Takes 128 KiB, or twice the largest entry. O(buckets). */                                                       \
-    CM_FUNCTION_(how, cm_status, name##_save,                                                                          \
-                 (const base *map, const cm_sink *sink, const cm_progress *progress, const char **reason), {           \
-                     CM_CALLED_();                                                                                     \
-                     return name##_save_to_(map, sink, progress, reason);                                              \
-                 })                                                                                                    \
+     * Takes 128 KiB, or twice the largest entry. try_save is CM_BUSY, and save_until CM_TIMEOUT, where a walk over    \
+     * the map is: the sink may take its time. O(buckets). */                                                          \
+    CM_TWINS_(how, name, save,                                                                                         \
+              (const base *map, const cm_sink *sink, const cm_progress *progress, const char **reason),                \
+              (map, sink, progress, reason))                                                                           \
     /* The same to a file. It is written beside `path`, and takes that place when it is complete and on the disk, with \
      * the permissions of the file that it replaces. After a failure there is what was there before (but for the one   \
-     * reason that says otherwise). A symbolic link stays one. CM_IO; CM_INVALID: at `path` there is something else    \
-     * than a plain file. Waits for the disk. */                                                                       \
-    CM_FUNCTION_(how, cm_status, name##_save_file,                                                                     \
-                 (const base *map, const char *path, const cm_progress *progress, const char **reason), {              \
-                     CM_CALLED_();                                                                                     \
-                     struct cm_file_ file;                                                                             \
-                     const char *why = NULL;                                                                           \
-                     cm_status status = cm_file_create_(&file, path, &why);                                            \
-                     if (status >= 0) {                                                                                \
-                         cm_sink sink = {cm_file_write_, &file};                                                       \
-                         status = name##_save_to_(map, &sink, progress, &why);                                         \
-                         status = cm_file_end_(&file, status, &why);                                                   \
-                     }                                                                                                 \
-                     if (reason)                                                                                       \
-                         *reason = why;                                                                                \
-                     return status;                                                                                    \
-                 })                                                                                                    \
+     * reason that says otherwise). A process that is killed meanwhile, or a machine that fails, leaves a file         \
+     * `.concmap-` with 16 hexadecimal digits in the directory, which nobody uses again: delete those that no process  \
+     * is writing. A symbolic link stays one. CM_IO; CM_INVALID: at `path` there is something else than a plain file.  \
+     * Waits for the disk. */                                                                                          \
+    CM_TWINS_(how, name, save_file,                                                                                    \
+              (const base *map, const char *path, const cm_progress *progress, const char **reason),                   \
+              (map, path, progress, reason))                                                                           \
     /* Makes a map as init does, and fills it from a source, which is read to the end of what was saved, no further.   \
      * CM_OK. After a failure there is no map, and `reason` (may be NULL) takes why: CM_CORRUPT: the stream ends too   \
      * early, or is damaged; CM_INVALID: it is none, of a newer format, of other types, of another number or byte      \

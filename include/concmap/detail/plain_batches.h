@@ -6,32 +6,32 @@
 #include <concmap/detail/op_kind.h>
 #include <concmap/detail/plain_verbs.h>
 
-#define CM_FLAT_AHEAD_ 24              /* groups of tags fetched ahead: measured */
-#define CM_FLAT_AHEAD_ENTRY_ 12        /* and entries, once their tags have come */
-#define CM_FLAT_RING_ 32               /* a power of two, more than CM_FLAT_AHEAD_ */
+#define CM_FLAT_BLOCK_ 32              /* keys at a time: measured */
 #define CM_FLAT_FAR_ ((size_t)1 << 20) /* bytes of a table from which on fetching ahead is worth its while */
 
-/* Runs `body` for i = 0 .. n - 1 with `hash` set; `key_of` is an expression for the address of the i-th key. */
+/* Runs `body` for i = 0 .. n - 1 with `hash` set; `key_of` is an expression for the address of the i-th key. By blocks:
+ * while the body runs on one, the tags of the next come, and its entries are asked for when they are here. */
 #define CM_FLAT_BATCH_(type, map, i, n, hash, key_of, write, body)                                                     \
     do {                                                                                                               \
-        uint64_t hashes_[CM_FLAT_RING_];                                                                               \
-        const uint64_t seed_ = cm_plain_seed_(map);                                                                    \
+        uint64_t hashes_[2 * CM_FLAT_BLOCK_];                                                                          \
+        const uint64_t seed_ = (write) ? cm_plain_seed_(map) : (map)->seed; /* who reads makes no map */               \
         const bool far_ = (map)->flat.block.size >= CM_FLAT_FAR_;                                                      \
-        const size_t ahead_ = far_ ? CM_FLAT_AHEAD_ : 0;                                                               \
-        for (size_t fed_ = 0, index_ = 0; index_ < (n); index_++) {                                                    \
-            for (; fed_ < (n) && fed_ <= index_ + ahead_; fed_++) {                                                    \
-                size_t i = fed_;                                                                                       \
-                uint64_t made_ = (type)->hash((key_of), seed_);                                                        \
-                hashes_[fed_ % CM_FLAT_RING_] = made_;                                                                 \
+        for (size_t begin_ = 0, fed_ = 0, end_; begin_ < (n); begin_ = end_) {                                         \
+            const size_t left_ = (n)-begin_, ahead_ = far_ ? 2 * CM_FLAT_BLOCK_ : CM_FLAT_BLOCK_;                      \
+            const size_t feed_ = begin_ + (left_ < ahead_ ? left_ : ahead_);                                           \
+            end_ = begin_ + (left_ < CM_FLAT_BLOCK_ ? left_ : CM_FLAT_BLOCK_);                                         \
+            for (; fed_ < feed_; fed_++) {                                                                             \
+                const size_t i = fed_;                                                                                 \
+                const uint64_t made_ = (type)->hash((key_of), seed_);                                                  \
+                hashes_[fed_ % (2 * CM_FLAT_BLOCK_)] = made_;                                                          \
                 if (far_)                                                                                              \
                     cm_flat_prefetch_(&(map)->flat, made_);                                                            \
             }                                                                                                          \
-            if (far_ && index_ + CM_FLAT_AHEAD_ENTRY_ < fed_)                                                          \
-                cm_flat_prefetch_entry_((type), &(map)->flat,                                                          \
-                                        hashes_[(index_ + CM_FLAT_AHEAD_ENTRY_) % CM_FLAT_RING_], write);              \
-            const uint64_t hash = hashes_[index_ % CM_FLAT_RING_];                                                     \
-            {                                                                                                          \
-                size_t i = index_;                                                                                     \
+            for (size_t index_ = begin_; far_ && index_ < end_; index_++)                                              \
+                cm_flat_prefetch_entry_((type), &(map)->flat, hashes_[index_ % (2 * CM_FLAT_BLOCK_)], write);          \
+            for (size_t index_ = begin_; index_ < end_; index_++) {                                                    \
+                const uint64_t hash = hashes_[index_ % (2 * CM_FLAT_BLOCK_)];                                          \
+                const size_t i = index_;                                                                               \
                 body;                                                                                                  \
             }                                                                                                          \
         }                                                                                                              \

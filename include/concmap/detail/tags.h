@@ -1,7 +1,7 @@
 /* Searching a group of the flat table: fifteen tags, compared at once.
  *
- * A group is sixteen bytes, aligned: the tags of its slots (0: the slot is free), and a count. Each function returns a
- * mask with bit i for slot i. */
+ * A group is sixteen bytes, aligned: the tags of its slots (0: the slot is free), and a count. What is sought is spread
+ * over a register once (cm_tags_sought_), whatever groups it is sought in. Masks have bit i for slot i. */
 #ifndef CONCMAP_DETAIL_TAGS_H
 #define CONCMAP_DETAIL_TAGS_H
 
@@ -31,22 +31,60 @@ CM_INLINE uint8_t cm_tag_of_(uint64_t hash)
 
 #if defined(CM_TAGS_SSE2_)
 
-CM_INLINE unsigned cm_tags_match_(const uint8_t *group, uint8_t tag)
+typedef __m128i cm_tags_;
+
+/* Spread by a multiplication: with nothing beyond SSE2 fewer instructions than by _mm_set1_epi8(). */
+CM_INLINE cm_tags_ cm_tags_of_(uint8_t tag)
 {
-    __m128i equal = _mm_cmpeq_epi8(_mm_load_si128((const __m128i *)(const void *)group), _mm_set1_epi8((char)tag));
+    return _mm_set1_epi32((int)(tag * UINT32_C(0x01010101)));
+}
+
+/* 0 becomes 1 here as it does in cm_tag_of_(), where it costs less. */
+CM_INLINE cm_tags_ cm_tags_sought_(uint64_t hash)
+{
+    return _mm_max_epu8(cm_tags_of_((uint8_t)(hash >> 56)), _mm_set1_epi8(1));
+}
+
+CM_INLINE unsigned cm_tags_match_(const uint8_t *group, cm_tags_ sought)
+{
+    __m128i equal = _mm_cmpeq_epi8(_mm_load_si128((const __m128i *)(const void *)group), sought);
     return (unsigned)_mm_movemask_epi8(equal) & CM_TAGS_ALL_;
 }
 
 #elif defined(CM_TAGS_NEON_)
 
-CM_INLINE unsigned cm_tags_match_(const uint8_t *group, uint8_t tag)
+typedef uint8x16_t cm_tags_;
+
+CM_INLINE cm_tags_ cm_tags_of_(uint8_t tag)
+{
+    return vdupq_n_u8(tag);
+}
+
+CM_INLINE cm_tags_ cm_tags_sought_(uint64_t hash)
+{
+    return cm_tags_of_(cm_tag_of_(hash));
+}
+
+CM_INLINE unsigned cm_tags_match_(const uint8_t *group, cm_tags_ sought)
 {
     static const uint8_t bits[16] = {1, 2, 4, 8, 16, 32, 64, 128, 1, 2, 4, 8, 16, 32, 64, 0};
-    uint8x16_t equal = vandq_u8(vceqq_u8(vld1q_u8(group), vdupq_n_u8(tag)), vld1q_u8(bits));
+    uint8x16_t equal = vandq_u8(vceqq_u8(vld1q_u8(group), sought), vld1q_u8(bits));
     return (unsigned)vaddv_u8(vget_low_u8(equal)) | (unsigned)vaddv_u8(vget_high_u8(equal)) << 8;
 }
 
 #else
+
+typedef uint64_t cm_tags_;
+
+CM_INLINE cm_tags_ cm_tags_of_(uint8_t tag)
+{
+    return tag * UINT64_C(0x0101010101010101);
+}
+
+CM_INLINE cm_tags_ cm_tags_sought_(uint64_t hash)
+{
+    return cm_tags_of_(cm_tag_of_(hash));
+}
 
 /* Eight bytes in a register: the first one lowest, on any machine. */
 CM_INLINE uint64_t cm_tags_word_(const uint8_t *bytes)
@@ -67,11 +105,10 @@ CM_INLINE unsigned cm_tags_zeros_(uint64_t word)
     return (unsigned)((zeros >> 7) * UINT64_C(0x0102040810204080) >> 56);
 }
 
-CM_INLINE unsigned cm_tags_match_(const uint8_t *group, uint8_t tag)
+CM_INLINE unsigned cm_tags_match_(const uint8_t *group, cm_tags_ sought)
 {
-    const uint64_t tags = tag * UINT64_C(0x0101010101010101);
-    unsigned first = cm_tags_zeros_(cm_tags_word_(group) ^ tags);
-    unsigned second = cm_tags_zeros_(cm_tags_word_(group + 8) ^ tags);
+    unsigned first = cm_tags_zeros_(cm_tags_word_(group) ^ sought);
+    unsigned second = cm_tags_zeros_(cm_tags_word_(group + 8) ^ sought);
     return (first | second << 8) & CM_TAGS_ALL_;
 }
 
@@ -80,7 +117,7 @@ CM_INLINE unsigned cm_tags_match_(const uint8_t *group, uint8_t tag)
 /* The slots that are free, and those that are not. */
 CM_INLINE unsigned cm_tags_free_(const uint8_t *group)
 {
-    return cm_tags_match_(group, 0);
+    return cm_tags_match_(group, cm_tags_of_(0));
 }
 
 CM_INLINE unsigned cm_tags_taken_(const uint8_t *group)
