@@ -37,16 +37,16 @@ static void slots_unlock(struct cm_leftright_ *core)
 }
 
 /* Under the lock of slots. NULL: all are taken. */
-static struct cm_slot_ *slot_take(struct cm_leftright_ *core)
+static struct cm_seat_ *slot_take(struct cm_leftright_ *core)
 {
-    struct cm_slot_ *slot = core->free_slots;
+    struct cm_seat_ *slot = core->free_slots;
     if (slot) {
         core->free_slots = slot->next_free;
         return slot;
     }
-    if (!core->last_block || (core->slots_made % CM_SLOTS_ == 0 && !core->last_block->fresh))
+    if (!core->last_block || (core->slots_made % CM_SEATS_ == 0 && !core->last_block->fresh))
         return NULL;
-    slot = &core->last_block->slots[core->slots_made % CM_SLOTS_];
+    slot = &core->last_block->slots[core->slots_made % CM_SEATS_];
     core->last_block->fresh = false;
     /* Release: whoever walks this far finds the block. Pairs with slots_walk(). */
     cm_store_release_(&core->slots_made, core->slots_made + 1);
@@ -54,7 +54,7 @@ static struct cm_slot_ *slot_take(struct cm_leftright_ *core)
 }
 
 /* Under the lock of slots, of which the last one is taken. */
-static void block_append(struct cm_leftright_ *core, struct cm_slot_block_ *block)
+static void block_append(struct cm_leftright_ *core, struct cm_seat_block_ *block)
 {
     block->fresh = true;
     if (core->last_block)
@@ -64,23 +64,23 @@ static void block_append(struct cm_leftright_ *core, struct cm_slot_block_ *bloc
     core->last_block = block;
 }
 
-static struct cm_slot_block_ *block_make(struct cm_leftright_ *core)
+static struct cm_seat_block_ *block_make(struct cm_leftright_ *core)
 {
     struct cm_block_ block;
-    if (!cm_block_allocate_(&core->sides[0].plain.allocator, sizeof(struct cm_slot_block_), CM_APART, true, &block))
+    if (!cm_block_allocate_(&core->sides[0].plain.allocator, sizeof(struct cm_seat_block_), CM_APART, true, &block))
         return NULL;
-    struct cm_slot_block_ *made = block.address;
+    struct cm_seat_block_ *made = block.address;
     made->block = block;
     return made;
 }
 
 /* A slot, made if there is none. NULL: no memory. The allocator is called without the lock. */
-static struct cm_slot_ *slot_get(struct cm_leftright_ *core)
+static struct cm_seat_ *slot_get(struct cm_leftright_ *core)
 {
-    struct cm_slot_block_ *made = NULL;
+    struct cm_seat_block_ *made = NULL;
     for (;;) {
         slots_lock(core);
-        struct cm_slot_ *slot = slot_take(core);
+        struct cm_seat_ *slot = slot_take(core);
         if (!slot && made) {
             block_append(core, made);
             made = NULL;
@@ -99,7 +99,7 @@ static struct cm_slot_ *slot_get(struct cm_leftright_ *core)
 
 cm_status cm_reader_open_(struct cm_leftright_ *core, struct cm_reader_ *reader)
 {
-    struct cm_slot_ *slot = slot_get(core);
+    struct cm_seat_ *slot = slot_get(core);
     if (!slot)
         return CM_NOMEM;
     /* Either this reader sees NO_BARRIER, or who has just set it sees that the slot has not sworn. */
@@ -124,23 +124,23 @@ cm_status cm_reader_close_(struct cm_reader_ *reader)
     return CM_OK;
 }
 
-static struct cm_slots_walk_ slots_walk(const struct cm_leftright_ *core)
+static struct cm_seats_walk_ slots_walk(const struct cm_leftright_ *core)
 {
     size_t left = cm_load_acquire_(&core->slots_made);
-    return (struct cm_slots_walk_){cm_load_relaxed_(&core->blocks), 0, left};
+    return (struct cm_seats_walk_){cm_load_relaxed_(&core->blocks), 0, left};
 }
 
-static void walk_on(struct cm_slots_walk_ *walk)
+static void walk_on(struct cm_seats_walk_ *walk)
 {
     walk->left--;
-    if (++walk->i == CM_SLOTS_) {
+    if (++walk->i == CM_SEATS_) {
         walk->i = 0;
         walk->block = cm_load_relaxed_(&walk->block->next);
     }
 }
 
 /* Whether a reader may be on the stale side; *state is what its slot says. */
-static bool slot_bars(const struct cm_leftright_ *core, const struct cm_slot_ *slot, uint64_t *state)
+static bool slot_bars(const struct cm_leftright_ *core, const struct cm_seat_ *slot, uint64_t *state)
 {
     uint64_t word = cm_load_relaxed_(&core->word); /* relaxed: neither bit changes while anybody looks */
     /* Acquire: then what its reader said before it swore is seen below. */
@@ -155,7 +155,7 @@ static bool slot_bars(const struct cm_leftright_ *core, const struct cm_slot_ *s
 }
 
 /* Goes past the slots that are done with. The one that bars, or NULL. */
-static const struct cm_slot_ *slots_pass(const struct cm_leftright_ *core, struct cm_slots_walk_ *walk, uint64_t *state)
+static const struct cm_seat_ *slots_pass(const struct cm_leftright_ *core, struct cm_seats_walk_ *walk, uint64_t *state)
 {
     for (; walk->left; walk_on(walk))
         if (slot_bars(core, &walk->block->slots[walk->i], state))
@@ -200,7 +200,7 @@ static void swap_barrier(struct cm_leftright_ *core)
 }
 
 /* Whoever fences for nothing takes the mode back. */
-static void reader_fenced(struct cm_leftright_ *core, struct cm_slot_ *slot, uint64_t word)
+static void reader_fenced(struct cm_leftright_ *core, struct cm_seat_ *slot, uint64_t word)
 {
     if (++slot->fences % FENCES_LOOKED_AT != 0 || (word & CM_NO_BARRIER_))
         return;
@@ -212,7 +212,7 @@ static void reader_fenced(struct cm_leftright_ *core, struct cm_slot_ *slot, uin
 const struct cm_side_ *cm_reader_enter_slow_(struct cm_reader_ *reader, uint64_t self)
 {
     struct cm_leftright_ *core = reader->core;
-    struct cm_slot_ *slot = reader->slot;
+    struct cm_seat_ *slot = reader->slot;
     uint64_t word = cm_load_acquire_(&core->word); /* as in cm_reader_enter_() */
     if (word & CM_FENCING_) {
         if (word & CM_NO_BARRIER_)
@@ -240,7 +240,7 @@ struct call {
 static struct call watch_pass(struct cm_leftright_ *core)
 {
     uint64_t state;
-    const struct cm_slot_ *slot;
+    const struct cm_seat_ *slot;
     while ((slot = slots_pass(core, &core->watch, &state)) != NULL) {
         cm_store_relaxed_(&core->watched, slot); /* relaxed: the barrier orders it before the look */
         if (!cm_platform_barrier_())
@@ -248,7 +248,7 @@ static struct call watch_pass(struct cm_leftright_ *core)
         if (slot_bars(core, slot, &state))
             return (struct call){NULL, NULL};
     }
-    cm_store_relaxed_(&core->watched, (const struct cm_slot_ *)NULL);
+    cm_store_relaxed_(&core->watched, (const struct cm_seat_ *)NULL);
     cm_and_relaxed_(&core->word, ~CM_WAITING_); /* who parks sets it again, or naps */
     return (struct call){core->free_function, core->free_context};
 }
@@ -273,11 +273,11 @@ static struct call watch_begin(struct cm_leftright_ *core)
 static void watch_end(struct cm_leftright_ *core)
 {
     slots_lock(core);
-    cm_store_relaxed_(&core->watched, (const struct cm_slot_ *)NULL);
+    cm_store_relaxed_(&core->watched, (const struct cm_seat_ *)NULL);
     slots_unlock(core);
 }
 
-void cm_reader_left_(struct cm_leftright_ *core, const struct cm_slot_ *slot)
+void cm_reader_left_(struct cm_leftright_ *core, const struct cm_seat_ *slot)
 {
     struct call call = {NULL, NULL};
     if (cm_load_relaxed_(&core->word) & CM_NO_BARRIER_)
@@ -297,7 +297,7 @@ void cm_reader_left_(struct cm_leftright_ *core, const struct cm_slot_ *slot)
 /* Who keeps a batch from beginning. */
 struct obstacle {
     struct cm_leftright_ *core;
-    const struct cm_slot_ *slot;
+    const struct cm_seat_ *slot;
     uint64_t state; /* of the slot */
     uint64_t published;
 };
@@ -476,7 +476,7 @@ cm_status cm_leftright_when_free_(struct cm_leftright_ *core, void (*function)(v
     if (got < 0)
         return (cm_status)got;
     slots_lock(core);
-    cm_store_relaxed_(&core->watched, (const struct cm_slot_ *)NULL);
+    cm_store_relaxed_(&core->watched, (const struct cm_seat_ *)NULL);
     core->free_function = function;
     core->free_context = context;
     slots_unlock(core);
@@ -548,7 +548,7 @@ cm_memory cm_leftright_memory_(struct cm_leftright_ *core)
     memory.waiting_tables = core->larger.block.size + core->last.block.size;
     memory.waiting = memory.waiting_tables + core->log.block.size;
     size_t made = cm_load_acquire_(&core->slots_made);
-    memory.threads = (made + CM_SLOTS_ - 1) / CM_SLOTS_ * sizeof(struct cm_slot_block_);
+    memory.threads = (made + CM_SEATS_ - 1) / CM_SEATS_ * sizeof(struct cm_seat_block_);
     memory.total = memory.table + memory.nodes + memory.waiting + memory.threads;
     cm_turn_end_(core, &turn);
     return memory;
@@ -560,7 +560,7 @@ static void core_free(struct cm_leftright_ *core)
 {
     cm_allocator allocator = core->sides[0].plain.allocator;
     struct cm_block_ block = core->block;
-    for (struct cm_slot_block_ *slots = core->blocks; slots;) {
+    for (struct cm_seat_block_ *slots = core->blocks; slots;) {
         struct cm_block_ gone = slots->block;
         slots = slots->next;
         cm_block_release_(&allocator, &gone);
@@ -646,8 +646,7 @@ static bool sides_agree(const struct cm_leftright_ *core, const struct cm_type *
     if (a->flat.len != b->flat.len || core->sides[0].meta != core->sides[1].meta)
         return false;
     for (struct cm_flat_place_ at; (at = cm_flat_walk_next_(type, &a->flat, &walk)).entry;) {
-        struct cm_flat_place_ twin =
-            cm_flat_find_(type, &b->flat, at.entry, type->hash(at.entry, b->seed), CM_FLAT_TO_READ_);
+        struct cm_flat_place_ twin = cm_flat_find_(type, &b->flat, at.entry, type->hash(at.entry, b->seed));
         if (!twin.entry || memcmp(cm_flat_value_(type, at), cm_flat_value_(type, twin), type->value_size) != 0)
             return false;
     }

@@ -360,7 +360,7 @@ static void an_unknown_side_counts_as_stale(void **state)
     begin();
     nums_put(&writer, 1, 1, NULL);
     nums_publish(&writer);
-    struct cm_slot_ *slot = reader.core.slot;
+    struct cm_seat_ *slot = reader.core.slot;
     cm_store_release_(&slot->state, CM_INSIDE_UNKNOWN_); /* of no thread: a reader that has stalled amid entering */
     assert_int_equal(nums_try_begin(&writer), CM_BUSY);
     assert_int_equal(nums_begin_until(&writer, cm_deadline_after(MS)), CM_TIMEOUT);
@@ -445,7 +445,7 @@ static void readers_are_made_by_maps_readers_and_factories(void **state)
     assert_int_equal(nums_reader_clone(&reader, &second), CM_OK);
     assert_int_equal(nums_factory_open(&factory, &third), CM_OK);
     assert_int_equal(got(&second, 1) + got(&third, 1), 2);
-    struct cm_slot_ *slot = third.core.slot;
+    struct cm_seat_ *slot = third.core.slot;
     assert_int_equal(nums_reader_close(&third), CM_OK);
     assert_int_equal(nums_factory_open(&factory, &third), CM_OK);
     assert_ptr_equal(third.core.slot, slot); /* recycled */

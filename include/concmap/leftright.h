@@ -96,7 +96,7 @@ CM_END_DECLS
         } name##_taken;)                                                                                               \
     CM_ADAPTORS_(how, name, name##_key_, name##_value_, hash_function, equal_function, key_owner, value_owner,         \
                  CM_NO_CACHE_)                                                                                         \
-    CM_HIDDEN_(how, CM_DESCRIPTOR_(name, name, name##_key_, name##_value_, name##_key_bitwise_, false, NULL))
+    CM_HIDDEN_(how, CM_DESCRIPTOR_(name, name, name##_key_, name##_value_, name##_key_bitwise_, false, false, NULL))
 
 #define CM_LEFTRIGHT_FUNCTIONS_(how, name, Key, Value)                                                                 \
     CM_LEFTRIGHT_LOG_(how, name, Key, Value)                                                                           \

@@ -61,25 +61,25 @@ CM_BEGIN_DECLS
 #define CM_INSIDE_THREAD_ (~(uint64_t)(CM_APART - 1))
 
 /* A reader's place. */
-struct cm_slot_ {
+struct cm_seat_ {
     uint64_t state; /* written by the reader's thread alone */
     uint32_t sworn; /* 1: its reader knows NO_BARRIER */
     uint32_t fences;
-    struct cm_slot_ *next_free; /* under the map's lock of slots */
+    struct cm_seat_ *next_free; /* under the map's lock of slots */
 } __attribute__((aligned(CM_APART)));
 
-#define CM_SLOTS_ 31
+#define CM_SEATS_ 31
 
-struct cm_slot_block_ {
-    struct cm_slot_block_ *next; /* published once */
+struct cm_seat_block_ {
+    struct cm_seat_block_ *next; /* published once */
     struct cm_block_ block;
     bool fresh; /* none of its slots has been taken yet */
-    struct cm_slot_ slots[CM_SLOTS_];
+    struct cm_seat_ slots[CM_SEATS_];
 };
 
 /* A walk over the slots. */
-struct cm_slots_walk_ {
-    struct cm_slot_block_ *block;
+struct cm_seats_walk_ {
+    struct cm_seat_block_ *block;
     size_t i; /* in the block */
     size_t left;
 };
@@ -132,7 +132,7 @@ struct cm_leftright_ {
     /* Tables for the other side: the largest that this batch needs, and the one that it has in the end, where that is
      * smaller. Without slots: none. */
     struct cm_flat_ larger, last;
-    struct cm_slots_walk_ passed; /* the slots that were found done with since the last publication */
+    struct cm_seats_walk_ passed; /* the slots that were found done with since the last publication */
     uint64_t published;           /* how often */
     uint64_t paced;               /* publications since `paced_at` */
     cm_deadline paced_at;
@@ -142,11 +142,11 @@ struct cm_leftright_ {
     uint64_t slots_lock __attribute__((aligned(CM_APART))); /* a cell; behind it, nothing is waited for */
     cm_waiters_ slots_waiters;
     cm_waiters_ waiters; /* those who wait for readers */
-    struct cm_slot_block_ *blocks, *last_block;
-    struct cm_slot_ *free_slots;
+    struct cm_seat_block_ *blocks, *last_block;
+    struct cm_seat_ *free_slots;
     size_t slots_made;
-    const struct cm_slot_ *watched; /* the one that keeps `free_function` from being called; NULL: none */
-    struct cm_slots_walk_ watch;    /* those before it are done with */
+    const struct cm_seat_ *watched; /* the one that keeps `free_function` from being called; NULL: none */
+    struct cm_seats_walk_ watch;    /* those before it are done with */
     uint32_t has_writer;
     uint64_t number; /* of the map, among all there ever were */
     struct cm_block_ block;
@@ -155,7 +155,7 @@ struct cm_leftright_ {
 /* A reader; outside of the library only its own thread's. */
 struct cm_reader_ {
     struct cm_leftright_ *core;
-    struct cm_slot_ *slot;
+    struct cm_seat_ *slot;
     const struct cm_side_ *view; /* what it has entered */
     size_t depth;
 };
@@ -181,7 +181,7 @@ CM_API cm_status cm_reader_close_(struct cm_reader_ *reader);
 /* Enters where the word says more than the side. */
 CM_API CM_COLD const struct cm_side_ *cm_reader_enter_slow_(struct cm_reader_ *reader, uint64_t self);
 /* Leaves have been stored, and the word said that somebody may wait. */
-CM_API CM_COLD void cm_reader_left_(struct cm_leftright_ *core, const struct cm_slot_ *slot);
+CM_API CM_COLD void cm_reader_left_(struct cm_leftright_ *core, const struct cm_seat_ *slot);
 
 CM_API int cm_turn_begin_slow_(struct cm_leftright_ *core, struct cm_turn_ *turn, bool changes, cm_deadline deadline,
                                cm_replay_ *replay);
@@ -243,7 +243,7 @@ CM_INLINE const struct cm_side_ *cm_reader_enter_(struct cm_reader_ *reader)
 }
 
 /* Says that the reader is outside. */
-CM_INLINE void cm_slot_leave_(struct cm_leftright_ *core, struct cm_slot_ *slot)
+CM_INLINE void cm_seat_leave_(struct cm_leftright_ *core, struct cm_seat_ *slot)
 {
     CM_COMPILER_BARRIER();
     /* The reads above are done. Pairs with the acquire of the writer's look at the slots. */
@@ -257,16 +257,16 @@ CM_INLINE void cm_slot_leave_(struct cm_leftright_ *core, struct cm_slot_ *slot)
 CM_INLINE void cm_reader_leave_(struct cm_reader_ *reader)
 {
     if (CM_LIKELY(--reader->depth == 0))
-        cm_slot_leave_(reader->core, reader->slot);
+        cm_seat_leave_(reader->core, reader->slot);
 }
 
-/* Enters for a single look-up, which ends with cm_slot_leave_() and does not nest: no thread is noted, for it cannot
+/* Enters for a single look-up, which ends with cm_seat_leave_() and does not nest: no thread is noted, for it cannot
  * wait for itself, and beyond the caches each instruction less is one more of the next look-up under way. NULL: the
  * reader is inside, or the word says more than the side; then cm_reader_enter_() serves. */
 CM_INLINE const struct cm_side_ *cm_reader_glance_(struct cm_reader_ *reader)
 {
     struct cm_leftright_ *core = reader->core;
-    struct cm_slot_ *slot = reader->slot;
+    struct cm_seat_ *slot = reader->slot;
     if (CM_UNLIKELY(reader->depth != 0))
         return NULL;
     cm_store_relaxed_(&slot->state, CM_INSIDE_UNKNOWN_); /* as in cm_reader_enter_(), all three */
@@ -376,7 +376,7 @@ CM_INLINE void cm_replay_one_(const struct cm_type *type, struct cm_plain_ *plai
 {
     char *key = (char *)record + cm_log_layout_of_(type).entry;
     char *value = key + cm_flat_layout_of_(type).value;
-    struct cm_flat_place_ place = cm_flat_find_(type, &plain->flat, key, record->hash, CM_FLAT_TO_CHANGE_);
+    struct cm_flat_place_ place = cm_flat_find_to_change_(type, &plain->flat, key, record->hash);
     if (CM_LIKELY(record->kind == CM_LOG_SET_)) {
         if (!place.entry) {
             cm_plain_place_(type, plain, key, record->hash, value);
@@ -498,7 +498,7 @@ CM_INLINE cm_status cm_leftright_set_(const struct cm_type *type, struct cm_left
                                       void *old)
 {
     struct cm_plain_ *plain = &cm_newest_(core)->plain;
-    struct cm_flat_place_ place = cm_flat_find_(type, &plain->flat, key, hash, CM_FLAT_TO_CHANGE_);
+    struct cm_flat_place_ place = cm_flat_find_to_change_(type, &plain->flat, key, hash);
     if (!(which & (place.entry ? CM_SET_PRESENT_ : CM_SET_ABSENT_))) {
         cm_plain_value_end_(type, plain, value);
         return place.entry ? CM_EXISTS : CM_ABSENT;
@@ -520,7 +520,7 @@ CM_INLINE cm_status cm_leftright_update_(const struct cm_type *type, struct cm_l
                                          uint64_t hash, struct cm_plain_call_ call, void *scratch)
 {
     struct cm_plain_ *plain = &cm_newest_(core)->plain;
-    struct cm_flat_place_ place = cm_flat_find_(type, &plain->flat, key, hash, CM_FLAT_TO_CHANGE_);
+    struct cm_flat_place_ place = cm_flat_find_to_change_(type, &plain->flat, key, hash);
     if (!place.entry)
         return CM_ABSENT;
     if (!cm_log_room_(type, core))
@@ -553,7 +553,7 @@ CM_INLINE cm_status cm_leftright_remove_(const struct cm_type *type, struct cm_l
                                          const void *key, uint64_t hash, void *old)
 {
     struct cm_plain_ *plain = &cm_newest_(core)->plain;
-    struct cm_flat_place_ place = cm_flat_find_(type, &plain->flat, key, hash, CM_FLAT_TO_CHANGE_);
+    struct cm_flat_place_ place = cm_flat_find_to_change_(type, &plain->flat, key, hash);
     if (!place.entry)
         return CM_ABSENT;
     if (!cm_log_room_(type, core))

@@ -55,7 +55,7 @@
         if (CM_UNLIKELY(!side))                                                                                        \
             return name##_get_inside_(reader, key, value);                                                             \
         bool found = name##_side_get_(side, &key, value);                                                              \
-        cm_slot_leave_(reader->core.core, reader->core.slot);                                                          \
+        cm_seat_leave_(reader->core.core, reader->core.slot);                                                          \
         return found;                                                                                                  \
     })                                                                                                                 \
     /* For CM_WITH_VIEW. */                                                                                            \
@@ -75,7 +75,7 @@
 #define CM_LEFTRIGHT_VIEWS_(how, name, Key, Value)                                                                     \
     CM_INNER_(how, struct cm_flat_place_, name##_view_find_, (const name##_view *view, const Key *key), {              \
         const struct cm_plain_ *plain = &view->core.plain;                                                             \
-        return cm_flat_find_(&name##_type_, &plain->flat, key, name##_type_.hash(key, plain->seed), CM_FLAT_TO_READ_); \
+        return cm_flat_find_(&name##_type_, &plain->flat, key, name##_type_.hash(key, plain->seed));                   \
     })                                                                                                                 \
     /* The key's value; NULL: the view has none. Valid until the reader leaves. */                                     \
     CM_FUNCTION_(how, const Value *, name##_view_get, (const name##_view *view, Key key), {                            \

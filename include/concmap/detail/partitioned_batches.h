@@ -14,7 +14,7 @@
         return ((const name##_request_ *)request)->hash;                                                               \
     })                                                                                                                 \
     CM_LOCAL_(how, bool, name##_carried_equal_, (const void *a, const void *b), { return a == b; })                    \
-    CM_HIDDEN_(how, CM_DESCRIPTOR_(name##_carried, name##_plain, Key, Value, false, true, NULL))                       \
+    CM_HIDDEN_(how, CM_DESCRIPTOR_(name##_carried, name##_plain, Key, Value, false, true, false, NULL))                \
     /* What a failed request leaves is the caller's, if it is told; else it is destroyed. */                           \
     CM_LOCAL_(                                                                                                         \
         how, void, name##_answer_,                                                                                     \
