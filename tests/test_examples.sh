@@ -36,6 +36,10 @@ grep -q '499999500000 by pthreads, 499999500000 by OpenMP' <<<"$sums" || fails "
 counted=$("$examples/connections") || fails "connections: status $?: $counted"
 grep -q ', 64 connections open at the end, 0 never freed' <<<"$counted" || fails "connections: $counted"
 
+interned=$("$examples/intern") || fails "intern: status $?: $interned"
+grep -q '5000 words used 800000 times' <<<"$interned" || fails "intern: $interned"
+grep -q '^0 addresses changed while the table grew, 0 differ' <<<"$interned" || fails "intern: $interned"
+
 refuses() {
     local status=0 message
     message=$("$@" 2>&1 >/dev/null) || status=$?
