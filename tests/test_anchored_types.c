@@ -57,7 +57,7 @@ static void keys_are_looked_up_and_changed_by_another_type(void **state)
     (void)state;
     words map;
     char text[600];
-    const cm_str *key;
+    const cm_str *key = NULL;
     memset(text, 'a', sizeof text);
     assert_int_equal(words_init(&map, NULL), CM_OK);
     for (size_t n = 0; n < sizeof text; n += 9)

@@ -29,6 +29,7 @@
     CM_SET_FUNCTIONS_(how, name, Key)                                                                                  \
     CM_INNER_(how, cm_status, name##_clear_in_, (name * set, cm_deadline deadline),                                    \
               { return name##_as_clear_in_(set, deadline); })                                                          \
+    /* As of the map. */                                                                                               \
     CM_TWINS_(how, name, clear, (name * set), (set))                                                                   \
     CM_INNER_(how, size_t, name##_contains_many_in_,                                                                   \
               (const name *set, const Key *keys, size_t n, bool *found, cm_deadline deadline),                         \

@@ -853,7 +853,7 @@ CM_INLINE struct cm_written_ cm_map_write_pinned_(const struct cm_type *type, st
             expired = cm_held_expire_(type, map, &held, key, hash);
         const void *own = key; /* of the map's type, and there while the caller is pinned */
         if (held.place.bucket && type->anchored && type->foreign)
-            own = cm_bucket_key_(type, layout, held.place.bucket, held.place.slot);
+            own = cm_slot_node_(*cm_bucket_slot_(held.place.bucket, held.place.slot)) + layout.node_key;
         if (held.place.bucket) {
             written.status = cm_present_write_(type, map, thread, hold, &held, key, hash, write, supply);
         } else if (write->absent != CM_ABSENT_FAIL_) {
