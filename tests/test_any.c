@@ -810,6 +810,7 @@ static void senseless_types_are_refused(void **state)
     REFUSED(type.value_alignment = 0);
     REFUSED(type.value_alignment = 16);
     REFUSED(type.foreign = true);
+    REFUSED(type.anchored = true);
     REFUSED(type.key_text = true);
     REFUSED(type.key_clone = plain_clone);
     REFUSED(type.key_destroy = plain_destroy);

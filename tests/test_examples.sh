@@ -48,6 +48,10 @@ grep -q '1 reloads, 2 routes, 0 views torn' <<<"$account" || fails "routes FILE:
 readings=$("$examples/meters") || fails "meters: status $?: $readings"
 grep -q '^60000 readings by threads of the map, 60000 by an event loop; the totals agree$' <<<"$readings" || fails "meters: $readings"
 
+interned=$("$examples/intern") || fails "intern: status $?: $interned"
+grep -q '5000 words used 800000 times' <<<"$interned" || fails "intern: $interned"
+grep -q '^0 addresses changed while the table grew, 0 differ' <<<"$interned" || fails "intern: $interned"
+
 refuses() {
     local status=0 message
     message=$("$@" 2>&1 >/dev/null) || status=$?

@@ -11,6 +11,7 @@ work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 
 cat >"$work/program.c" <<'END'
+#include <concmap/anchored_set.h>
 #include <concmap/cache.h>
 #include <concmap/sharded_set.h>
 #include <stdio.h>
@@ -54,6 +55,8 @@ CM_SHARDED_MAP(words, cm_str, uint64_t, cm_hash_str, cm_equal_str)
 CM_SHARDED_MAP_OWNED(owned, uint64_t, struct wide, cm_hash_u64, cm_equal_u64, CM_PLAIN,
                      CM_OWNED(wide_clone, wide_destroy))
 CM_SHARDED_SET(seen, uint64_t, cm_hash_u64, cm_equal_u64)
+CM_ANCHORED_MAP(anchored, uint64_t, struct wide, direct_hash, cm_equal_u64)
+CM_ANCHORED_SET(atoms, uint64_t, cm_hash_u64, cm_equal_u64)
 CM_CACHE_MAP(cached, uint8_t, uint64_t, byte_hash, byte_equal, cm_no_expiry, cm_no_weight, cm_no_eviction)
 CM_SHARDED_MAP_DECLARE(declared, uint64_t, uint64_t)
 CM_SHARDED_MAP_DEFINE(declared, uint64_t, uint64_t, cm_hash_u64, cm_equal_u64)
@@ -70,6 +73,8 @@ static owned owned_map;
 static seen set;
 static cached cache;
 static declared declared_map;
+static anchored anchored_map;
+static atoms atom_set;
 
 static __attribute__((noinline)) void stop(void)
 {
@@ -81,7 +86,7 @@ static uint64_t made(uint64_t failed)
     direct_init(&plain, NULL), direct_init(&chained, NULL), direct_init(&growing, NULL), direct_init(&shrinking, NULL);
     narrow_init(&narrows, NULL), tiny_init(&tinies, NULL), wides_init(&wide_map, NULL), pages_init(&page_map, NULL);
     words_init(&word_map, NULL), owned_init(&owned_map, NULL), seen_init(&set, NULL), cached_init(&cache, NULL);
-    declared_init(&declared_map, NULL);
+    declared_init(&declared_map, NULL), anchored_init(&anchored_map, NULL), atoms_init(&atom_set, NULL);
     for (uint64_t i = 0; i < COUNT; i++) {
         struct wide wide = {i, {0}};
         struct page page = {i, {0}};
@@ -95,6 +100,10 @@ static uint64_t made(uint64_t failed)
         failed += seen_add(&set, i) < 0;
         failed += i < 200 && cached_put(&cache, (uint8_t)i, i, NULL) < 0;
         failed += declared_put(&declared_map, i, i, NULL) < 0;
+        failed += anchored_put(&anchored_map, i, wide, NULL) < 0;
+        failed += anchored_put(&anchored_map, i + COUNT, wide, NULL) < 0;
+        failed += anchored_put(&anchored_map, i, wide, NULL) < 0 || anchored_remove(&anchored_map, i + COUNT, NULL) < 0;
+        failed += atoms_add(&atom_set, i) < 0;
     }
     failed += words_put(&word_map, cm_str_of("apples \"red\""), 3, NULL) < 0;
     failed += words_put(&word_map, cm_str_of(""), 4, NULL) < 0;
@@ -154,6 +163,9 @@ print declared_map
 print *&plain
 set print elements 6
 print plain
+set print elements 0
+print anchored_map
+print atom_set
 kill
 END
 
@@ -194,6 +206,8 @@ examine() {
     holds 12 'seen of 300 entries' 300 '[ {]\K[0-9]+(?=[,}])'
     holds 13 'cached of 200 entries' 200 "$same"
     holds 14 'declared of 300 entries' 300 "$same"
+    holds 17 'anchored of 300 entries' 300 "$structs"
+    holds 18 'atoms of 300 entries' 300 '[ {]\K[0-9]+(?=[,}])'
     holds 15 'direct of 300 entries' 300 "$same"
     local text
     for text in '["apples \"red\""] = 3' '[""] = 4' '["a text that is far' 'is the end of it"] = 5'; do

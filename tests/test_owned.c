@@ -2,91 +2,17 @@
  * once, whatever the call came to. The names with a letter and a number are cases of the project's list of bugs that
  * other maps had. */
 #include <concmap/sharded.h>
-#include <pthread.h>
-#include <sched.h>
-#include <stdlib.h>
 
+#include "boxes.h"
 #include "crew.h"
 #include "failing_allocator.h"
 #include "unit.h"
-
-/* Where all boxes come from. */
-struct owner {
-    size_t live;
-    size_t clones;
-    size_t fail_at; /* the n-th clone */
-};
-
-/* A number in a block of its own. */
-struct box {
-    uint64_t *number;
-};
-
-static struct owner all;
-
-static struct box box_of(uint64_t number)
-{
-    struct box box = {malloc(sizeof number)};
-    *box.number = number;
-    __atomic_add_fetch(&all.live, 1, __ATOMIC_RELAXED);
-    return box;
-}
-
-static cm_status box_clone(struct box *to, const struct box *from, void *context)
-{
-    struct owner *owner = context;
-    if (__atomic_add_fetch(&owner->clones, 1, __ATOMIC_RELAXED) == owner->fail_at)
-        return CM_NOMEM;
-    *to = box_of(*from->number);
-    return CM_OK;
-}
-
-static void box_destroy(struct box *box, void *context)
-{
-    struct owner *owner = context;
-    __atomic_sub_fetch(&owner->live, 1, __ATOMIC_RELAXED);
-    *box->number = 0xdead;
-    free(box->number);
-}
-
-static uint64_t box_hash(const struct box *box, uint64_t seed)
-{
-    return cm_hash_u64(box->number, seed);
-}
-
-static bool dawdle; /* in the equality, so that others come by */
-
-static bool box_equal(const struct box *a, const struct box *b)
-{
-    if (dawdle && *a->number % 4 == 0)
-        sched_yield();
-    return *a->number == *b->number;
-}
-
-static uint64_t poor_hash(const struct box *box, uint64_t seed)
-{
-    (void)seed;
-    return *box->number % 3;
-}
 
 CM_SHARDED_MAP_OWNED(boxes, uint64_t, struct box, cm_hash_u64, cm_equal_u64, CM_PLAIN, CM_OWNED(box_clone, box_destroy))
 CM_SHARDED_MAP_OWNED(names, struct box, struct box, box_hash, box_equal, CM_OWNED(box_clone, box_destroy),
                      CM_OWNED(box_clone, box_destroy))
 CM_SHARDED_MAP_OWNED(handles, struct box, uint64_t, poor_hash, box_equal, CM_OWNED(box_clone, box_destroy), CM_PLAIN)
 CM_SHARDED_MAP_OWNED(texts, cm_str, struct box, cm_hash_str, cm_equal_str, CM_PLAIN, CM_OWNED(box_clone, box_destroy))
-
-static uint64_t drop(struct box box)
-{
-    uint64_t number = *box.number;
-    box_destroy(&box, &all);
-    return number;
-}
-
-static cm_config config(void)
-{
-    all = (struct owner){.live = 0};
-    return (cm_config){.context = &all};
-}
 
 static void begin(boxes *map, uint64_t count)
 {
@@ -104,37 +30,6 @@ static void end(boxes *map)
     assert_int_equal(all.live, boxes_len(map));
     boxes_destroy(map);
     assert_int_equal(all.live, 0);
-}
-
-static cm_status add_ten(struct box *box, void *context)
-{
-    (void)context;
-    *box->number += 10;
-    return CM_OK;
-}
-
-static cm_status make_seven(struct box *box, void *context)
-{
-    (void)context;
-    *box = box_of(7);
-    return CM_OK;
-}
-
-static cm_status refuse(struct box *box, void *context)
-{
-    (void)box, (void)context;
-    return CM_IO;
-}
-
-static bool always(const struct box *box, void *context)
-{
-    (void)box, (void)context;
-    return true;
-}
-
-static bool same(const struct box *a, const struct box *b)
-{
-    return *a->number == *b->number;
 }
 
 static void single_calls_destroy_what_nobody_has(void **state)

@@ -2,7 +2,7 @@
 #ifndef CONCMAP_CONCMAP_H
 #define CONCMAP_CONCMAP_H
 
-#include <concmap/anchored.h>
+#include <concmap/anchored_set.h>
 #include <concmap/any.h>
 #include <concmap/cache.h>
 #include <concmap/counted.h>

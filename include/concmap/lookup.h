@@ -9,20 +9,16 @@
 #ifndef CONCMAP_LOOKUP_H
 #define CONCMAP_LOOKUP_H
 
+#include <concmap/detail/anchored_verbs.h>
 #include <concmap/detail/guarded.h>
 #include <concmap/detail/reads.h>
 #include <concmap/detail/writes.h>
 
 /* Makes functions whose names begin with `view`, for maps of the type `name`, in this file. */
 #define CM_LOOKUP_BY(view, name, Other, hash_function, equal_function)                                                 \
-    typedef Other view##_key_;                                                                                         \
+    CM_LOOKUP_TYPE_(view, name, Other, hash_function, equal_function, false)                                           \
     typedef name##_read_guard view##_read_guard;                                                                       \
     typedef name##_write_guard view##_write_guard;                                                                     \
-    CM_LOCAL_(cm_inline, uint64_t, view##_hash_, (const void *key, uint64_t seed),                                     \
-              { return hash_function((const view##_key_ *)key, seed); })                                               \
-    CM_LOCAL_(cm_inline, bool, view##_equal_, (const void *sought, const void *key),                                   \
-              { return equal_function((const view##_key_ *)sought, (const name##_key_ *)key); })                       \
-    CM_DESCRIPTOR_(view, name, name##_key_, name##_value_, true, true, false, NULL)                                    \
     CM_READS_(cm_inline, view, name, view##_key_, name##_value_)                                                       \
     CM_CHANGES_(cm_inline, view, name, view##_key_, name##_value_)                                                     \
     CM_TAKES_(cm_inline, view, name, view##_key_, name##_value_)                                                       \
@@ -43,5 +39,20 @@
         })                                                                                                             \
     CM_WRITE_LOCKS_(cm_inline, view, name, view##_key_, name##_value_)                                                 \
     CM_LOCAL_(cm_inline, void, view##_write_end_, (name##_write_guard * guard), { name##_write_unlock(guard); })
+
+/* The same for an anchored map: view_get, ..._contains, ..._get_many, ..._update, ..._remove and so on, which give out
+ * addresses as the map does. */
+#define CM_ANCHORED_LOOKUP_BY(view, name, Other, hash_function, equal_function)                                        \
+    CM_LOOKUP_TYPE_(view, name, Other, hash_function, equal_function, true)                                            \
+    CM_ANCHORED_READS_(cm_inline, view, name, view##_key_, name##_value_)                                              \
+    CM_CHANGES_(cm_inline, view, name, view##_key_, name##_value_)
+
+#define CM_LOOKUP_TYPE_(view, name, Other, hash_function, equal_function, anchored)                                    \
+    typedef Other view##_key_;                                                                                         \
+    CM_LOCAL_(cm_inline, uint64_t, view##_hash_, (const void *key, uint64_t seed),                                     \
+              { return hash_function((const view##_key_ *)key, seed); })                                               \
+    CM_LOCAL_(cm_inline, bool, view##_equal_, (const void *sought, const void *key),                                   \
+              { return equal_function((const view##_key_ *)sought, (const name##_key_ *)key); })                       \
+    CM_DESCRIPTOR_(view, name, name##_key_, name##_value_, true, true, anchored, NULL)
 
 #endif

@@ -57,7 +57,7 @@ CM_END_DECLS
         if (status >= 0)                                                                                               \
             status = cm_print_plain(": ", write, context);                                                             \
         if (status >= 0)                                                                                               \
-            status = print_value(&iter.value, write, context);                                                         \
+            status = print_value(name##_iter_value_(&iter), write, context);                                           \
     })
 
 /* The same for a set. */

@@ -171,9 +171,11 @@ CM_END_DECLS
 #define CM_SAVED_WALK_(how, name, base)                                                                                \
     CM_LOCAL_(how, cm_status, name##_save_all_, (const base *map, struct cm_saver_ *saver, cm_deadline deadline), {    \
         base##_iter iter = base##_iter_begin(map);                                                                     \
+        base##_value_ room;                                                                                            \
         cm_status status = CM_OK;                                                                                      \
         while (status >= 0 && base##_iter_next_in_(&iter, deadline))                                                   \
-            status = cm_saver_add_(saver, &name##_saved_type_, &iter.key, &iter.value, map->core.context);             \
+            status = cm_saver_add_(saver, &name##_saved_type_, &iter.key, base##_iter_copy_(&iter, &room),             \
+                                   map->core.context);                                                                 \
         base##_iter_end(&iter);                                                                                        \
         return status < 0 ? status : iter.status;                                                                      \
     })                                                                                                                 \

@@ -2,6 +2,7 @@
 #ifndef CONCMAP_TESTS_SHARED_TYPE_H
 #define CONCMAP_TESTS_SHARED_TYPE_H
 
+#include <concmap/anchored_set.h>
 #include <concmap/leftright.h>
 #include <concmap/mutex.h>
 #include <concmap/partitioned.h>
@@ -13,10 +14,14 @@ CM_SHARDED_MAP_DECLARE(tallies, cm_str, uint64_t)
 CM_SHARDED_SET_DECLARE(marks, uint64_t)
 CM_PLAIN_MAP_DECLARE(ledger, cm_str, uint64_t)
 CM_MUTEX_MAP_DECLARE(vault, cm_str, uint64_t)
+CM_ANCHORED_MAP_DECLARE(symbols, cm_str, uint64_t)
+CM_ANCHORED_SET_DECLARE(atoms, cm_str)
 CM_LEFTRIGHT_MAP_DECLARE(roster, cm_str, uint64_t)
 CM_PARTITIONED_MAP_DECLARE(depots, cm_str, uint64_t)
 CM_SAVED_DECLARE(tallies)
 CM_SAVED_SET_DECLARE(marks)
 CM_SWAP_DECLARE(shared_cell, uint64_t)
+CM_SAVED_DECLARE(symbols)
+CM_SAVED_SET_DECLARE(atoms)
 
 #endif

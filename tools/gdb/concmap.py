@@ -76,6 +76,8 @@ class Layout:
     def entry(self, bucket, slot):
         if self.nodes:
             node = read_words(bucket + 8 + 8 * slot, 1)[0] & ADDRESS_MASK
+            if not node:  # of an anchored map: it is being added or removed, (A2) of anchored.h
+                return None
             key, value = node + self.node_key, node + self.node_value
         else:
             key = bucket + self.keys + slot * self.key.sizeof
@@ -135,7 +137,9 @@ def entries(core, layout):
         for index in range(table.mask + 1):
             if not table.has_moved(index) and (before is None or before.has_moved(index)):
                 for bucket, slot in table.slots(index):
-                    yield layout.entry(bucket, slot)
+                    entry = layout.entry(bucket, slot)
+                    if entry:
+                        yield entry
         before = table
 
 

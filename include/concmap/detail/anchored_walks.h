@@ -38,6 +38,11 @@
         iter->value = (name##_out_)cm_node_value_(&name##_type_, node);                                                \
         return true;                                                                                                   \
     })                                                                                                                 \
+    /* The same: there is nothing to wait for. For what is made for maps of any sort, as CM_PRINTED is. */             \
+    CM_FUNCTION_(how, bool, name##_iter_next_until, (name##_iter * iter, cm_deadline deadline), {                      \
+        (void)deadline;                                                                                                \
+        return name##_iter_next(iter);                                                                                 \
+    })                                                                                                                 \
     /* Gives back what the iteration holds. */                                                                         \
     CM_FUNCTION_(how, void, name##_iter_end, (name##_iter * iter), { cm_nodes_end_(&iter->core); })                    \
     CM_INNER_(how, bool, name##_iter_next_in_, (name##_iter * iter, cm_deadline deadline), {                           \
@@ -46,7 +51,13 @@
     })                                                                                                                 \
     CM_INNER_(how, bool, name##_iter_is_amid_, (const name##_iter *iter),                                              \
               { return iter->core.index < iter->core.count; })                                                         \
-    CM_INNER_(how, const Value *, name##_iter_value_, (const name##_iter *iter), { return iter->value; })              \
+    CM_SHOWN_(                                                                                                         \
+        how, CM_INLINE const Value *name##_iter_value_(const name##_iter *iter) { return iter->value; })               \
+    /* A copy of the value, which may be written to. */                                                                \
+    CM_INNER_(how, Value *, name##_iter_copy_, (name##_iter * iter, Value * room), {                                   \
+        cm_copy_racing_(room, iter->value, name##_type_.value_size);                                                   \
+        return room;                                                                                                   \
+    })                                                                                                                 \
     CM_INNER_(how, Value *, name##_taken_, (name##_out_ * out), { return (Value *)(uintptr_t)*out; })                  \
     CM_LOCAL_(how, cm_status, name##_has_like_,                                                                        \
               (const name *map, const Key *key, const Value *value, bool (*equal)(const Value *, const Value *)), {    \

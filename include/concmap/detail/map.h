@@ -738,7 +738,7 @@ CM_INLINE cm_status cm_present_renew_(const struct cm_type *type, struct cm_map_
     const struct cm_layout_ layout = cm_layout_of_(type);
     struct cm_place_ place = held->place;
     char *old = cm_slot_node_(*cm_bucket_slot_(place.bucket, place.slot));
-    char *node = cm_supply_node_(type, map, key, hash, supply);
+    char *node = cm_supply_node_(type, map, type->foreign ? old + layout.node_key : key, hash, supply);
     supply->lacking = node == NULL;
     if (CM_UNLIKELY(supply->lacking))
         return CM_NOMEM;
@@ -860,6 +860,9 @@ CM_INLINE struct cm_written_ cm_map_write_pinned_(const struct cm_type *type, st
         }
         if (cm_held_is_expired_(type, map, &held))
             expired = cm_held_expire_(type, map, &held, key, hash);
+        const void *own = key; /* of the map's type, and there while the caller is pinned */
+        if (held.place.bucket && type->anchored && type->foreign)
+            own = cm_slot_node_(*cm_bucket_slot_(held.place.bucket, held.place.slot)) + layout.node_key;
         if (held.place.bucket) {
             written.status = cm_present_write_(type, map, thread, hold, &held, key, hash, write, supply);
         } else if (write->absent != CM_ABSENT_FAIL_) {
@@ -882,7 +885,7 @@ CM_INLINE struct cm_written_ cm_map_write_pinned_(const struct cm_type *type, st
                 return written; /* CM_FULL */
             continue;
         }
-        if (!cm_map_supply_(map, type, held.table, key, hash, supply))
+        if (!cm_map_supply_(map, type, held.table, own, hash, supply))
             return written; /* CM_NOMEM */
     }
 }

@@ -48,7 +48,13 @@
     /* Gives back what the iteration holds: memory, never a lock. */                                                   \
     CM_FUNCTION_(how, void, name##_iter_end, (name##_iter * iter), { cm_iter_end_(&iter->core, &name##_type_); })      \
     CM_INNER_(how, bool, name##_iter_is_amid_, (const name##_iter *iter), { return cm_iter_is_amid_(&iter->core); })   \
-    CM_INNER_(how, const Value *, name##_iter_value_, (const name##_iter *iter), { return &iter->value; })             \
+    CM_SHOWN_(                                                                                                         \
+        how, CM_INLINE const Value *name##_iter_value_(const name##_iter *iter) { return &iter->value; })              \
+    /* A copy of the value, which may be written to. */                                                                \
+    CM_INNER_(how, Value *, name##_iter_copy_, (name##_iter * iter, Value * room), {                                   \
+        (void)room;                                                                                                    \
+        return &iter->value;                                                                                           \
+    })                                                                                                                 \
     CM_INNER_(how, Value *, name##_taken_, (name##_out_ * out), { return out; })                                       \
     CM_LOCAL_(how, cm_status, name##_has_like_,                                                                        \
               (const name *map, const Key *key, const Value *value, bool (*equal)(const Value *, const Value *)), {    \
