@@ -67,7 +67,7 @@ static void NAMED(get_returns_what_was_put)(void **state)
         MAP map;
         NAMED(fill)(&map, capacity, COUNT);
         for (uint64_t i = 0; i < COUNT; i++) {
-            VALUE value;
+            VALUE value = VALUE_OF(0);
             assert_true(DO(_get)(&map, KEY_OF(i), &value));
             assert_int_equal(NUMBER(value), i);
             assert_true(DO(_get)(&map, KEY_OF(i), NULL));
@@ -308,7 +308,7 @@ static void NAMED(what_is_saved_is_loaded)(void **state)
         struct buffer buffer = {.bytes = NULL};
         cm_sink sink = buffer_sink(&buffer);
         MAP map, loaded;
-        VALUE value;
+        VALUE value = VALUE_OF(0);
         NAMED(fill)(&map, 0, count);
         assert_int_equal(DO(_save)(&map, &sink, NULL, NULL), CM_OK);
         NAMED(finish)(&map);

@@ -44,7 +44,7 @@ static void end(boxes *map, size_t kept)
     do {                                                                                                               \
         size_t live_before = all.live;                                                                                 \
         call;                                                                                                          \
-        assert_int_equal(all.live, live_before + (by));                                                                \
+        assert_int_equal(all.live, live_before + (size_t)(by));                                                        \
     } while (0)
 
 static cm_status allow(struct box *box, void *context)
