@@ -134,6 +134,7 @@ CM_SAVED(words, 1)
 CM_SAVED(points, 1)
 CM_SAVED_CODED(huge, 1, CM_UNCODED, CM_CODED(huge_encode, huge_decode))
 CM_SAVED_CODED(boxes, 1, CM_CODED(box_encode, box_decode), CM_CODED(box_encode, box_decode))
+CM_SAVED_SNAPSHOTS(boxes)
 CM_SAVED_SET(uniques, 1)
 CM_SAVED(caches, 1)
 

@@ -18,6 +18,7 @@
 CM_SHARDED_MAP(nums, uint64_t, uint64_t, cm_hash_u64, cm_equal_u64)
 CM_SHARDED_MAP(words, cm_str, uint64_t, cm_hash_str, cm_equal_str)
 CM_SAVED(nums, 1)
+CM_SAVED_SNAPSHOTS(nums)
 CM_SAVED(words, 1)
 
 static char directory[64];

@@ -102,22 +102,23 @@ CM_END_DECLS
 /* Makes the functions, in this file. */
 #define CM_SAVED(name, version) CM_SAVED_CODED(name, version, CM_UNCODED, CM_UNCODED)
 #define CM_SAVED_CODED(name, version, key_codec, value_codec)                                                          \
-    CM_SAVED_(cm_inline, name, name, version, key_codec, value_codec)                                                  \
-    CM_SAVED_SNAPSHOT_(cm_inline, name)
+    CM_SAVED_(cm_inline, name, name, version, key_codec, value_codec)
 /* The same for a set. */
 #define CM_SAVED_SET(name, version) CM_SAVED_(cm_inline, name, name##_as, version, CM_UNCODED, CM_UNCODED)
 
 /* The same for types that many files use: DECLARE in the header, and DEFINE in the C file that defines the map, or set.
  */
-#define CM_SAVED_DECLARE(name)                                                                                         \
-    CM_SAVED_FUNCTIONS_(cm_declare, name, name)                                                                        \
-    CM_SAVED_SNAPSHOT_(cm_declare, name)
+#define CM_SAVED_DECLARE(name) CM_SAVED_FUNCTIONS_(cm_declare, name, name)
 #define CM_SAVED_DEFINE(name, version, key_codec, value_codec)                                                         \
-    CM_SAVED_(cm_define, name, name, version, key_codec, value_codec)                                                  \
-    CM_SAVED_SNAPSHOT_(cm_define, name)
+    CM_SAVED_(cm_define, name, name, version, key_codec, value_codec)
 #define CM_SAVED_SET_DECLARE(name) CM_SAVED_FUNCTIONS_(cm_declare, name, name##_as)
 #define CM_SAVED_SET_DEFINE(name, version, key_codec)                                                                  \
     CM_SAVED_(cm_define, name, name##_as, version, key_codec, CM_UNCODED)
+
+/* And of maps that have snapshots (snapshot.h), after the above: makes snapshot_save and snapshot_save_file. */
+#define CM_SAVED_SNAPSHOTS(name) CM_SAVED_SNAPSHOT_(cm_inline, name)
+#define CM_SAVED_SNAPSHOTS_DECLARE(name) CM_SAVED_SNAPSHOT_(cm_declare, name)
+#define CM_SAVED_SNAPSHOTS_DEFINE(name) CM_SAVED_SNAPSHOT_(cm_define, name)
 
 /* `base` is the map's type, which has the walks and writes; of a set the map that it is made of. */
 #define CM_SAVED_(how, name, base, version, key_codec, value_codec)                                                    \
