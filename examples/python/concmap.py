@@ -43,6 +43,8 @@ class Config(ctypes.Structure):
         ("shrink", c_bool),
         ("fixed", c_bool),
         ("budget", c_size_t),
+        ("references", c_int),
+        ("domain", c_void_p),
         ("context", c_void_p),
     ]
 
