@@ -143,8 +143,8 @@ CM_API bool cm_any_equal_text(const void *a, const void *b);
  * - `key_text` with cm_str keys only, and those not cloned otherwise; `key_bitwise` with keys of 4 or 8 bytes only;
  * - a clone and a destroy together, or neither;
  * - functions of a cache only where it is `cached` (NULL: nothing expires, weighs or is told).
- * `foreign` is for views of typed maps, `anchored` for typed maps only (so far). `in_nodes` is set where it has to be, and `move_` and `layout_` are not looked
- * at. */
+ * `foreign` is for views of typed maps, `anchored` for typed maps only (so far). `in_nodes` is set where it has to be,
+ * and `move_` and `layout_` are not looked at. */
 CM_API cm_status cm_any_init(cm_any *map, const struct cm_type *type, const cm_config *config);
 /* The same in memory of its own, with one user: NULL, and `status` (may be NULL) says why. */
 CM_API cm_any *cm_any_create(const struct cm_type *type, const cm_config *config, cm_status *status);
