@@ -37,6 +37,8 @@
     /* Looks n keys up, fetching ahead; found[i] belongs to keys[i]. Returns the hits. */                              \
     CM_TWINS_OF_(how, size_t, name, contains_many, (const name *set, const Key *keys, size_t n, bool *found),          \
                  (set, keys, n, found))                                                                                \
+    CM_INNER_(how, bool, name##_iter_next_in_, (name##_iter * iter, cm_deadline deadline),                             \
+              { return name##_as_iter_next_in_(iter, deadline); })                                                     \
     /* Goes to the next key, as of the map. */                                                                         \
     CM_TWINS_OF_(how, bool, name, iter_next, (name##_iter * iter), (iter))
 

@@ -25,7 +25,7 @@
         char *node = name##_node_(map, key, hash);                                                                     \
         return node ? (Map##_out_)cm_node_value_(&name##_type_, node) : NULL;                                          \
     })                                                                                                                 \
-    CM_INNER_(how, cm_status, name##_find_,                                                                            \
+    CM_LOCAL_(how, cm_status, name##_find_,                                                                            \
               (const Map *map, const Key *key, uint64_t hash, Map##_out_ *value, cm_deadline deadline), {              \
                   (void)deadline;                                                                                      \
                   Map##_out_ seen = name##_seek_(map, key, hash);                                                      \

@@ -80,8 +80,6 @@
     CM_FUNCTION_(how, name##_iter, name##_part_begin, (const name *set, unsigned part, unsigned parts),                \
                  { return name##_as_part_begin(set, part, parts); })                                                   \
     CM_FUNCTION_(how, name##_iter, name##_iter_begin, (const name *set), { return name##_as_iter_begin(set); })        \
-    CM_INNER_(how, bool, name##_iter_next_in_, (name##_iter * iter, cm_deadline deadline),                             \
-              { return name##_as_iter_next_in_(iter, deadline); })                                                     \
     CM_FUNCTION_(how, void, name##_iter_end, (name##_iter * iter), { name##_as_iter_end(iter); })                      \
     CM_HIDDEN_(                                                                                                        \
         how, struct name##_visit_ {                                                                                    \

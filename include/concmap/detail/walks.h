@@ -51,7 +51,7 @@
     CM_SHOWN_(                                                                                                         \
         how, CM_INLINE const Value *name##_iter_value_(const name##_iter *iter) { return &iter->value; })              \
     /* A copy of the value, which may be written to. */                                                                \
-    CM_INNER_(how, Value *, name##_iter_copy_, (name##_iter * iter, Value * room), {                                   \
+    CM_LOCAL_(how, Value *, name##_iter_copy_, (name##_iter * iter, Value * room), {                                   \
         (void)room;                                                                                                    \
         return &iter->value;                                                                                           \
     })                                                                                                                 \
