@@ -52,6 +52,9 @@ interned=$("$examples/intern") || fails "intern: status $?: $interned"
 grep -q '5000 words used 800000 times' <<<"$interned" || fails "intern: $interned"
 grep -q '^0 addresses changed while the table grew, 0 differ' <<<"$interned" || fails "intern: $interned"
 
+events=$("$examples/handlers") || fails "handlers: status $?: $events"
+grep -q '133333 handlers came and went; 0 calls of dead ones, 0 not destroyed' <<<"$events" || fails "handlers: $events"
+
 refuses() {
     local status=0 message
     message=$("$@" 2>&1 >/dev/null) || status=$?
