@@ -49,7 +49,8 @@ static struct cm_maker_ *maker_find(struct cm_map_ *map, const struct cm_type *t
 /* Adds a free record. False: no memory. */
 static bool list_grow(struct cm_map_ *map)
 {
-    struct cm_maker_ *maker = map->allocator.allocate(map->allocator.context, sizeof *maker, CM_ALIGNOF(*maker));
+    struct cm_maker_ *maker =
+        map->allocator.allocate(map->allocator.context, sizeof *maker, CM_ALIGNOF(struct cm_maker_));
     if (!maker)
         return false;
     memset(maker, 0, sizeof *maker);
@@ -67,7 +68,7 @@ void cm_makers_destroy_(struct cm_map_ *map)
         struct cm_maker_ *maker = map->makers;
         map->makers = maker->next;
         cm_holds_bury_all_(&maker->lock.waiters);
-        map->allocator.deallocate(map->allocator.context, maker, sizeof *maker, CM_ALIGNOF(*maker));
+        map->allocator.deallocate(map->allocator.context, maker, sizeof *maker, CM_ALIGNOF(struct cm_maker_));
     }
 }
 
