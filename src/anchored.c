@@ -55,10 +55,11 @@ struct part {
     bool whole;
 };
 
+/* `heads`: it was in a head; behind a link it may be of another chain, which that bucket serves by now. */
 static bool node_is_wanted(const struct cm_nodes_iter_ *iter, const struct cm_type *type, const char *node,
-                           const struct part *part)
+                           const struct part *part, bool heads)
 {
-    if (part->whole)
+    if (part->whole && heads)
         return true;
     /* The header may be another one's by now, the key not. */
     uint64_t point = cm_reverse_bits_(type->hash(node + cm_layout_of_(type).node_key, iter->map->seed));
@@ -74,7 +75,8 @@ static bool chain_gather(struct cm_nodes_iter_ *iter, const struct cm_type *type
     for (uint64_t look = state;; look = cm_load_acquire_(cm_bucket_state_(bucket))) {
         for (unsigned mask = cm_state_occupied_(look); mask; mask &= mask - 1) {
             char *node = cm_slot_node_(cm_load_acquire_(cm_bucket_slot_(bucket, (unsigned)__builtin_ctz(mask))));
-            if (!node || !node_is_wanted(iter, type, node, part)) /* none: it is being added or removed */
+            if (!node ||
+                !node_is_wanted(iter, type, node, part, bucket == head)) /* none: it is being added or removed */
                 continue;
             if (iter->count == iter->room && !room_double(iter))
                 return false;
@@ -100,7 +102,8 @@ static bool bucket_gather(struct cm_nodes_iter_ *iter, const struct cm_type *typ
         if (state & CM_MOVED_)
             continue;
         uint64_t end = cm_cursor_end_(table, iter->cursor), rest = cm_cursor_end_(table, 0);
-        struct part part = {iter->cursor, iter->last, !(iter->cursor & rest) && end <= iter->last};
+        struct part part = {iter->cursor, end < iter->last ? end : iter->last,
+                            !(iter->cursor & rest) && end <= iter->last};
         iter->index = iter->count = 0;
         if (!chain_gather(iter, type, head, state, &part))
             return false;
@@ -166,7 +169,8 @@ cm_status cm_map_take_(struct cm_map_ *map, const struct cm_type *type, const vo
 cm_status cm_map_clear_all_(struct cm_map_ *map, const struct cm_type *type)
 {
     cm_status status = cm_map_clear_(map, type, CM_FOREVER);
-    cm_map_release_kept_(map);
+    if (status >= 0)
+        cm_map_release_kept_(map);
     return status;
 }
 

@@ -224,7 +224,7 @@ static void domain_forget(struct cm_domain *domain, const struct cm_thread_ *sel
     while ((slot = cm_per_thread_next_(&domain->slots, sizeof *slot, &k)) != NULL)
         if (!self || k - 1 != self->index)
             slot_leave(slot);
-    if (self) /* otherwise the thread may be the stranger, and inside */
+    if (self && cm_slot_find_(domain, self)) /* otherwise the thread may be the stranger, and inside */
         domain->stranger.pin = domain->stranger.held = 0;
     cm_domain_runner_forget_(domain, self);
 }

@@ -249,7 +249,7 @@ static struct call watch_pass(struct cm_leftright_ *core)
             return (struct call){NULL, NULL};
     }
     cm_store_relaxed_(&core->watched, (const struct cm_seat_ *)NULL);
-    cm_and_relaxed_(&core->word, ~CM_WAITING_); /* who parks sets it again, or naps */
+    /* WAITING stays: the writer may be parked by it. Whoever begins the next batch takes it back. */
     return (struct call){core->free_function, core->free_context};
 }
 
@@ -302,10 +302,23 @@ struct obstacle {
     uint64_t published;
 };
 
-static bool obstacle_is_own(const struct obstacle *obstacle)
+static bool state_is_own(uint64_t state)
 {
     const struct cm_thread_ *self = cm_thread_get_(); /* strangers share a record, and are not told apart */
-    return self->index != CM_STRANGER_ && (obstacle->state & CM_INSIDE_THREAD_) == (uint64_t)(uintptr_t)self;
+    return self->index != CM_STRANGER_ && (state & CM_INSIDE_THREAD_) == (uint64_t)(uintptr_t)self;
+}
+
+/* Whether a reader of the calling thread bars the stale side: the first one that does, or one behind it. */
+static bool own_bars(const struct cm_leftright_ *core)
+{
+    struct cm_seats_walk_ walk = core->passed;
+    uint64_t state;
+    while (slots_pass(core, &walk, &state)) {
+        if (state_is_own(state))
+            return true;
+        walk_on(&walk);
+    }
+    return false;
 }
 
 static bool obstacle_stands(void *context)
@@ -358,7 +371,7 @@ static cm_status batch_begin(struct cm_leftright_ *core, cm_replay_ *replay, str
     *obstacle = (struct obstacle){.core = core, .published = core->published};
     obstacle->slot = slots_pass(core, &core->passed, &obstacle->state);
     if (obstacle->slot)
-        return obstacle_is_own(obstacle) ? CM_DEADLOCK : CM_BUSY;
+        return own_bars(core) ? CM_DEADLOCK : CM_BUSY;
     if (core->free_function)
         watch_end(core);
     if (cm_load_relaxed_(&core->word) & CM_WAITING_)
@@ -593,7 +606,10 @@ cm_status cm_leftright_init_(struct cm_leftright_ **made, const struct cm_type *
     if (cm_load_relaxed_(&cm_domain_.epoch) & CM_EPOCH_FENCES_)
         core->word = CM_FENCING_ | CM_NO_BARRIER_;
     cm_platform_lockfree_memory_(core, sizeof *core);
-    if (cm_plain_init_like_(&core->sides[1].plain, type, &plain, config ? config->capacity : 0) < 0) {
+    size_t capacity = config ? config->capacity : 0;
+    if (plain.limit && capacity > plain.limit)
+        capacity = plain.limit;
+    if (cm_plain_init_like_(&core->sides[1].plain, type, &plain, capacity) < 0) {
         cm_plain_end_(&core->sides[0].plain, type);
         core_free(core);
         return CM_NOMEM;

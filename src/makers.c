@@ -177,7 +177,7 @@ cm_status cm_map_make_(struct cm_map_ *map, const struct cm_type *type, const vo
     struct cm_node_ *node = cache ? cm_map_node_(map, type, cache, key, hash) : NULL;
     if (!node)
         return CM_NOMEM;
-    struct cm_write_ write = {CM_ABSENT_INSERT_, CM_PRESENT_KEEP_, value, NULL, NULL, value, NULL, at, CM_FOREVER};
+    struct cm_write_ write = {CM_ABSENT_INSERT_, CM_PRESENT_KEEP_, value, NULL, NULL, value, NULL, at, deadline};
     cm_status status;
     char *found = NULL;
     do {

@@ -128,9 +128,7 @@ cm_status cm_map_init_(struct cm_map_ *map, const struct cm_type *type, const cm
     if (config->capacity == 0)
         return CM_OK;
     map->least_buckets = cm_table_buckets_for_(layout, config->capacity);
-    if (map->least_buckets == 0)
-        return CM_NOMEM;
-    struct cm_table_ *table = cm_map_first_table_(map, type, config->capacity);
+    struct cm_table_ *table = map->least_buckets ? cm_map_first_table_(map, type, config->capacity) : NULL;
     if (!table || (config->fixed && !overflow_fix(map, type, table))) {
         cm_map_destroy_(map, type);
         return CM_NOMEM;

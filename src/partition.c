@@ -5,6 +5,7 @@
 
 #include "parking.h"
 #include "partition.h"
+#include "thread_registry.h"
 
 /* Looks before sleeping, with pauses between them of twice the length each time, as in cell.c. */
 #define LOOKS 4
@@ -14,6 +15,17 @@
 
 static __thread struct cm_partition_ *own; /* the partitions of the calling thread, by `next` */
 static __thread unsigned running;          /* functions that run in it on those */
+static __thread uint32_t life;             /* in which it came to own them */
+
+/* What is said above, of a thread that may have ended: in the destructors of its data it owns nothing any more. */
+static struct cm_partition_ *owned(void)
+{
+    if (CM_UNLIKELY(own && life != cm_thread_life_)) {
+        own = NULL;
+        running = 0;
+    }
+    return own;
+}
 
 static void pause_for(unsigned turn)
 {
@@ -78,9 +90,14 @@ static size_t partition_serve(struct cm_partition_ *partition, size_t most)
 {
     struct cm_partitions_ *all = partition->all;
     size_t served = 0;
-    for (struct cm_message_ *message; served < most && (message = cm_queue_pop_(&partition->queue)); served++) {
+    for (; served < most; served++) {
+        uint64_t head = partition->queue.head;
+        struct cm_message_ *message = cm_queue_pop_(&partition->queue);
+        if (partition->queue.head != head) /* also where all that it passed had been taken back */
+            room_made(partition);
+        if (!message)
+            break;
         bool drops = cm_load_relaxed_(&all->drops); /* relaxed: from about now on */
-        room_made(partition);
         if (CM_UNLIKELY(drops))
             cm_add_relaxed_(&all->dropped, message->requests);
         partition->running = message;
@@ -94,14 +111,16 @@ static size_t partition_serve(struct cm_partition_ *partition, size_t most)
 static bool own_serve(void)
 {
     size_t served = 0;
-    for (struct cm_partition_ *partition = running ? NULL : own; partition; partition = partition->next)
+    struct cm_partition_ *first = owned();
+    for (struct cm_partition_ *partition = running ? NULL : first; partition; partition = partition->next)
         served += partition_serve(partition, partition->queue.mask + 1);
     return served != 0;
 }
 
 static bool own_has_work(void)
 {
-    for (struct cm_partition_ *partition = running ? NULL : own; partition; partition = partition->next)
+    struct cm_partition_ *first = owned();
+    for (struct cm_partition_ *partition = running ? NULL : first; partition; partition = partition->next)
         if (cm_queue_has_(&partition->queue))
             return true;
     return false;
@@ -111,7 +130,7 @@ static bool own_has_work(void)
 
 bool cm_partition_is_own_(const struct cm_partition_ *partition)
 {
-    const struct cm_partition_ *at = own;
+    const struct cm_partition_ *at = owned();
     while (at && at != partition)
         at = at->next;
     return at != NULL;
@@ -128,6 +147,7 @@ cm_status cm_partition_own_(struct cm_partition_ *partition, cm_deadline deadlin
     partition->held = held;
     partition->next = own;
     own = partition;
+    life = cm_thread_life_;
     cm_store_release_(&partition->owner, held.thread); /* pairs with partition_ring() */
     if (!partition->lock.died)
         return CM_OK;
@@ -138,10 +158,11 @@ cm_status cm_partition_own_(struct cm_partition_ *partition, cm_deadline deadlin
 
 cm_status cm_partition_disown_(struct cm_partition_ *partition)
 {
+    owned();
     struct cm_partition_ **link = &own;
     while (*link && *link != partition)
         link = &(*link)->next;
-    if (!*link || running)
+    if (!*link || partition->running)
         return CM_INVALID;
     *link = partition->next;
     cm_store_relaxed_(&partition->owner, NULL); /* relaxed: who rings for the old owner rings in vain */
@@ -182,7 +203,7 @@ static bool has_work(struct cm_partition_ *partition)
 
 static bool any_has_work(void)
 {
-    struct cm_partition_ *partition = own;
+    struct cm_partition_ *partition = owned();
     while (partition && !has_work(partition))
         partition = partition->next;
     return partition != NULL;
@@ -195,7 +216,7 @@ static void sleep_note(struct cm_partition_ *partition)
 
 cm_status cm_owner_sleep_(cm_deadline deadline)
 {
-    if (!own || running)
+    if (!owned() || running)
         return CM_INVALID;
     for (unsigned turn = 0; turn < LOOKS; turn++) {
         if (any_has_work())
@@ -272,6 +293,15 @@ static cm_deadline sooner(cm_deadline deadline, uint64_t nanoseconds)
     return soon < deadline ? soon : deadline;
 }
 
+/* Whether a message waits for the very function that runs in this thread. */
+static bool waits_for_itself(const struct cm_message_ *messages)
+{
+    for (const struct cm_message_ *message = messages; message && running; message = message->next)
+        if (!cm_load_relaxed_(&message->done) && cm_partition_is_own_(message->partition))
+            return true;
+    return false;
+}
+
 /* Sleeps until the latch is at zero, or something comes that the thread has to serve. */
 static cm_status latch_sleep(struct cm_latch_ *latch, const struct cm_message_ *messages, bool reports,
                              cm_deadline deadline)
@@ -280,9 +310,14 @@ static cm_status latch_sleep(struct cm_latch_ *latch, const struct cm_message_ *
     const struct cm_message_ *message = messages;
     while (message && cm_load_relaxed_(&message->done)) /* relaxed: any that is under way will do */
         message = message->next;
+    if (reports && waits_for_itself(messages))
+        return CM_DEADLOCK;
     bool listed = message && is_listed(self);
     if (listed && !publish(self, message->partition, reports))
         return CM_DEADLOCK;
+    /* Where another thread has waited before, one that counts down may still ring for that one. */
+    if (cm_load_relaxed_(&latch->waiter) && cm_load_relaxed_(&latch->waiter) != self)
+        deadline = sooner(deadline, NAP_NS);
     cm_bell_set_(self);
     /* Napping, not only for victims: whether the message was begun, which decides what can be reported, changes. */
     if (cm_latch_await_(latch, self) && !own_has_work())
@@ -348,8 +383,6 @@ static cm_status room_wait(struct cm_partition_ *partition, unsigned turn, struc
     cm_status status = overdue(deadline);
     if (status < 0)
         return status;
-    if (running && cm_partition_is_own_(partition))
-        return CM_DEADLOCK; /* for room in a queue that nobody else empties */
     if (own_serve())
         return CM_OK;
     if (turn >= LOOKS)
@@ -367,6 +400,10 @@ cm_status cm_partition_send_(struct cm_partition_ *partition, struct cm_message_
     message->done = 0;
     if (latch)
         cm_latch_up_(latch);
+    if (CM_UNLIKELY(running != 0) && cm_partition_is_own_(partition) && !cm_queue_is_closed_(&partition->queue)) {
+        message_run(partition, message, CM_OK); /* nobody else would, before the function that runs has ended */
+        return CM_OK;
+    }
     for (unsigned turn = 0;; turn++) {
         enum cm_queue_push_ pushed = cm_queue_push_(&partition->queue, message, &message->place);
         cm_status status = CM_OK;
@@ -410,7 +447,7 @@ static cm_status call_own(struct cm_partition_ *partition, struct cm_message_ *m
 cm_status cm_partition_call_(struct cm_partition_ *partition, struct cm_message_ *message, cm_deadline deadline)
 {
     struct cm_latch_ latch = {0, NULL};
-    if (CM_UNLIKELY(own != NULL) && cm_partition_is_own_(partition))
+    if (CM_UNLIKELY(own != NULL) && cm_partition_is_own_(partition)) /* which looks whether it still is */
         return call_own(partition, message);
     message->next = NULL;
     cm_status status = cm_partition_send_(partition, message, &latch, deadline);

@@ -10,6 +10,7 @@
 #include "partition.h"
 #include "platform.h"
 
+#define ENDING_NAP_NS 1000000
 #define PARTITIONS_MOST 4096
 #define QUEUE_DEFAULT 256
 #define BATCH_DEFAULT 64
@@ -223,6 +224,9 @@ cm_status cm_partitions_init_(struct cm_partitions_ *map, const struct cm_type *
     return status;
 }
 
+/* Of `shut`. */
+enum { ENDING_NOBODY, ENDING_SOMEBODY, ENDING_DONE };
+
 /* Does the rest of what a partition without a thread has in its queue. */
 static cm_status polled_end(struct cm_partition_ *partition, cm_deadline deadline)
 {
@@ -233,6 +237,35 @@ static cm_status polled_end(struct cm_partition_ *partition, cm_deadline deadlin
         cm_owner_sleep_(CM_FOREVER);
     cm_partition_disown_(partition);
     return CM_OK;
+}
+
+/* One thread at a time waits for the workers, and joins them. CM_EXISTS: that was done. */
+static cm_status ending_begin(struct cm_partitions_ *map, cm_deadline deadline)
+{
+    struct cm_thread_ *self = cm_thread_get_();
+    for (;;) {
+        uint32_t state = ENDING_NOBODY;
+        if (cm_swap_if_acquire_(&map->shut, &state, ENDING_SOMEBODY)) /* pairs with ending_end() */
+            return CM_OK;
+        if (state == ENDING_DONE)
+            return CM_EXISTS;
+        if (deadline != CM_FOREVER && cm_deadline_after(0) >= deadline)
+            return deadline == CM_TRY ? CM_BUSY : CM_TIMEOUT;
+        cm_bell_set_(self);
+        cm_bell_sleep_(self, cm_deadline_after(ENDING_NAP_NS));
+    }
+}
+
+static cm_status workers_end(struct cm_partitions_ *map, cm_deadline deadline)
+{
+    cm_status status = ending_begin(map, deadline);
+    if (status != CM_OK)
+        return status == CM_EXISTS ? CM_OK : status;
+    status = cm_latch_wait_(&map->workers->working, NULL, false, deadline);
+    if (status == CM_OK)
+        workers_join(map);
+    cm_store_release_(&map->shut, (uint32_t)(status == CM_OK ? ENDING_DONE : ENDING_NOBODY));
+    return status;
 }
 
 cm_status cm_partitions_shutdown_(struct cm_partitions_ *map, bool drop, size_t *dropped, cm_deadline deadline)
@@ -248,11 +281,9 @@ cm_status cm_partitions_shutdown_(struct cm_partitions_ *map, bool drop, size_t 
         cm_partition_closed_(&map->parts[i]);
     }
     if (map->workers)
-        status = cm_latch_wait_(&map->workers->working, NULL, false, deadline);
+        status = workers_end(map, deadline);
     for (uint32_t i = 0; !map->workers && i < map->count && status == CM_OK; i++)
         status = polled_end(&map->parts[i], deadline);
-    if (status == CM_OK && map->workers)
-        workers_join(map);
     if (dropped)
         *dropped = (size_t)cm_load_relaxed_(&map->dropped);
     return status;

@@ -1,6 +1,7 @@
 /* The node pool: see detail/pool.h. */
 #include <concmap/detail/pool.h>
 
+#include <concmap/detail/hold.h>
 #include <concmap/detail/memory.h>
 #include <concmap/str.h>
 
@@ -261,20 +262,20 @@ static void fresh_clear(struct fresh *fresh)
 static void cache_tag(struct cm_pool_ *pool, const cm_allocator *allocator, cm_waiters_ *waiters,
                       struct cm_pool_cache_ *cache)
 {
-    struct fresh *fresh = &cache->fresh;
-    if (!fresh->head)
+    struct fresh batch = cache->fresh;
+    if (!batch.head)
         return;
     uint64_t tag = cm_domain_tag_(pool->domain);
     struct limbo *limbo = &cache->limbo[tag / CM_EPOCH_ONE_ % LIMBO_LISTS];
-    if (limbo->tag != tag) { /* what is in the list is three epochs old or more */
+    fresh_clear(&cache->fresh); /* now: what destroy functions retire meanwhile is younger than the tag */
+    if (limbo->tag != tag) {    /* what is in the list is three epochs old or more */
         limbo_release(pool, allocator, waiters, cache, limbo);
         limbo->tag = tag;
     }
-    node_set_next(fresh->last, limbo->head);
-    limbo->head = fresh->head;
-    cm_store_relaxed_(&limbo->bytes, limbo->bytes + fresh->bytes);
-    cm_store_relaxed_(&limbo->count, limbo->count + fresh->count);
-    fresh_clear(fresh);
+    node_set_next(batch.last, limbo->head);
+    limbo->head = batch.head;
+    cm_store_relaxed_(&limbo->bytes, limbo->bytes + batch.bytes);
+    cm_store_relaxed_(&limbo->count, limbo->count + batch.count);
 }
 
 static bool cache_waits(const struct cm_pool_cache_ *cache)
@@ -300,12 +301,18 @@ static bool cache_collect(struct cm_pool_ *pool, const cm_allocator *allocator, 
     return !cache_waits(cache);
 }
 
+/* Whether destroy functions of values may run now: outside of all locks, and of each other. */
+static bool cache_may_destroy(const struct cm_pool_ *pool, const struct cm_pool_cache_ *cache)
+{
+    return !pool->value_destroy || !(cache->releasing || cm_hold_any_(cm_thread_get_()));
+}
+
 bool cm_pool_collect_(struct cm_pool_ *pool, const cm_allocator *allocator, cm_waiters_ *waiters, uint32_t index)
 {
     struct cm_pool_cache_ *cache = cm_per_thread_find_(&pool->caches, index, sizeof *cache);
     if (!cache || pool->keeps || !cache_waits(cache))
         return true;
-    return !cache->releasing && cache_collect(pool, allocator, waiters, cache);
+    return cache_may_destroy(pool, cache) && cache_collect(pool, allocator, waiters, cache);
 }
 
 void cm_node_orphan_(struct cm_node_ **orphans, struct cm_node_ *node)
@@ -332,7 +339,7 @@ void cm_pool_retire_(struct cm_pool_ *pool, const cm_allocator *allocator, cm_wa
     fresh->head = node;
     cm_store_relaxed_(&fresh->bytes, fresh->bytes + size);
     cm_store_relaxed_(&fresh->count, fresh->count + 1);
-    if (pool->keeps || cache->releasing)
+    if (pool->keeps || !cache_may_destroy(pool, cache))
         return;
     if (fresh->count >= FRESH_NODES)
         cache_tag(pool, allocator, waiters, cache);

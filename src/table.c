@@ -73,10 +73,11 @@ bool cm_table_free_part_(struct cm_map_ *map, struct cm_table_ *table)
 bool cm_table_empty_part_(struct cm_map_ *map, struct cm_table_ *table)
 {
     size_t offset = table->looked ? table->looked : CM_TABLE_HEADER_;
-    size_t given = cm_block_empty_(&table->block, offset, GIVE_BACK);
+    size_t end = (offset / GIVE_BACK + 1) * GIVE_BACK; /* whole huge pages, but for the first one */
+    size_t given = cm_block_empty_(&table->block, offset, end - offset);
     table->emptied += given;
     cm_sub_relaxed_(&map->table_bytes, given);
-    table->looked = offset + GIVE_BACK;
+    table->looked = end;
     return table->looked >= table->block.size;
 }
 

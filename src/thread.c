@@ -12,6 +12,7 @@
 #define BLOCK_BYTES 4096
 
 CM_THREAD_LOCAL struct cm_thread_ *cm_thread_self_;
+CM_THREAD_LOCAL uint32_t cm_thread_life_;
 
 static struct cm_thread_ first_records[16];
 static struct cm_thread_ stranger = {
@@ -54,6 +55,7 @@ static void record_leave(void *context)
 {
     struct cm_thread_ *record = context;
     cm_thread_self_ = NULL;
+    cm_thread_life_++;
     cm_domains_part_(record);
     cm_store_release_(&record->pin, 0); /* both pair with the scan of an advance */
     cm_store_release_(&record->leaf, 0);

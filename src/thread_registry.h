@@ -4,6 +4,9 @@
 
 #include <concmap/detail/thread.h>
 
+/* How often the calling thread has given back its record: 0, or more in the destructors of its data. */
+extern CM_THREAD_LOCAL uint32_t cm_thread_life_;
+
 /* The newest of all records ever made; the others follow by `next`. */
 struct cm_thread_ *cm_thread_records_(void);
 /* Calls `visit` for each record that no thread has, as its owner: a thread that begins meanwhile gets another. Nothing

@@ -853,6 +853,85 @@ static void maps_of_one_domain_do_not_free_each_others_entries_L2(void **state)
     assert_int_equal(cm_domain_destroy(&domain), CM_OK);
 }
 
+/* A destroy function that removes another entry, after a reader has found it. */
+struct boxed {
+    uint64_t number;
+};
+static struct {
+    cm_domain domain;
+    cm_pin pin; /* the reader's */
+    bool armed;
+    size_t victims;
+} late_removal;
+
+static cm_status boxed_clone(struct boxed *to, const struct boxed *from, void *context)
+{
+    (void)context;
+    *to = *from;
+    return CM_OK;
+}
+
+static void boxed_destroy(struct boxed *boxed, void *context);
+CM_ANCHORED_MAP_OWNED(boxes, uint64_t, struct boxed, cm_hash_u64, cm_equal_u64, CM_PLAIN,
+                      CM_OWNED(boxed_clone, boxed_destroy))
+
+static void nothing(void *object, void *context)
+{
+    (void)object, (void)context;
+}
+
+/* As others might do meanwhile. */
+static void epochs_pass(void)
+{
+    static cm_retired link;
+    cm_domain_retire_by(&late_removal.domain, &link, NULL, 0, nothing, NULL);
+    assert_int_equal(cm_domain_try_barrier(&late_removal.domain), CM_OK);
+}
+
+static void boxed_destroy(struct boxed *boxed, void *context)
+{
+    late_removal.victims += boxed->number == 999;
+    if (!late_removal.armed)
+        return;
+    late_removal.armed = false;
+    epochs_pass();
+    cm_pin_open(&late_removal.domain, &late_removal.pin);
+    assert_non_null(boxes_get(context, 999));
+    cm_domain_part(&late_removal.domain);
+    assert_int_equal(boxes_remove(context, 999, NULL), CM_OK);
+}
+
+static void what_a_destroy_function_removes_waits_for_who_found_it_meanwhile(void **state)
+{
+    (void)state;
+    memset(&late_removal, 0, sizeof late_removal);
+    boxes map;
+    assert_int_equal(cm_domain_init(&late_removal.domain, NULL), CM_OK);
+    const cm_config config = {.references = CM_DOMAIN, .domain = &late_removal.domain, .context = &map};
+    assert_int_equal(boxes_init(&map, &config), CM_OK);
+    assert_int_equal(boxes_put(&map, 999, (struct boxed){999}, NULL), CM_OK);
+    for (int round = 0; round < 2; round++) { /* in the second one the first one's entries are given back */
+        for (uint64_t i = 0; i < 64; i++)
+            assert_int_equal(boxes_put(&map, i, (struct boxed){i}, NULL), CM_OK);
+        late_removal.armed = round == 1;
+        for (uint64_t i = 0; i < 64; i++)
+            assert_int_equal(boxes_remove(&map, i, NULL), CM_OK);
+        for (uint64_t epoch = late_removal.domain.epoch / 2; round == 0;) {
+            epochs_pass();
+            if ((late_removal.domain.epoch / 2 - epoch) % 3 == 0)
+                break;
+        }
+    }
+    boxes_settle(&map);
+    assert_false(late_removal.armed);
+    assert_int_equal(late_removal.victims, 0);
+    cm_pin_close(&late_removal.pin);
+    assert_int_equal(boxes_settle(&map), CM_OK);
+    assert_int_equal(late_removal.victims, 1);
+    boxes_destroy(&map);
+    assert_int_equal(cm_domain_destroy(&late_removal.domain), CM_OK);
+}
+
 static void domains_are_for_anchored_maps_that_ask_for_one_M2(void **state)
 {
     (void)state;
@@ -860,6 +939,8 @@ static void domains_are_for_anchored_maps_that_ask_for_one_M2(void **state)
     cm_domain domain;
     assert_int_equal(cm_domain_init(&domain, NULL), CM_OK);
     assert_int_equal(nums_init(&map, &(cm_config){.domain = &domain}), CM_INVALID);
+    cm_config too_large = {.references = CM_DOMAIN, .domain = &domain, .capacity = SIZE_MAX};
+    assert_int_equal(nums_init(&map, &too_large), CM_NOMEM);
     assert_int_equal(nums_init(&map, &(cm_config){.references = CM_DOMAIN, .domain = &domain}), CM_OK);
     assert_int_equal(cm_domain_destroy(&domain), CM_BUSY);
     nums_destroy(&map);
@@ -1015,6 +1096,7 @@ int main(void)
         cmocka_unit_test(what_a_thread_has_seen_stays_until_it_reports_or_leaves_its_pin),
         cmocka_unit_test(removed_entries_wait_for_who_holds_them_back_L7),
         cmocka_unit_test(maps_of_one_domain_do_not_free_each_others_entries_L2),
+        cmocka_unit_test(what_a_destroy_function_removes_waits_for_who_found_it_meanwhile),
         cmocka_unit_test(domains_are_for_anchored_maps_that_ask_for_one_M2),
         cmocka_unit_test(who_is_alone_changes_values_in_place),
         cmocka_unit_test(clear_and_shrinking_give_back_what_was_kept_G3),

@@ -46,7 +46,7 @@ CM_INLINE bool cm_count_down_(uint32_t *count)
 {
     /* Release: what this user did comes before; acquire: for the last one, what all did. */
     uint32_t before = cm_sub_acq_rel_(count, 1);
-    if (CM_UNLIKELY(before > CM_COUNT_MOST_))
+    if (CM_UNLIKELY(before >= CM_COUNT_MOST_))
         cm_store_relaxed_(count, CM_COUNT_STUCK_);
     return before == 1;
 }

@@ -148,7 +148,8 @@
     /* Makes the table as small as its entries allow, and gives back what was kept. CM_NOMEM, CM_BUSY. O(buckets). */  \
     CM_FUNCTION_(how, cm_status, name##_shrink_to_fit, (name * map), {                                                 \
         cm_status status = cm_map_shrink_to_fit_(&map->core, &name##_type_);                                           \
-        cm_map_release_kept_(&map->core);                                                                              \
+        if (status >= 0)                                                                                               \
+            cm_map_release_kept_(&map->core);                                                                          \
         return status;                                                                                                 \
     })
 

@@ -302,8 +302,7 @@ CM_INLINE bool cm_newest_has_(const struct cm_type *type, struct cm_leftright_ *
 CM_INLINE bool cm_turn_is_own_(const struct cm_leftright_ *core)
 {
     const struct cm_thread_ *keeper = cm_load_relaxed_(&core->turn.held.thread);
-    return keeper && keeper == cm_thread_self_ &&
-           cm_load_relaxed_(&cm_load_relaxed_(&core->turn.held.hold)->cell) == &core->lock.cell;
+    return keeper && keeper == cm_thread_self_ && cm_hold_find_(cm_thread_self_, &core->lock.cell);
 }
 
 /* Begins a call of the writer; `changes`: and a batch, if none is under way. CM_GOT_ or CM_GOT_NESTED_; or a failure,

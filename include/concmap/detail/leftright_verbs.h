@@ -344,14 +344,16 @@
     CM_LOCAL_(how, cm_status, name##_give_back_one_, (name##_writer * writer, name##_taken * taken), {                 \
         if (taken->map != writer->core->number)                                                                        \
             return CM_INVALID;                                                                                         \
+        if (writer->core->busy) /* the call that runs the function has room in the log for its own record only */      \
+            return CM_DEADLOCK;                                                                                        \
         cm_status status = cm_leftright_give_back_(&name##_type_, writer->core, taken->published, &taken->value);      \
         if (status == CM_OK)                                                                                           \
             taken->map = 0;                                                                                            \
         return status;                                                                                                 \
     })                                                                                                                 \
     /* Gives back what take took: it is destroyed when no reader can see it any more. `writer` is any of the map's, or \
-     * NULL where the map is destroyed. CM_INVALID: of another map, or given back already. CM_NOMEM. Never waits for   \
-     * readers. */                                                                                                     \
+     * NULL where the map is destroyed. CM_INVALID: of another map, or given back already. CM_NOMEM; CM_DEADLOCK:      \
+     * in a function that was given to the map. Never waits for readers. */                                            \
     CM_FUNCTION_(how, cm_status, name##_give_back, (name##_writer * writer, name##_taken * taken), {                   \
         if (writer)                                                                                                    \
             CM_IN_TURN_(name, writer, false, CM_FOREVER, name##_give_back_one_(writer, taken))                         \

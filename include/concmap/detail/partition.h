@@ -87,7 +87,7 @@ struct cm_partitions_ {
     uint64_t process;
     uint64_t dropped; /* requests, by shutdown */
     uint32_t drops;   /* 1: what is in the queues is dropped */
-    uint32_t shut;    /* 1: shutdown has ended */
+    uint32_t shut;    /* how far shutdown is, where there are workers: see partitioned.c */
 };
 
 #define CM_PARTITIONS_VERSION_ 1u /* of what inlined code knows of the library's structures */

@@ -57,8 +57,13 @@ enum {
                       return name##_plain_shrink_to_fit(own);                                                          \
                   case CM_ALL_CHECK_:                                                                                  \
                       return name##_check_own_(partition, &all->reason);                                               \
-                  case CM_ALL_FOR_EACH_:                                                                               \
-                      return name##_plain_for_each(own, all->look, all->context);                                      \
+                  case CM_ALL_FOR_EACH_: { /* what it looks at must not move */                                        \
+                      bool busy = partition->plain.busy;                                                               \
+                      partition->plain.busy = true;                                                                    \
+                      cm_status status = name##_plain_for_each(own, all->look, all->context);                          \
+                      partition->plain.busy = busy;                                                                    \
+                      return status;                                                                                   \
+                  }                                                                                                    \
                   case CM_ALL_ALTER_:                                                                                  \
                       return name##_plain_alter_all(own, all->change, all->context);                                   \
                   case CM_ALL_RETAIN_:                                                                                 \
