@@ -797,6 +797,30 @@ static void r7_what_was_taken_outlives_even_the_map(void **state)
     assert_int_equal(alive, 0);
 }
 
+static items_taken taken_before;
+
+static cm_status give_it_back(struct item *item, void *context)
+{
+    (void)item;
+    *(cm_status *)context = items_give_back(&thing_writer, &taken_before);
+    return CM_OK;
+}
+
+static void a_function_gives_nothing_back(void **state)
+{
+    (void)state;
+    cm_status said = CM_OK;
+    begin_items();
+    items_put(&thing_writer, 1, item_of(1), NULL);
+    items_put(&thing_writer, 2, item_of(2), NULL);
+    assert_int_equal(items_take(&thing_writer, 1, &taken_before), CM_OK);
+    assert_int_equal(items_update(&thing_writer, 2, give_it_back, &said), CM_OK);
+    assert_int_equal(said, CM_DEADLOCK);
+    assert_int_equal(items_give_back(&thing_writer, &taken_before), CM_OK);
+    items_destroy(&things);
+    assert_int_equal(alive, 0);
+}
+
 static void what_comes_back_between_batches_waits_for_readers(void **state)
 {
     (void)state;
@@ -1146,6 +1170,7 @@ int main(void)
         cmocka_unit_test(what_is_removed_is_destroyed_once_both_sides_let_go),
         cmocka_unit_test(r4_what_is_decided_once_is_done_to_both_sides),
         cmocka_unit_test(r7_what_was_taken_outlives_even_the_map),
+        cmocka_unit_test(a_function_gives_nothing_back),
         cmocka_unit_test(what_comes_back_between_batches_waits_for_readers),
         cmocka_unit_test(r1_a_writer_is_closed_while_a_reader_is_inside),
         cmocka_unit_test(r3_readers_are_made_and_dropped_inside_views_while_another_publishes),

@@ -1026,6 +1026,85 @@ static void keys_are_where_their_owner_is(void **state)
     end();
 }
 
+static void *put_for_a_while(void *context)
+{
+    *(cm_status *)context = nums_put_until(&map, 1, 1, NULL, cm_deadline_after(50000000));
+    return NULL;
+}
+
+static void *put_however_long(void *done)
+{
+    nums_put(&map, 2, 2, NULL);
+    __atomic_store_n((int *)done, 1, __ATOMIC_RELEASE);
+    return NULL;
+}
+
+static void who_waits_for_room_is_woken_where_others_gave_up_before_it(void **state)
+{
+    (void)state;
+    pthread_t threads[3];
+    cm_status given_up[2];
+    int done = 0;
+    begin((cm_partition_config){.partitions = 1, .queue = 2, .polled = true});
+    for (size_t i = 0; i < 2; i++)
+        assert_int_equal(pthread_create(&threads[i], NULL, put_for_a_while, &given_up[i]), 0);
+    while (nums_partition_stats(&map, 0).queued < 2)
+        usleep(100);
+    assert_int_equal(pthread_create(&threads[2], NULL, put_however_long, &done), 0);
+    for (size_t i = 0; i < 2; i++) {
+        pthread_join(threads[i], NULL);
+        assert_int_equal(given_up[i], CM_TIMEOUT);
+    }
+    own(1);
+    while (!__atomic_load_n(&done, __ATOMIC_ACQUIRE)) {
+        assert_int_equal(nums_owner_sleep(&map), CM_OK);
+        assert_int_equal(nums_partition_poll(&map, 0, 8, NULL), CM_OK);
+    }
+    pthread_join(threads[2], NULL);
+    assert_int_equal(nums_len(&map), 1);
+    end();
+}
+
+static cm_status ask_for_many(nums_plain *own_map, const uint64_t *key, void *context)
+{
+    (void)own_map;
+    uint64_t keys[] = {*key, *key + 1}, values[2] = {0};
+    bool found[2];
+    nums_batch batch = nums_batch_begin(&map);
+    assert_int_equal(nums_batch_put(&batch, *key, 5, NULL), CM_OK);
+    assert_int_equal(nums_batch_wait(&batch), CM_OK);
+    *(size_t *)context = nums_get_many(&map, keys, 2, found, values);
+    return values[0] == 5 ? CM_OK : CM_INVALID;
+}
+
+static void a_function_may_use_batches_for_its_own_owner(void **state)
+{
+    (void)state;
+    size_t hits = 0;
+    begin((cm_partition_config){.partitions = 1});
+    assert_int_equal(nums_apply(&map, 7, ask_for_many, &hits), CM_OK);
+    assert_int_equal(hits, 1);
+    end();
+}
+
+static size_t shut_down(void *context, unsigned thread)
+{
+    (void)context, (void)thread;
+    return nums_shutdown(&map, CM_SHUTDOWN_DRAIN, NULL) != CM_OK;
+}
+
+static void many_may_shut_it_down_at_once(void **state)
+{
+    (void)state;
+    for (size_t round = 0; round < 20; round++) {
+        begin((cm_partition_config){.partitions = 3});
+        assert_int_equal(nums_put(&map, round, 1, NULL), CM_OK);
+        assert_int_equal(crew_run(4, shut_down, NULL), 0);
+        assert_int_equal(nums_put(&map, round, 1, NULL), CM_CLOSED);
+        nums_destroy(&map);
+    }
+}
+
 static void a_declared_type_is_used_from_another_file(void **state)
 {
     (void)state;
@@ -1052,6 +1131,9 @@ int main(void)
         cmocka_unit_test(a_batch_goes_on_after_a_deadline),
         cmocka_unit_test(a_sender_that_waits_for_room_goes_on),
         cmocka_unit_test(owners_sleep_when_nothing_comes),
+        cmocka_unit_test(who_waits_for_room_is_woken_where_others_gave_up_before_it),
+        cmocka_unit_test(a_function_may_use_batches_for_its_own_owner),
+        cmocka_unit_test(many_may_shut_it_down_at_once),
         cmocka_unit_test(functions_in_the_owner_may_use_the_map),
         cmocka_unit_test(owners_that_wait_for_each_other_are_told),
         cmocka_unit_test(a_circle_through_another_map_is_told),
