@@ -6,6 +6,7 @@
 
 #include "crew.h"
 #include "failing_allocator.h"
+#include "names.h"
 #include "shared_type.h"
 #include "texts.h"
 #include "unit.h"
@@ -13,36 +14,6 @@
 #define SEQUENTIAL
 #define BEHIND_A_MUTEX
 #define MS 1000000
-
-struct name {
-    uint64_t number;
-    const char *text;
-};
-
-static uint64_t name_hash(const struct name *name, uint64_t seed)
-{
-    return cm_hash_u64(&name->number, seed);
-}
-
-static bool name_equal(const struct name *a, const struct name *b)
-{
-    return a->number == b->number;
-}
-
-static cm_status name_clone(struct name *to, const struct name *from, void *context)
-{
-    (void)context;
-    *to = *from;
-    return CM_OK;
-}
-
-static void name_destroy(struct name *name, void *context)
-{
-    void (*called)(void) = (void (*)(void))context;
-    name->number = 999999;
-    if (called)
-        called();
-}
 
 CM_MUTEX_MAP(nums, uint64_t, uint64_t, cm_hash_u64, cm_equal_u64)
 CM_MUTEX_MAP(texts, cm_str, uint64_t, cm_hash_str, cm_equal_str)

@@ -10,6 +10,7 @@
 
 #include "crew.h"
 #include "failing_allocator.h"
+#include "names.h"
 #include "shared_type.h"
 #include "texts.h"
 #include "unit.h"
@@ -17,38 +18,6 @@
 #define SEQUENTIAL
 #define BY_MESSAGES
 #define MS 1000000
-
-struct name {
-    uint64_t number;
-    const char *text;
-};
-
-static uint64_t name_hash(const struct name *name, uint64_t seed)
-{
-    return cm_hash_u64(&name->number, seed);
-}
-
-static bool name_equal(const struct name *a, const struct name *b)
-{
-    return a->number == b->number;
-}
-
-static int64_t alive; /* names that were given away or cloned, and not destroyed */
-
-static cm_status name_clone(struct name *to, const struct name *from, void *context)
-{
-    (void)context;
-    *to = *from;
-    __atomic_add_fetch(&alive, 1, __ATOMIC_RELAXED);
-    return CM_OK;
-}
-
-static void name_destroy(struct name *name, void *context)
-{
-    (void)context;
-    name->number = 999999;
-    __atomic_sub_fetch(&alive, 1, __ATOMIC_RELAXED);
-}
 
 /* Every key is one partition's, and has the same home. */
 static uint64_t one_hash(const uint64_t *key, uint64_t seed)
@@ -851,7 +820,7 @@ static void texts_are_copied_on_the_way(void **state)
 
 static struct name number(uint64_t i)
 {
-    __atomic_add_fetch(&alive, 1, __ATOMIC_RELAXED);
+    __atomic_add_fetch(&names_alive, 1, __ATOMIC_RELAXED);
     return (struct name){i, "value"};
 }
 
@@ -864,7 +833,7 @@ static void owned_values_are_destroyed_once(void **state) /* L9 */
     cm_status result = CM_OK;
     struct name key = {1, "key"}, value;
     for (int drop = 0; drop < 2; drop++) {
-        alive = 0;
+        names_alive = 0;
         assert_int_equal(owners_open(&all, &(cm_partition_config){.partitions = 2, .polled = true}), CM_OK);
         owners_batch batch = owners_batch_begin(&all);
         for (uint64_t i = 0; i < 10; i++)
@@ -886,7 +855,7 @@ static void owned_values_are_destroyed_once(void **state) /* L9 */
         assert_int_equal(owners_put(&all, key, value, NULL), CM_CLOSED);
         name_destroy(&value, NULL);
         owners_destroy(&all);
-        assert_int_equal(alive, 0);
+        assert_int_equal(names_alive, 0);
     }
 }
 

@@ -3,6 +3,7 @@
 #include <stdlib.h>
 
 #include "crew.h"
+#include "names.h"
 #include "texts.h"
 #include "unit.h"
 
@@ -19,11 +20,6 @@ struct point {
 struct wide {
     uint64_t number;
 } __attribute__((aligned(128)));
-
-struct name {
-    uint64_t number;
-    const char *text;
-};
 
 static uint64_t point_hash(const struct point *key, uint64_t seed)
 {
@@ -57,29 +53,6 @@ static uint64_t poor_hash(const uint64_t *key, uint64_t seed)
 {
     (void)seed;
     return *key % 4 | *key % 2 << 63;
-}
-
-static uint64_t name_hash(const struct name *name, uint64_t seed)
-{
-    return cm_hash_u64(&name->number, seed);
-}
-
-static bool name_equal(const struct name *a, const struct name *b)
-{
-    return a->number == b->number;
-}
-
-static cm_status name_clone(struct name *to, const struct name *from, void *context)
-{
-    (void)context;
-    *to = *from;
-    return CM_OK;
-}
-
-static void name_destroy(struct name *name, void *context)
-{
-    (void)context;
-    name->number = 999999;
 }
 
 typedef void *handle;

@@ -6,6 +6,8 @@
 #include <concmap/saved.h>
 #include <stdlib.h>
 
+#include "names.h"
+
 struct session {
     uint64_t user;
     int64_t last_seen;
@@ -82,35 +84,6 @@ static inline uint64_t identity_hash(const uint64_t *key, uint64_t seed)
 static inline uint64_t high_key(uint64_t i)
 {
     return i << 32 | 7;
-}
-
-/* A key, or a value, that is cloned and destroyed. */
-struct name {
-    uint64_t number;
-    const char *text;
-};
-
-static inline uint64_t name_hash(const struct name *name, uint64_t seed)
-{
-    return cm_hash_u64(&name->number, seed);
-}
-
-static inline bool name_equal(const struct name *a, const struct name *b)
-{
-    return a->number == b->number;
-}
-
-static inline cm_status name_clone(struct name *to, const struct name *from, void *context)
-{
-    (void)context;
-    *to = *from;
-    return CM_OK;
-}
-
-static inline void name_destroy(struct name *name, void *context)
-{
-    (void)context;
-    name->number = 999999;
 }
 
 /* Addresses. */

@@ -102,7 +102,7 @@
 #define CM_ANCHORED_BATCHES_(how, name, Key, Value)                                                                    \
     CM_BATCHED_CHANGES_(how, name, Key, Value)                                                                         \
     /* One operation of a mixed batch. INSERT, PUT and UPSERT take `value`, UPDATE and UPSERT run the function; `seen` \
-     * takes where the value is that GET has found, or that PUT and REMOVE have taken out of use. */                   \
+     * takes where the value is that GET has found, or that the others have taken out of use; NULL: none. */           \
     CM_SHOWN_(                                                                                                         \
         how, typedef struct name##_op {                                                                                \
             cm_op_kind kind;                                                                                           \
@@ -131,17 +131,6 @@
         struct cm_written_ written = cm_map_write_(&name##_type_, &map->core, &op->key, hash, &write);                 \
         op->status = op->kind == CM_OP_UPSERT ? cm_written_upserted_(written) : written.status;                        \
     })                                                                                                                 \
-    CM_INNER_(how, size_t, name##_apply_many_in_, (name * map, name##_op * ops, size_t n, cm_deadline deadline), {     \
-        size_t done = 0;                                                                                               \
-        cm_map_give_out_(&map->core);                                                                                  \
-        CM_BATCH_(&name##_type_, &map->core, i, n, hash, &ops[i].key, true, {                                          \
-            name##_apply_(map, &ops[i], hash, deadline);                                                               \
-            done += ops[i].status >= 0;                                                                                \
-        });                                                                                                            \
-        return done;                                                                                                   \
-    })                                                                                                                 \
-    /* Runs n operations of any kinds, in array order, fetching ahead; each gets its status. Returns how many did not  \
-     * fail. */                                                                                                        \
-    CM_TWINS_OF_(how, size_t, name, apply_many, (name * map, name##_op * ops, size_t n), (map, ops, n))
+    CM_APPLIED_MANY_(how, name)
 
 #endif

@@ -74,6 +74,20 @@ CM_INLINE struct cm_write_ cm_op_write_(cm_op_kind kind, const void *value, cm_s
                  (name * map, const Key *keys, size_t n, name##_out_ *old, cm_status *results),                        \
                  (map, keys, n, old, results))
 
+/* What is made of NAME_apply_(), which runs one operation. */
+#define CM_APPLIED_MANY_(how, name)                                                                                    \
+    CM_INNER_(how, size_t, name##_apply_many_in_, (name * map, name##_op * ops, size_t n, cm_deadline deadline), {     \
+        size_t done = 0;                                                                                               \
+        CM_BATCH_(&name##_type_, &map->core, i, n, hash, &ops[i].key, true, {                                          \
+            name##_apply_(map, &ops[i], hash, deadline);                                                               \
+            done += ops[i].status >= 0;                                                                                \
+        });                                                                                                            \
+        return done;                                                                                                   \
+    })                                                                                                                 \
+    /* Runs n operations of any kinds, in array order, fetching ahead; each gets its status. Returns how many did not  \
+     * fail. */                                                                                                        \
+    CM_TWINS_OF_(how, size_t, name, apply_many, (name * map, name##_op * ops, size_t n), (map, ops, n))
+
 #define CM_BATCHES_(how, name, Key, Value)                                                                             \
     CM_INNER_(how, size_t, name##_get_many_in_,                                                                        \
               (const name *map, const Key *keys, size_t n, bool *found, Value *values, cm_deadline deadline), {        \
@@ -129,16 +143,6 @@ CM_INLINE struct cm_write_ cm_op_write_(cm_op_kind kind, const void *value, cm_s
         struct cm_written_ written = cm_map_write_(&name##_type_, &map->core, &op->key, hash, &write);                 \
         op->status = op->kind == CM_OP_UPSERT ? cm_written_upserted_(written) : written.status;                        \
     })                                                                                                                 \
-    CM_INNER_(how, size_t, name##_apply_many_in_, (name * map, name##_op * ops, size_t n, cm_deadline deadline), {     \
-        size_t done = 0;                                                                                               \
-        CM_BATCH_(&name##_type_, &map->core, i, n, hash, &ops[i].key, true, {                                          \
-            name##_apply_(map, &ops[i], hash, deadline);                                                               \
-            done += ops[i].status >= 0;                                                                                \
-        });                                                                                                            \
-        return done;                                                                                                   \
-    })                                                                                                                 \
-    /* Runs n operations of any kinds, in array order, fetching ahead; each gets its status. Returns how many did not  \
-     * fail. */                                                                                                        \
-    CM_TWINS_OF_(how, size_t, name, apply_many, (name * map, name##_op * ops, size_t n), (map, ops, n))
+    CM_APPLIED_MANY_(how, name)
 
 #endif
