@@ -31,11 +31,14 @@ static inline cm_status name_clone(struct name *to, const struct name *from, voi
     return CM_OK;
 }
 
+/* A map's context may be a function without arguments, which is called. */
 static inline void name_destroy(struct name *name, void *context)
 {
-    (void)context;
+    void (*called)(void) = (void (*)(void))context;
     name->number = 999999;
     __atomic_sub_fetch(&names_alive, 1, __ATOMIC_RELAXED);
+    if (called)
+        called();
 }
 
 #endif
