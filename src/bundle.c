@@ -29,8 +29,7 @@ static void group_free(struct cm_partitions_ *map, struct cm_group_ *group)
 {
     if (group->text)
         map->allocator.deallocate(map->allocator.context, group->text, group->text_room, 1);
-    struct cm_block_ block = group->block;
-    cm_block_release_(&map->allocator, &block);
+    cm_block_release_(&map->allocator, &group->block);
 }
 
 static void groups_free(struct cm_partitions_ *map, struct cm_group_ *group)

@@ -69,15 +69,16 @@ bool cm_block_allocate_(const cm_allocator *allocator, size_t size, size_t align
 
 void cm_block_release_(const cm_allocator *allocator, struct cm_block_ *block)
 {
-    if (!block->address)
+    struct cm_block_ gone = *block;
+    if (!gone.address)
         return;
-    if (block->mapped) {
-        cm_platform_root_region_(block->address, block->size, false);
-        cm_platform_unmap_(block->address, block->size);
+    *block = (struct cm_block_){0}; /* before it is released: it may lie in what it tells of */
+    if (gone.mapped) {
+        cm_platform_root_region_(gone.address, gone.size, false);
+        cm_platform_unmap_(gone.address, gone.size);
     } else {
-        allocator->deallocate(allocator->context, block->raw, block->size, block->alignment);
+        allocator->deallocate(allocator->context, gone.raw, gone.size, gone.alignment);
     }
-    *block = (struct cm_block_){0};
 }
 
 bool cm_block_release_part_(const cm_allocator *allocator, struct cm_block_ *block, size_t most, size_t *given)

@@ -146,13 +146,9 @@ static void parts_free(struct cm_partitions_ *map, const struct cm_type *type)
         cm_holds_bury_all_(&map->parts[i].lock.waiters);
     }
     spares_free(map);
-    struct cm_block_ block;
-    if (map->workers) {
-        block = map->workers->block;
-        cm_block_release_(&map->allocator, &block);
-    }
-    block = map->block;
-    cm_block_release_(&map->allocator, &block);
+    if (map->workers)
+        cm_block_release_(&map->allocator, &map->workers->block);
+    cm_block_release_(&map->allocator, &map->block);
     map->parts = NULL;
     map->workers = NULL;
     map->count = 0;

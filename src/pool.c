@@ -408,8 +408,7 @@ void cm_pool_destroy_(struct cm_pool_ *pool, const cm_allocator *allocator)
     nodes_end(pool, allocator, pool->orphans);
     for (struct cm_chunk_ *chunk = pool->chunks; chunk;) {
         struct cm_chunk_ *next = chunk->next;
-        struct cm_block_ block = chunk->block;
-        cm_block_release_(allocator, &block);
+        cm_block_release_(allocator, &chunk->block);
         chunk = next;
     }
     cm_per_thread_destroy_(&pool->caches, allocator, sizeof *cache);

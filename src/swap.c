@@ -42,8 +42,7 @@ void cm_swap_unmake_(void *value)
 {
     struct cm_swap_object_ *object = cm_swap_object_of_(value);
     cm_allocator allocator = object->allocator;
-    struct cm_block_ block = object->block;
-    cm_block_release_(&allocator, &block);
+    cm_block_release_(&allocator, &object->block);
 }
 
 void cm_swap_weak_release_(const void *value)

@@ -84,9 +84,8 @@ bool cm_table_empty_part_(struct cm_map_ *map, struct cm_table_ *table)
 void cm_table_free_(struct cm_map_ *map, struct cm_table_ *table)
 {
     chunks_free(map, table);
-    struct cm_block_ block = table->block;
-    cm_sub_relaxed_(&map->table_bytes, block.size - table->emptied);
-    cm_block_release_(&map->allocator, &block);
+    cm_sub_relaxed_(&map->table_bytes, table->block.size - table->emptied);
+    cm_block_release_(&map->allocator, &table->block);
 }
 
 /* ---- overflow buckets ---- */

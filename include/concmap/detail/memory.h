@@ -22,7 +22,8 @@ struct cm_block_ {
  * memory, and *block is zero. Refuses sizes and addresses above 48 bits, because slots carry a tag there. */
 CM_API bool cm_block_allocate_(const cm_allocator *allocator, size_t size, size_t alignment, bool zeroed,
                                struct cm_block_ *block);
-/* Gives it back, and sets it to zero. The allocator is the one that it came from, or a copy. */
+/* Gives it back, and sets it to zero first: it may lie in what it tells of. The allocator is the one that it came from,
+ * or a copy that does not. */
 CM_API void cm_block_release_(const cm_allocator *allocator, struct cm_block_ *block);
 /* Gives back at most `most` bytes (a multiple of the page size) from the end of a mapped block, or all of any
  * other; true when all is gone. `*given` takes the bytes. A large unmapping takes milliseconds, which nobody wants
