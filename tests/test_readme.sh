@@ -1,10 +1,10 @@
 #!/usr/bin/env bash
-# Every C program in the README compiles without a warning and runs.
+# Every C program in the README and in docs/ compiles without a warning and runs.
 set -euo pipefail
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 awk -v dir="$work" '/^```c$/ { file = dir "/" ++n ".c"; next } /^```$/ { file = "" } file { print > file }' \
-    "$CONCMAP_SOURCE/README.md"
+    "$CONCMAP_SOURCE/README.md" "$CONCMAP_SOURCE"/docs/*.md
 count=0
 for program in "$work"/*.c; do
     # shellcheck disable=SC2086
