@@ -2,6 +2,7 @@
 #include <concmap/detail/anchored.h>
 
 #include <concmap/detail/iter.h>
+#include <concmap/detail/write.h>
 
 #include "table.h"
 

@@ -1,4 +1,5 @@
 /* Taking entries out of caches: see detail/cached.h. */
+#include <concmap/detail/held.h>
 #include <concmap/detail/iter.h>
 
 #include "platform.h"

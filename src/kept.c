@@ -1,5 +1,5 @@
 /* Chains in which places are kept: by the calling thread's own guards and calls, or by threads that ended. */
-#include <concmap/detail/map.h>
+#include <concmap/detail/write.h>
 
 #include "platform.h"
 #include "thread_registry.h"

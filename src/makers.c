@@ -9,6 +9,7 @@
 #include <concmap/detail/anchored.h>
 
 #include <concmap/detail/map_lock.h>
+#include <concmap/detail/write.h>
 
 #include "platform.h"
 

@@ -1,6 +1,7 @@
 /* The cold half of the generic map: making and unmaking, slow paths, and work on the whole map. */
 #include <concmap/detail/map.h>
 
+#include <concmap/detail/held.h>
 #include <concmap/hash.h>
 
 #include "platform.h"

@@ -20,7 +20,7 @@
 #ifndef CONCMAP_DETAIL_GUARD_H
 #define CONCMAP_DETAIL_GUARD_H
 
-#include <concmap/detail/map.h>
+#include <concmap/detail/write.h>
 
 CM_BEGIN_DECLS
 

@@ -3,8 +3,8 @@
 #ifndef CONCMAP_DETAIL_WRITES_H
 #define CONCMAP_DETAIL_WRITES_H
 
-#include <concmap/detail/map.h>
 #include <concmap/detail/typed.h>
+#include <concmap/detail/write.h>
 
 /* Of entries that are there. `name` is the map's, or that of a view of it; Map is the map's type. */
 #define CM_CHANGES_(how, name, Map, Key, Value)                                                                        \
