@@ -29,8 +29,8 @@
     /* As of the map: for when nobody else is in the set, and no address in use. */                                    \
     CM_FUNCTION_(how, cm_status, name##_clear, (name * set), { return name##_as_clear(set); })                         \
     CM_FUNCTION_(how, size_t, name##_capacity, (const name *set), { return name##_as_capacity(set); })                 \
-    /* Where the set has the key, or NULL: it has not. It stays there for as long as the map promises. Lock-free;      \
-     * stores nothing, never allocates. */                                                                             \
+    /* Where the set has the key, or NULL: it has not. It stays there for as long as the map promises. As the map's    \
+     * get. */                                                                                                         \
     CM_FUNCTION_(how, const Key *, name##_get, (const name *set, Key key), {                                           \
         const Key *stored = NULL;                                                                                      \
         return name##_as_get_key_value(set, key, &stored) ? stored : NULL;                                             \

@@ -95,7 +95,8 @@ CM_END_DECLS
                   return name##_sift_(map, &each, take, deadline);                                                     \
               })                                                                                                       \
     /* Removes the entries for which `wanted`, run under the lock, returns CM_OK (CM_ABSENT: it stays), and gives each \
-     * to `take`, with no lock held. What one of them returns that is less than 0 ends it. As alter_all. */            \
+     * to `take`, with no lock held; an anchored map only shows it, and keeps it for those who have its address. What  \
+     * one of them returns that is less than 0 ends it. As alter_all. */                                               \
     CM_TWINS_(how, name, extract_if,                                                                                   \
               (name * map, cm_status(*wanted)(const Key *, const Value *, void *),                                     \
                cm_status(*take)(const Key *, Value *, void *), void *context),                                         \
