@@ -12,7 +12,7 @@
 #define PASTE(a, b) PASTE_(a, b)
 #define DO(verb) PASTE(MAP, verb)
 #define NAMED(test) PASTE(PASTE(MAP, _), test)
-#if CM_TSAN /* chains of all keys take their time there */
+#if CREW_SLOW /* chains of all keys take their time there */
 #define COUNT 1000
 #else
 #define COUNT 3000
