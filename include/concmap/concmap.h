@@ -3,7 +3,7 @@
 #define CONCMAP_CONCMAP_H
 
 #include <concmap/anchored_set.h>
-#include <concmap/any.h>
+#include <concmap/any_anchored.h>
 #include <concmap/cache.h>
 #include <concmap/counted.h>
 #include <concmap/domain.h>
