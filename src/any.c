@@ -24,13 +24,14 @@ static bool key_is_right(const struct cm_type *type)
     bool text = type->key_size == sizeof(cm_str) && type->key_alignment == CM_ALIGNOF(cm_str);
     bool word = type->key_size == 4 || type->key_size == 8;
     return type->key_size > 0 && extent_is_right(type->key_size, type->key_alignment) && type->hash && type->equal &&
-           !type->key_clone == !type->key_destroy && !type->foreign &&
-           (!type->key_bitwise || word) && (!type->key_text || (text && !type->key_clone));
+           !type->key_clone == !type->key_destroy && !type->key_encode == !type->key_decode && !type->foreign &&
+           (!type->key_bitwise || word) && (!type->key_text || (text && !type->key_clone && !type->key_encode));
 }
 
 static bool value_is_right(const struct cm_type *type)
 {
     return extent_is_right(type->value_size, type->value_alignment) && !type->value_clone == !type->value_destroy &&
+           !type->value_encode == !type->value_decode &&
            (type->cached || (!type->expired && !type->weigh && !type->evicted));
 }
 

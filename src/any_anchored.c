@@ -242,3 +242,29 @@ cm_status cm_any_anchored_to_arrays(const cm_any_anchored *map, void *keys, void
 {
     return cm_any_to_arrays(&map->any, keys, values, n, count);
 }
+
+/* ---- saving and loading ---- */
+
+#define cm_any_anchored_save_in_(...) OF_ANY(cm_any_save_in_, __VA_ARGS__)
+CM_TWINS_(cm_define, cm_any_anchored, save,
+          (const cm_any_anchored *map, const cm_sink *sink, const cm_progress *progress, const char **reason),
+          (map, sink, progress, reason))
+
+#define cm_any_anchored_save_file_in_(...) OF_ANY(cm_any_save_file_in_, __VA_ARGS__)
+CM_TWINS_(cm_define, cm_any_anchored, save_file,
+          (const cm_any_anchored *map, const char *path, const cm_progress *progress, const char **reason),
+          (map, path, progress, reason))
+
+cm_status cm_any_anchored_load(cm_any_anchored *map, const struct cm_type *type, const cm_config *config,
+                               const cm_source *source, const cm_progress *progress, const char **reason)
+{
+    CM_CALLED_();
+    return cm_any_load_from_(map ? &map->any : NULL, type, true, config, source, NULL, progress, reason);
+}
+
+cm_status cm_any_anchored_load_file(cm_any_anchored *map, const struct cm_type *type, const cm_config *config,
+                                    const char *path, const cm_progress *progress, const char **reason)
+{
+    CM_CALLED_();
+    return cm_any_load_file_(map ? &map->any : NULL, type, true, config, path, progress, reason);
+}

@@ -164,4 +164,17 @@ cm_status cm_any_drain_in_(cm_any *map, cm_status (*take)(const void *, void *, 
 cm_status cm_any_merge_in_(cm_any *into, const cm_any *from, cm_status (*resolve)(void *, const void *, void *),
                            void *context, cm_deadline deadline);
 
+/* ---- saving and loading (src/any_saved.c) ---- */
+
+cm_status cm_any_save_in_(const cm_any *map, const cm_sink *sink, const cm_progress *progress, const char **reason,
+                          cm_deadline deadline);
+cm_status cm_any_save_file_in_(const cm_any *map, const char *path, const cm_progress *progress, const char **reason,
+                               cm_deadline deadline);
+/* `file` is as of cm_loader_begin_(). */
+cm_status cm_any_load_from_(cm_any *map, const struct cm_type *type, bool anchored, const cm_config *config,
+                            const cm_source *source, const struct cm_file_ *file, const cm_progress *progress,
+                            const char **reason);
+cm_status cm_any_load_file_(cm_any *map, const struct cm_type *type, bool anchored, const cm_config *config,
+                            const char *path, const cm_progress *progress, const char **reason);
+
 #endif

@@ -173,6 +173,7 @@ void cm_any_frozen_iter_end(cm_any_frozen_iter *iter)
 
 static cm_status cm_any_snapshot_take_in_(const cm_any *map, cm_any_snapshot *snapshot, cm_deadline deadline)
 {
+    snapshot->type = &map->type;
     return cm_map_snapshot_(core_of(map), &map->type, &snapshot->core, deadline);
 }
 CM_TWINS_(cm_define, cm_any, snapshot_take, (const cm_any *map, cm_any_snapshot *snapshot), (map, snapshot))

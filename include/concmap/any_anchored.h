@@ -196,6 +196,18 @@ CM_TWINS_OF_(cm_export, size_t, cm_any_anchored, remove_many,
 CM_TWINS_OF_(cm_export, size_t, cm_any_anchored, apply_many, (cm_any_anchored * map, cm_any_anchored_op *ops, size_t n),
              ())
 
+/* ---- saving and loading ---- */
+
+/* As of the other dynamic map. */
+CM_TWINS_(cm_export, cm_any_anchored, save,
+          (const cm_any_anchored *map, const cm_sink *sink, const cm_progress *progress, const char **reason), ())
+CM_TWINS_(cm_export, cm_any_anchored, save_file,
+          (const cm_any_anchored *map, const char *path, const cm_progress *progress, const char **reason), ())
+CM_API cm_status cm_any_anchored_load(cm_any_anchored *map, const struct cm_type *type, const cm_config *config,
+                                      const cm_source *source, const cm_progress *progress, const char **reason);
+CM_API cm_status cm_any_anchored_load_file(cm_any_anchored *map, const struct cm_type *type, const cm_config *config,
+                                           const char *path, const cm_progress *progress, const char **reason);
+
 CM_END_DECLS
 
 #endif
