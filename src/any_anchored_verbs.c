@@ -62,8 +62,8 @@ CM_KEYED_(cm_define, cm_any_anchored, cm_any_anchored, const void *, put, (, con
 static cm_status cm_any_anchored_replace_in_(cm_any_anchored *map, uint64_t hash, const void *key, const void *value,
                                              const void **old, cm_deadline deadline)
 {
-    struct cm_write_ write = {CM_ABSENT_FAIL_, CM_PRESENT_REPLACE_, given(&map->any, value), NULL, NULL, NULL, old,
-                              NULL,            deadline};
+    struct cm_write_ write = {
+        CM_ABSENT_FAIL_, CM_PRESENT_REPLACE_, given(&map->any, value), NULL, NULL, NULL, old, NULL, deadline};
     return cm_any_write_(&map->any, key, hash, &write).status;
 }
 CM_KEYED_(cm_define, cm_any_anchored, cm_any_anchored, const void *, replace, (, const void *value, const void **old),

@@ -58,7 +58,7 @@ static size_t write_many(cm_any *map, const void *keys, const void *values, size
 }
 
 size_t cm_any_put_many_in_(cm_any *map, const void *keys, const void *values, size_t n, cm_status *results,
-                                  cm_deadline deadline)
+                           cm_deadline deadline)
 {
     struct cm_write_ write = {CM_ABSENT_INSERT_, CM_PRESENT_REPLACE_, NULL, NULL, NULL, NULL, NULL, NULL, deadline};
     return write_many(map, keys, values, n, &write, results);
@@ -68,7 +68,7 @@ CM_TWINS_OF_(cm_define, size_t, cm_any, put_many,
              (map, keys, values, n, results))
 
 size_t cm_any_update_many_in_(cm_any *map, const void *keys, size_t n, cm_status (*function)(void *, void *),
-                                     void *context, cm_status *results, cm_deadline deadline)
+                              void *context, cm_status *results, cm_deadline deadline)
 {
     struct cm_write_ write = {CM_ABSENT_FAIL_, CM_PRESENT_APPLY_, NULL, function, context, NULL, NULL, NULL, deadline};
     return write_many(map, keys, NULL, n, &write, results);
@@ -79,7 +79,7 @@ CM_TWINS_OF_(cm_define, size_t, cm_any, update_many,
              (map, keys, n, function, context, results))
 
 size_t cm_any_remove_many_in_(cm_any *map, const void *keys, size_t n, void *old, cm_status *results,
-                                     cm_deadline deadline)
+                              cm_deadline deadline)
 {
     size_t done = 0;
     CM_BATCH_(&map->type, &map->core, i, n, hash, key_at(map, keys, i), true, {

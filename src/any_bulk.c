@@ -23,7 +23,7 @@ static cm_status each_judge(void *value, void *context)
 }
 
 cm_status cm_any_alter_all_in_(cm_any *map, cm_status (*function)(const void *, void *, void *), void *context,
-                                      cm_deadline deadline)
+                               cm_deadline deadline)
 {
     struct each each = {NULL, function, NULL, CM_OK, context};
     struct cm_any_walk_ walk;
@@ -77,7 +77,7 @@ static cm_status map_sift(cm_any *map, struct each *each, cm_status (*take)(cons
 }
 
 cm_status cm_any_retain_in_(cm_any *map, cm_status (*keep)(const void *, const void *, void *), void *context,
-                                   cm_deadline deadline)
+                            cm_deadline deadline)
 {
     struct each each = {NULL, NULL, keep, CM_ABSENT, context};
     return map_sift(map, &each, NULL, deadline);
@@ -86,8 +86,7 @@ CM_TWINS_(cm_define, cm_any, retain,
           (cm_any * map, cm_status (*keep)(const void *, const void *, void *), void *context), (map, keep, context))
 
 cm_status cm_any_extract_if_in_(cm_any *map, cm_status (*wanted)(const void *, const void *, void *),
-                                       cm_status (*take)(const void *, void *, void *), void *context,
-                                       cm_deadline deadline)
+                                cm_status (*take)(const void *, void *, void *), void *context, cm_deadline deadline)
 {
     struct each each = {NULL, NULL, wanted, CM_OK, context};
     return map_sift(map, &each, take, deadline);
@@ -98,7 +97,7 @@ CM_TWINS_(cm_define, cm_any, extract_if,
           (map, wanted, take, context))
 
 cm_status cm_any_drain_in_(cm_any *map, cm_status (*take)(const void *, void *, void *), void *context,
-                                  cm_deadline deadline)
+                           cm_deadline deadline)
 {
     struct each each = {NULL, NULL, NULL, CM_OK, context};
     return map_sift(map, &each, take, deadline);
@@ -141,7 +140,7 @@ static cm_status entry_merge(cm_any *into, struct merge *merge, const void *key,
 }
 
 cm_status cm_any_merge_in_(cm_any *into, const cm_any *from, cm_status (*resolve)(void *, const void *, void *),
-                                  void *context, cm_deadline deadline)
+                           void *context, cm_deadline deadline)
 {
     struct merge merge = {resolve, NULL, context};
     struct room copy;

@@ -77,7 +77,9 @@ CM_TWINS_(cm_define, cm_any, save,
 
 cm_status cm_any_save_file_in_(const cm_any *map, const char *path, const cm_progress *progress, const char **reason,
                                cm_deadline deadline)
-    CM_SAVED_FILE_(path, reason, cm_any_save_in_(map, &sink, progress, &why, deadline))
+{
+    CM_SAVED_FILE_(path, reason, cm_any_save_in_(map, &sink, progress, &why, deadline));
+}
 CM_TWINS_(cm_define, cm_any, save_file,
           (const cm_any *map, const char *path, const cm_progress *progress, const char **reason),
           (map, path, progress, reason))
@@ -90,8 +92,7 @@ cm_status cm_any_snapshot_save(const cm_any_snapshot *snapshot, const cm_sink *s
     if (!saved_describe(&saved, snapshot->type))
         return refuse(CM_INVALID, no_codec, reason);
     cm_any_snapshot_iter iter = cm_any_snapshot_iter_begin(snapshot);
-    cm_status status =
-        cm_saver_begin_(&saver, &saved, sink, progress, &snapshot->core.allocator, snapshot->core.count);
+    cm_status status = cm_saver_begin_(&saver, &saved, sink, progress, &snapshot->core.allocator, snapshot->core.count);
     while (status >= 0 && cm_any_snapshot_iter_next(&iter))
         status = cm_saver_add_(&saver, &saved, (void *)(uintptr_t)iter.key, (void *)(uintptr_t)iter.value,
                                snapshot->core.context);
@@ -100,7 +101,9 @@ cm_status cm_any_snapshot_save(const cm_any_snapshot *snapshot, const cm_sink *s
 
 cm_status cm_any_snapshot_save_file(const cm_any_snapshot *snapshot, const char *path, const cm_progress *progress,
                                     const char **reason)
-    CM_SAVED_FILE_(path, reason, cm_any_snapshot_save(snapshot, &sink, progress, &why))
+{
+    CM_SAVED_FILE_(path, reason, cm_any_snapshot_save(snapshot, &sink, progress, &why));
+}
 
 /* ---- loading ---- */
 
@@ -185,8 +188,8 @@ static cm_status block_load(cm_any *map, const struct cm_saved_type_ *saved, str
     cm_status status = CM_OK;
     for (uint64_t left = loader->entries; left && status >= 0;) {
         size_t made, taken = 0;
-        status = batch_take(batch, loader, saved, left < batch->room ? (size_t)left : batch->room, map->core.context,
-                            &made);
+        status =
+            batch_take(batch, loader, saved, left < batch->room ? (size_t)left : batch->room, map->core.context, &made);
         if (status >= 0)
             status = batch_add(map, batch, made, &taken);
         batch_end(batch, saved->type, made, taken, map->core.context);

@@ -35,7 +35,7 @@ struct cm_written_ cm_any_write_(cm_any *map, const void *key, uint64_t hash, st
 /* ---- of entries that are there ---- */
 
 cm_status cm_any_update_in_(cm_any *map, uint64_t hash, const void *key, cm_status (*function)(void *, void *),
-                                   void *context, cm_deadline deadline)
+                            void *context, cm_deadline deadline)
 {
     struct cm_write_ write = {CM_ABSENT_FAIL_, CM_PRESENT_APPLY_, NULL, function, context, NULL, NULL, NULL, deadline};
     return cm_any_write_(map, key, hash, &write).status;
@@ -55,9 +55,8 @@ static cm_status update_checked(void *value, void *context)
     return checked->condition(value, checked->context) ? checked->function(value, checked->context) : CM_EXISTS;
 }
 
-cm_status cm_any_update_if_in_(cm_any *map, uint64_t hash, const void *key,
-                                      bool (*condition)(const void *, void *), cm_status (*function)(void *, void *),
-                                      void *context, cm_deadline deadline)
+cm_status cm_any_update_if_in_(cm_any *map, uint64_t hash, const void *key, bool (*condition)(const void *, void *),
+                               cm_status (*function)(void *, void *), void *context, cm_deadline deadline)
 {
     struct checked checked = {condition, function, context};
     return cm_any_update_in_(map, hash, key, update_checked, &checked, deadline);
@@ -81,9 +80,8 @@ static cm_status exchange_equal(void *value, void *context)
                               exchange->desired, exchange->old);
 }
 
-cm_status cm_any_compare_exchange_in_(cm_any *map, uint64_t hash, const void *key, void *expected,
-                                             const void *desired, bool (*equal)(const void *, const void *),
-                                             cm_deadline deadline)
+cm_status cm_any_compare_exchange_in_(cm_any *map, uint64_t hash, const void *key, void *expected, const void *desired,
+                                      bool (*equal)(const void *, const void *), cm_deadline deadline)
 {
     struct room old;
     if (!room_take(&old, map))
@@ -146,7 +144,7 @@ cm_status cm_any_insert_in_(cm_any *map, uint64_t hash, const void *key, const v
 CM_KEYED_(cm_define, cm_any, cm_any, const void *, insert, (, const void *value), (, value))
 
 cm_status cm_any_put_in_(cm_any *map, uint64_t hash, const void *key, const void *value, void *old,
-                                cm_deadline deadline)
+                         cm_deadline deadline)
 {
     struct cm_write_ write = {CM_ABSENT_INSERT_, CM_PRESENT_REPLACE_, given(map, value), NULL, NULL, NULL, old, NULL,
                               deadline};
@@ -155,7 +153,7 @@ cm_status cm_any_put_in_(cm_any *map, uint64_t hash, const void *key, const void
 CM_KEYED_(cm_define, cm_any, cm_any, const void *, put, (, const void *value, void *old), (, value, old))
 
 cm_status cm_any_upsert_in_(cm_any *map, uint64_t hash, const void *key, const void *initial,
-                                   cm_status (*function)(void *, void *), void *context, cm_deadline deadline)
+                            cm_status (*function)(void *, void *), void *context, cm_deadline deadline)
 {
     struct cm_write_ write = {
         CM_ABSENT_INSERT_, CM_PRESENT_APPLY_, given(map, initial), function, context, NULL, NULL, NULL, deadline};
@@ -165,7 +163,7 @@ CM_KEYED_(cm_define, cm_any, cm_any, const void *, upsert,
           (, const void *initial, cm_status (*function)(void *, void *), void *context), (, initial, function, context))
 
 cm_status cm_any_get_or_insert_in_(cm_any *map, uint64_t hash, const void *key, const void *initial, void *value,
-                                          cm_deadline deadline)
+                                   cm_deadline deadline)
 {
     if (cm_any_find_(map, key, hash, value, deadline) == CM_OK) {
         cm_value_destroy_(&map->type, &map->core, initial);

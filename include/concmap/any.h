@@ -116,8 +116,8 @@ CM_API void cm_any_type_u64(struct cm_type *type, size_t value_size);
 CM_API void cm_any_type_u128(struct cm_type *type, size_t value_size);
 CM_API void cm_any_type_text(struct cm_type *type, size_t value_size);
 
-/* Makes the values of `type` texts (cm_str) that the map owns, and that can be saved: `put` and the like take what cm_any_text_make() made,
- * `get` hands out a copy for the caller to give to cm_any_text_free(). */
+/* Makes the values of `type` texts (cm_str) that the map owns, and that can be saved: `put` and the like take what
+ * cm_any_text_make() made, `get` hands out a copy for the caller to give to cm_any_text_free(). */
 CM_API void cm_any_type_text_values(struct cm_type *type);
 
 /* A copy of `len` bytes, by malloc: CM_NOMEM. */
@@ -145,8 +145,8 @@ CM_API bool cm_any_equal_text(const void *a, const void *b);
  * - `key_text` with cm_str keys only, and those not cloned otherwise; `key_bitwise` with keys of 4 or 8 bytes only;
  * - a clone and a destroy together, or neither; an encode and a decode likewise, and none for cm_str keys;
  * - functions of a cache only where it is `cached` (NULL: nothing expires, weighs or is told).
- * `foreign` is for views of typed maps, `anchored` for the other dynamic map (any_anchored.h). `in_nodes` is set where it has to be,
- * and `move_` and `layout_` are not looked at. */
+ * `foreign` is for views of typed maps, `anchored` for the other dynamic map (any_anchored.h). `in_nodes` is set where
+ * it has to be, and `move_` and `layout_` are not looked at. */
 CM_API cm_status cm_any_init(cm_any *map, const struct cm_type *type, const cm_config *config);
 /* The same in memory of its own, with one user: NULL, and `status` (may be NULL) says why. */
 CM_API cm_any *cm_any_create(const struct cm_type *type, const cm_config *config, cm_status *status);
