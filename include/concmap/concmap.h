@@ -11,6 +11,7 @@
 #include <concmap/lookup.h>
 #include <concmap/mutex.h>
 #include <concmap/partitioned.h>
+#include <concmap/plain_set.h>
 #include <concmap/printed.h>
 #include <concmap/saved.h>
 #include <concmap/sharded_set.h>
