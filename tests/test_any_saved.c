@@ -333,6 +333,43 @@ static void what_cannot_be_saved_is_refused(void **state)
     buffer_free(&buffer);
 }
 
+static uint64_t half_hash(const void *key, uint64_t seed)
+{
+    uint64_t half = *(const uint64_t *)key / 2;
+    return cm_hash_u64(&half, seed);
+}
+
+static bool half_equal(const void *a, const void *b)
+{
+    return *(const uint64_t *)a / 2 == *(const uint64_t *)b / 2;
+}
+
+static void a_key_that_is_there_twice_is_damage(void **state)
+{
+    (void)state;
+    struct cm_type type;
+    struct buffer buffer = {.bytes = NULL};
+    cm_sink sink = buffer_sink(&buffer);
+    cm_any map;
+    cm_any_type_u64(&type, sizeof(uint64_t));
+    assert_int_equal(cm_any_init(&map, &type, NULL), CM_OK);
+    for (uint64_t i = 0; i < 2000; i++)
+        assert_int_equal(cm_any_put(&map, &i, &i, NULL), CM_OK);
+    assert_int_equal(cm_any_save(&map, &sink, NULL, NULL), CM_OK);
+    cm_any_destroy(&map);
+    cm_source source = buffer_source(&buffer);
+    assert_int_equal(cm_any_load(&map, &type, NULL, &source, NULL, NULL), CM_OK);
+    assert_int_equal(cm_any_len(&map), 2000);
+    assert_int_equal(cm_any_check(&map, NULL), CM_OK);
+    cm_any_destroy(&map);
+    type.key_bitwise = false;
+    type.hash = half_hash;
+    type.equal = half_equal;
+    source = buffer_source(&buffer);
+    assert_int_equal(cm_any_load(&map, &type, NULL, &source, NULL, NULL), CM_CORRUPT);
+    buffer_free(&buffer);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -342,6 +379,7 @@ int main(void)
         cmocka_unit_test(any_request_may_fail_while_a_map_is_loaded),
         cmocka_unit_test(texts_of_the_library_are_saved_without_more_ado),
         cmocka_unit_test(what_cannot_be_saved_is_refused),
+        cmocka_unit_test(a_key_that_is_there_twice_is_damage),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
