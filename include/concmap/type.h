@@ -47,8 +47,8 @@ struct cm_type {
     bool (*expired)(const void *value, void *context);
     size_t (*weigh)(const void *key, const void *value, void *context);
     void (*evicted)(const void *key, const void *value, cm_eviction why, void *context);
-    /* Of dynamic maps that are saved: see saved.h. What the entries mean, as the user counts it; and how keys and values
-     * are written that bytes do not say all about. NULL: texts and plain data. */
+    /* Of dynamic maps that are saved: see saved.h. What the entries mean, as the user counts it; and how keys and
+     * values are written that bytes do not say all about. NULL: texts and plain data. */
     uint64_t version;
     cm_status (*key_encode)(struct cm_encoder *to, const void *key, void *context);
     cm_status (*key_decode)(void *key, struct cm_decoder *from, void *context);
