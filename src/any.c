@@ -24,13 +24,14 @@ static bool key_is_right(const struct cm_type *type)
     bool text = type->key_size == sizeof(cm_str) && type->key_alignment == CM_ALIGNOF(cm_str);
     bool word = type->key_size == 4 || type->key_size == 8;
     return type->key_size > 0 && extent_is_right(type->key_size, type->key_alignment) && type->hash && type->equal &&
-           !type->key_clone == !type->key_destroy && !type->foreign && !type->anchored &&
-           (!type->key_bitwise || word) && (!type->key_text || (text && !type->key_clone));
+           !type->key_clone == !type->key_destroy && !type->key_encode == !type->key_decode && !type->foreign &&
+           (!type->key_bitwise || word) && (!type->key_text || (text && !type->key_clone && !type->key_encode));
 }
 
 static bool value_is_right(const struct cm_type *type)
 {
     return extent_is_right(type->value_size, type->value_alignment) && !type->value_clone == !type->value_destroy &&
+           !type->value_encode == !type->value_decode &&
            (type->cached || (!type->expired && !type->weigh && !type->evicted));
 }
 
@@ -56,12 +57,13 @@ static bool is_words(const struct cm_type *type)
 }
 
 /* The map's own copy of its type: with what follows from the rest. */
-static bool type_take(struct cm_type *type, const struct cm_type *from)
+static bool type_take(struct cm_type *type, const struct cm_type *from, bool anchored)
 {
-    if (!from || !key_is_right(from) || !value_is_right(from))
+    if (!from || !key_is_right(from) || !value_is_right(from) || (anchored ? from->cached : from->anchored))
         return false;
     *type = *from;
-    type->in_nodes |= type->key_clone || type->value_clone || type->cached;
+    type->anchored = anchored;
+    type->in_nodes |= type->key_clone || type->value_clone || type->cached || anchored;
     type->move_ = NULL;
     if (type->cached) {
         type->expired = type->expired ? type->expired : never_expired;
@@ -73,20 +75,25 @@ static bool type_take(struct cm_type *type, const struct cm_type *from)
 
 /* ---- making and unmaking ---- */
 
-cm_status cm_any_init(cm_any *map, const struct cm_type *type, const cm_config *config)
+cm_status cm_any_init_(cm_any *map, const struct cm_type *type, bool anchored, const cm_config *config)
 {
     struct cm_type own;
-    if (!map || !type_take(&own, type))
+    if (!map || !type_take(&own, type, anchored))
         return CM_INVALID;
     type_set(map, own, is_words(&own));
     return cm_map_init_(&map->core, &map->type, config, CM_LAYOUT_VERSION_, sizeof(struct cm_map_));
 }
 
-cm_any *cm_any_create(const struct cm_type *type, const cm_config *config, cm_status *status)
+cm_status cm_any_init(cm_any *map, const struct cm_type *type, const cm_config *config)
+{
+    return cm_any_init_(map, type, false, config);
+}
+
+cm_any *cm_any_create_(const struct cm_type *type, bool anchored, const cm_config *config, cm_status *status)
 {
     const cm_allocator *allocator = config && config->allocator ? config->allocator : cm_allocator_default();
     cm_any *map = allocator->allocate(allocator->context, sizeof *map, CM_ALIGNOF(cm_any));
-    cm_status made = map ? cm_any_init(map, type, config) : CM_NOMEM;
+    cm_status made = map ? cm_any_init_(map, type, anchored, config) : CM_NOMEM;
     if (map && made != CM_OK) {
         allocator->deallocate(allocator->context, map, sizeof *map, CM_ALIGNOF(cm_any));
         map = NULL;
@@ -98,6 +105,11 @@ cm_any *cm_any_create(const struct cm_type *type, const cm_config *config, cm_st
     if (status)
         *status = made;
     return map;
+}
+
+cm_any *cm_any_create(const struct cm_type *type, const cm_config *config, cm_status *status)
+{
+    return cm_any_create_(type, false, config, status);
 }
 
 cm_any *cm_any_share(cm_any *map)

@@ -7,6 +7,12 @@ static const char *key_at(const cm_any *map, const void *keys, size_t i)
     return (const char *)keys + i * map->type.key_size;
 }
 
+/* Where the i-th value is given out. */
+static char *out_at(const cm_any *map, void *values, size_t i)
+{
+    return values ? (char *)values + i * (map->type.anchored ? sizeof(void *) : map->type.value_size) : NULL;
+}
+
 static char *value_at(const cm_any *map, void *values, size_t i)
 {
     return values ? (char *)values + i * map->type.value_size : NULL;
@@ -51,8 +57,8 @@ static size_t write_many(cm_any *map, const void *keys, const void *values, size
     return done;
 }
 
-static size_t cm_any_put_many_in_(cm_any *map, const void *keys, const void *values, size_t n, cm_status *results,
-                                  cm_deadline deadline)
+size_t cm_any_put_many_in_(cm_any *map, const void *keys, const void *values, size_t n, cm_status *results,
+                           cm_deadline deadline)
 {
     struct cm_write_ write = {CM_ABSENT_INSERT_, CM_PRESENT_REPLACE_, NULL, NULL, NULL, NULL, NULL, NULL, deadline};
     return write_many(map, keys, values, n, &write, results);
@@ -61,8 +67,8 @@ CM_TWINS_OF_(cm_define, size_t, cm_any, put_many,
              (cm_any * map, const void *keys, const void *values, size_t n, cm_status *results),
              (map, keys, values, n, results))
 
-static size_t cm_any_update_many_in_(cm_any *map, const void *keys, size_t n, cm_status (*function)(void *, void *),
-                                     void *context, cm_status *results, cm_deadline deadline)
+size_t cm_any_update_many_in_(cm_any *map, const void *keys, size_t n, cm_status (*function)(void *, void *),
+                              void *context, cm_status *results, cm_deadline deadline)
 {
     struct cm_write_ write = {CM_ABSENT_FAIL_, CM_PRESENT_APPLY_, NULL, function, context, NULL, NULL, NULL, deadline};
     return write_many(map, keys, NULL, n, &write, results);
@@ -72,12 +78,12 @@ CM_TWINS_OF_(cm_define, size_t, cm_any, update_many,
               cm_status *results),
              (map, keys, n, function, context, results))
 
-static size_t cm_any_remove_many_in_(cm_any *map, const void *keys, size_t n, void *old, cm_status *results,
-                                     cm_deadline deadline)
+size_t cm_any_remove_many_in_(cm_any *map, const void *keys, size_t n, void *old, cm_status *results,
+                              cm_deadline deadline)
 {
     size_t done = 0;
     CM_BATCH_(&map->type, &map->core, i, n, hash, key_at(map, keys, i), true, {
-        cm_status status = cm_any_remove_(map, key_at(map, keys, i), hash, NULL, NULL, value_at(map, old, i), deadline);
+        cm_status status = cm_any_remove_(map, key_at(map, keys, i), hash, NULL, NULL, out_at(map, old, i), deadline);
         if (results)
             results[i] = status;
         done += status == CM_OK;
@@ -94,6 +100,15 @@ static cm_status op_write(cm_any *map, const cm_any_op *op, const void *value, u
     return op->kind == CM_OP_UPSERT ? cm_written_upserted_(written) : written.status;
 }
 
+cm_status cm_any_op_apply_(cm_any *map, const cm_any_op *op, const void *value, uint64_t hash, cm_deadline deadline)
+{
+    if (op->kind == CM_OP_GET)
+        return cm_any_look_(map, op->key, hash, op->value, deadline);
+    if (op->kind == CM_OP_REMOVE)
+        return cm_any_remove_(map, op->key, hash, NULL, NULL, op->value, deadline);
+    return op_write(map, op, given(map, value), hash, deadline);
+}
+
 /* Its value is both given and taken. */
 static cm_status op_put(cm_any *map, const cm_any_op *op, uint64_t hash, cm_deadline deadline)
 {
@@ -106,21 +121,12 @@ static cm_status op_put(cm_any *map, const cm_any_op *op, uint64_t hash, cm_dead
     return status;
 }
 
-static cm_status op_apply(cm_any *map, const cm_any_op *op, uint64_t hash, cm_deadline deadline)
-{
-    if (op->kind == CM_OP_GET)
-        return cm_any_look_(map, op->key, hash, op->value, deadline);
-    if (op->kind == CM_OP_REMOVE)
-        return cm_any_remove_(map, op->key, hash, NULL, NULL, op->value, deadline);
-    return op->kind == CM_OP_PUT ? op_put(map, op, hash, deadline)
-                                 : op_write(map, op, given(map, op->value), hash, deadline);
-}
-
 static size_t cm_any_apply_many_in_(cm_any *map, cm_any_op *ops, size_t n, cm_deadline deadline)
 {
     size_t done = 0;
     CM_BATCH_(&map->type, &map->core, i, n, hash, ops[i].key, true, {
-        ops[i].status = op_apply(map, &ops[i], hash, deadline);
+        ops[i].status = ops[i].kind == CM_OP_PUT ? op_put(map, &ops[i], hash, deadline)
+                                                 : cm_any_op_apply_(map, &ops[i], ops[i].value, hash, deadline);
         done += ops[i].status >= 0;
     });
     return done;

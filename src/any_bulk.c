@@ -22,30 +22,38 @@ static cm_status each_judge(void *value, void *context)
     return cm_verdict_(each->judge(each->key, value, each->context), each->verdict);
 }
 
-static cm_status cm_any_alter_all_in_(cm_any *map, cm_status (*function)(const void *, void *, void *), void *context,
-                                      cm_deadline deadline)
+cm_status cm_any_alter_all_in_(cm_any *map, cm_status (*function)(const void *, void *, void *), void *context,
+                               cm_deadline deadline)
 {
     struct each each = {NULL, function, NULL, CM_OK, context};
-    cm_any_iter iter = cm_any_iter_begin(map);
+    struct cm_any_walk_ walk;
     cm_status status = CM_OK;
-    while (status >= 0 && cm_any_iter_next_until(&iter, deadline)) {
-        each.key = iter.key;
-        status = cm_any_update_until(map, iter.key, each_change, &each, deadline);
+    cm_any_walk_begin_(&walk, map);
+    while (status >= 0 && cm_any_walk_next_(&walk, deadline)) {
+        each.key = walk.key;
+        status = cm_any_update_in_(map, cm_any_hash_of(map, walk.key), walk.key, each_change, &each, deadline);
     }
-    cm_any_iter_end(&iter);
-    return status < 0 ? status : iter.status;
+    cm_any_walk_end_(&walk);
+    return status < 0 ? status : walk.status;
 }
 CM_TWINS_(cm_define, cm_any, alter_all,
           (cm_any * map, cm_status (*function)(const void *, void *, void *), void *context), (map, function, context))
+
+/* The value that was given out to `room`. */
+static const void *value_in(const cm_any *map, const void *room)
+{
+    return map->type.anchored ? *(const void *const *)room : room;
+}
 
 /* Removes an entry, if it is judged so, and gives it to `take` (may be NULL). */
 static cm_status entry_sift(cm_any *map, struct each *each, cm_status (*take)(const void *, void *, void *), void *old,
                             cm_deadline deadline)
 {
-    void *taken = take ? old : NULL;
-    cm_status status = each->judge ? cm_any_remove_if_until(map, each->key, each_judge, each, taken, deadline)
-                                   : cm_any_remove_until(map, each->key, taken, deadline);
-    return status == CM_OK && take ? take(each->key, old, each->context) : status;
+    cm_status status = cm_any_remove_(map, each->key, cm_any_hash_of(map, each->key), each->judge ? each_judge : NULL,
+                                      each, take ? old : NULL, deadline);
+    if (status == CM_OK && take)
+        status = take(each->key, (void *)(uintptr_t)value_in(map, old), each->context);
+    return status;
 }
 
 static cm_status map_sift(cm_any *map, struct each *each, cm_status (*take)(const void *, void *, void *),
@@ -55,20 +63,21 @@ static cm_status map_sift(cm_any *map, struct each *each, cm_status (*take)(cons
     old.at = NULL;
     if (take && !room_take(&old, map))
         return CM_NOMEM;
-    cm_any_iter iter = cm_any_iter_begin(map);
+    struct cm_any_walk_ walk;
     cm_status status = CM_OK;
-    while (status >= 0 && cm_any_iter_next_until(&iter, deadline)) {
-        each->key = iter.key;
+    cm_any_walk_begin_(&walk, map);
+    while (status >= 0 && cm_any_walk_next_(&walk, deadline)) {
+        each->key = walk.key;
         status = entry_sift(map, each, take, old.at, deadline);
     }
-    cm_any_iter_end(&iter);
+    cm_any_walk_end_(&walk);
     if (take)
         room_give_back(&old, map);
-    return status < 0 ? status : iter.status;
+    return status < 0 ? status : walk.status;
 }
 
-static cm_status cm_any_retain_in_(cm_any *map, cm_status (*keep)(const void *, const void *, void *), void *context,
-                                   cm_deadline deadline)
+cm_status cm_any_retain_in_(cm_any *map, cm_status (*keep)(const void *, const void *, void *), void *context,
+                            cm_deadline deadline)
 {
     struct each each = {NULL, NULL, keep, CM_ABSENT, context};
     return map_sift(map, &each, NULL, deadline);
@@ -76,9 +85,8 @@ static cm_status cm_any_retain_in_(cm_any *map, cm_status (*keep)(const void *, 
 CM_TWINS_(cm_define, cm_any, retain,
           (cm_any * map, cm_status (*keep)(const void *, const void *, void *), void *context), (map, keep, context))
 
-static cm_status cm_any_extract_if_in_(cm_any *map, cm_status (*wanted)(const void *, const void *, void *),
-                                       cm_status (*take)(const void *, void *, void *), void *context,
-                                       cm_deadline deadline)
+cm_status cm_any_extract_if_in_(cm_any *map, cm_status (*wanted)(const void *, const void *, void *),
+                                cm_status (*take)(const void *, void *, void *), void *context, cm_deadline deadline)
 {
     struct each each = {NULL, NULL, wanted, CM_OK, context};
     return map_sift(map, &each, take, deadline);
@@ -88,8 +96,8 @@ CM_TWINS_(cm_define, cm_any, extract_if,
            cm_status (*take)(const void *, void *, void *), void *context),
           (map, wanted, take, context))
 
-static cm_status cm_any_drain_in_(cm_any *map, cm_status (*take)(const void *, void *, void *), void *context,
-                                  cm_deadline deadline)
+cm_status cm_any_drain_in_(cm_any *map, cm_status (*take)(const void *, void *, void *), void *context,
+                           cm_deadline deadline)
 {
     struct each each = {NULL, NULL, NULL, CM_OK, context};
     return map_sift(map, &each, take, deadline);
@@ -131,8 +139,8 @@ static cm_status entry_merge(cm_any *into, struct merge *merge, const void *key,
     return status;
 }
 
-static cm_status cm_any_merge_in_(cm_any *into, const cm_any *from, cm_status (*resolve)(void *, const void *, void *),
-                                  void *context, cm_deadline deadline)
+cm_status cm_any_merge_in_(cm_any *into, const cm_any *from, cm_status (*resolve)(void *, const void *, void *),
+                           void *context, cm_deadline deadline)
 {
     struct merge merge = {resolve, NULL, context};
     struct room copy;
@@ -140,15 +148,16 @@ static cm_status cm_any_merge_in_(cm_any *into, const cm_any *from, cm_status (*
         return CM_INVALID;
     if (!room_take(&copy, into))
         return CM_NOMEM;
-    cm_any_iter iter = cm_any_iter_begin(from);
+    struct cm_any_walk_ walk;
     cm_status status = CM_OK;
-    while (status >= 0 && cm_any_iter_next_until(&iter, deadline)) {
-        merge.theirs = iter.value;
-        status = entry_merge(into, &merge, iter.key, copy.at, deadline);
+    cm_any_walk_begin_(&walk, from);
+    while (status >= 0 && cm_any_walk_next_(&walk, deadline)) {
+        merge.theirs = walk.value;
+        status = entry_merge(into, &merge, walk.key, copy.at, deadline);
     }
-    cm_any_iter_end(&iter);
+    cm_any_walk_end_(&walk);
     room_give_back(&copy, into);
-    return status < 0 ? status : iter.status;
+    return status < 0 ? status : walk.status;
 }
 CM_TWINS_(cm_define, cm_any, merge,
           (cm_any * into, const cm_any *from, cm_status (*resolve)(void *, const void *, void *), void *context),
@@ -169,14 +178,15 @@ cm_status cm_any_clone(cm_any *to, const cm_any *from)
 }
 
 /* Whether `b` has what the walk stands at: CM_OK, CM_ABSENT, or why that is not known. */
-static cm_status entry_equals(const cm_any_iter *iter, const cm_any *b, bool (*equal)(const void *, const void *),
-                              void *other)
+static cm_status entry_equals(const struct cm_any_walk_ *walk, const cm_any *b,
+                              bool (*equal)(const void *, const void *), void *other)
 {
-    cm_status status = cm_any_get_until(b, iter->key, other, CM_FOREVER - 1);
+    cm_status status = cm_any_find_(b, walk->key, cm_any_hash_of(b, walk->key), other, CM_FOREVER - 1);
     if (status != CM_OK)
         return status;
-    bool same = equal(iter->value, other);
-    cm_value_destroy_(&b->type, &b->core, other);
+    bool same = equal(walk->value, value_in(b, other));
+    if (!b->type.anchored)
+        cm_value_destroy_(&b->type, &b->core, other);
     return same ? CM_OK : CM_ABSENT;
 }
 
@@ -189,13 +199,14 @@ cm_status cm_any_equals(const cm_any *a, const cm_any *b, bool (*equal)(const vo
         return CM_ABSENT;
     if (!room_take(&other, b))
         return CM_NOMEM;
-    cm_any_iter iter = cm_any_iter_begin(a);
+    struct cm_any_walk_ walk;
     cm_status status = CM_OK;
-    while (status == CM_OK && cm_any_iter_next(&iter))
-        status = entry_equals(&iter, b, equal, other.at);
-    cm_any_iter_end(&iter);
+    cm_any_walk_begin_(&walk, a);
+    while (status == CM_OK && cm_any_walk_next_(&walk, CM_FOREVER))
+        status = entry_equals(&walk, b, equal, other.at);
+    cm_any_walk_end_(&walk);
     room_give_back(&other, b);
-    return iter.status < 0 ? iter.status : status;
+    return walk.status < 0 ? walk.status : status;
 }
 
 cm_status cm_any_to_arrays(const cm_any *map, void *keys, void *values, size_t n, size_t *count)
@@ -204,15 +215,16 @@ cm_status cm_any_to_arrays(const cm_any *map, void *keys, void *values, size_t n
     *count = 0;
     if (((type->key_text || type->key_clone) && keys) || (type->value_clone && values))
         return CM_INVALID;
-    cm_any_iter iter = cm_any_iter_begin(map);
-    for (; cm_any_iter_next(&iter); ++*count) {
+    struct cm_any_walk_ walk;
+    cm_any_walk_begin_(&walk, map);
+    for (; cm_any_walk_next_(&walk, CM_FOREVER); ++*count) {
         if (*count >= n)
             continue;
         if (keys)
-            memcpy((char *)keys + *count * type->key_size, iter.key, type->key_size);
+            memcpy((char *)keys + *count * type->key_size, walk.key, type->key_size);
         if (values)
-            memcpy((char *)values + *count * type->value_size, iter.value, type->value_size);
+            memcpy((char *)values + *count * type->value_size, walk.value, type->value_size);
     }
-    cm_any_iter_end(&iter);
-    return iter.status < 0 ? iter.status : *count > n ? CM_FULL : CM_OK;
+    cm_any_walk_end_(&walk);
+    return walk.status < 0 ? walk.status : *count > n ? CM_FULL : CM_OK;
 }

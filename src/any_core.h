@@ -1,8 +1,12 @@
-/* What the functions of the dynamic map share. */
+/* What the functions of the dynamic maps share: those of cm_any, and those of cm_any_anchored, whose map is a cm_any of
+ * an anchored type.
+ *
+ * The hidden functions below are for maps of either sort. Where they give a value out (old, value, now), it is a copy
+ * of it, or, of an anchored map, its address. */
 #ifndef CONCMAP_ANY_CORE_H
 #define CONCMAP_ANY_CORE_H
 
-#include <concmap/any.h>
+#include <concmap/any_anchored.h>
 
 #define ROOM_NEAR 512 /* bytes of a value for which there is room on the stack */
 
@@ -15,31 +19,32 @@ static const struct cm_type words_type = {.key_size = 8,
                                           .hash = cm_any_hash_u64,
                                           .equal = cm_any_equal_u64};
 
-/* Room for one value of a map. */
+/* Room for one value of a map, or for a key. */
 struct room {
     char *at;
+    size_t size;
     uint64_t near[ROOM_NEAR / 8];
 };
 
-static inline bool value_is_large(const cm_any *map)
-{
-    return map->type.value_size > ROOM_NEAR;
-}
-
 /* False: no memory. */
-static inline bool room_take(struct room *room, const cm_any *map)
+static inline bool room_take_of(struct room *room, const cm_any *map, size_t size)
 {
     const cm_allocator *allocator = &map->core.allocator;
-    room->at =
-        value_is_large(map) ? allocator->allocate(allocator->context, map->type.value_size, 8) : (char *)room->near;
+    room->size = size;
+    room->at = size > ROOM_NEAR ? allocator->allocate(allocator->context, size, 8) : (char *)room->near;
     return room->at != NULL;
+}
+
+static inline bool room_take(struct room *room, const cm_any *map)
+{
+    return room_take_of(room, map, map->type.value_size);
 }
 
 static inline void room_give_back(struct room *room, const cm_any *map)
 {
     const cm_allocator *allocator = &map->core.allocator;
     if (room->at != (char *)room->near)
-        allocator->deallocate(allocator->context, room->at, map->type.value_size, 8);
+        allocator->deallocate(allocator->context, room->at, room->size, 8);
 }
 
 /* What to copy of a value that was given: of a set there is none. */
@@ -75,10 +80,23 @@ static inline uint64_t cm_any_hash_of_(const cm_any *map, const void *const *key
     return map->type.hash(*key, cm_map_seed_(&map->type, &map->core));
 }
 
-/* Copies the key's value to `value` (may be NULL), which stays as it is where that fails. */
+/* Calls a hidden function of cm_any for the map of cm_any_anchored that follows its name. */
+#define OF_ANY(...) OF_ANY_(__VA_ARGS__)
+#define OF_ANY_(function, map, ...) function(&(map)->any, __VA_ARGS__)
+
+/* ---- making (src/any.c) ---- */
+
+cm_status cm_any_init_(cm_any *map, const struct cm_type *type, bool anchored, const cm_config *config);
+cm_any *cm_any_create_(const struct cm_type *type, bool anchored, const cm_config *config, cm_status *status);
+
+/* ---- one key (src/any_reads.c, src/any_writes.c) ---- */
+
+/* Gives the key's value out to `value` (may be NULL), which stays as it is where that fails. */
 cm_status cm_any_find_(const cm_any *map, const void *key, uint64_t hash, void *value, cm_deadline deadline);
 /* The same, pinned by the caller. */
 cm_status cm_any_look_(const cm_any *map, const void *key, uint64_t hash, void *value, cm_deadline deadline);
+/* The node of a key in an anchored map; NULL: it is absent. */
+char *cm_any_node_(const cm_any *map, const void *key, uint64_t hash);
 
 /* cm_map_write_() with the room that it takes. */
 struct cm_written_ cm_any_write_(cm_any *map, const void *key, uint64_t hash, struct cm_write_ *write);
@@ -86,5 +104,77 @@ struct cm_written_ cm_any_write_(cm_any *map, const void *key, uint64_t hash, st
 /* cm_map_remove_(), compiled once. */
 cm_status cm_any_remove_(cm_any *map, const void *key, uint64_t hash, cm_status (*condition)(void *, void *),
                          void *context, void *old, cm_deadline deadline);
+
+cm_status cm_any_update_in_(cm_any *map, uint64_t hash, const void *key, cm_status (*function)(void *, void *),
+                            void *context, cm_deadline deadline);
+cm_status cm_any_update_if_in_(cm_any *map, uint64_t hash, const void *key, bool (*condition)(const void *, void *),
+                               cm_status (*function)(void *, void *), void *context, cm_deadline deadline);
+cm_status cm_any_compare_exchange_in_(cm_any *map, uint64_t hash, const void *key, void *expected, const void *desired,
+                                      bool (*equal)(const void *, const void *), cm_deadline deadline);
+cm_status cm_any_insert_in_(cm_any *map, uint64_t hash, const void *key, const void *value, cm_deadline deadline);
+cm_status cm_any_put_in_(cm_any *map, uint64_t hash, const void *key, const void *value, void *old,
+                         cm_deadline deadline);
+cm_status cm_any_upsert_in_(cm_any *map, uint64_t hash, const void *key, const void *initial,
+                            cm_status (*function)(void *, void *), void *context, cm_deadline deadline);
+cm_status cm_any_get_or_insert_in_(cm_any *map, uint64_t hash, const void *key, const void *initial, void *value,
+                                   cm_deadline deadline);
+
+/* ---- many keys (src/any_batches.c) ---- */
+
+size_t cm_any_put_many_in_(cm_any *map, const void *keys, const void *values, size_t n, cm_status *results,
+                           cm_deadline deadline);
+size_t cm_any_update_many_in_(cm_any *map, const void *keys, size_t n, cm_status (*function)(void *, void *),
+                              void *context, cm_status *results, cm_deadline deadline);
+size_t cm_any_remove_many_in_(cm_any *map, const void *keys, size_t n, void *old, cm_status *results,
+                              cm_deadline deadline);
+/* One operation of a mixed batch, but for a PUT into room that it takes its value from. */
+cm_status cm_any_op_apply_(cm_any *map, const cm_any_op *op, const void *value, uint64_t hash, cm_deadline deadline);
+
+/* ---- all entries (src/any_walks.c, src/any_bulk.c) ---- */
+
+/* A walk over a map of either sort. */
+struct cm_any_walk_ {
+    const cm_any *map;
+    union {
+        cm_any_iter copies;
+        cm_any_anchored_iter places;
+    };
+    const void *key;
+    const void *value;
+    cm_status status;
+};
+
+void cm_any_walk_begin_(struct cm_any_walk_ *walk, const cm_any *map);
+bool cm_any_walk_next_(struct cm_any_walk_ *walk, cm_deadline deadline);
+void cm_any_walk_end_(struct cm_any_walk_ *walk);
+
+cm_status cm_any_for_each_in_(const cm_any *map, cm_status (*function)(const void *, const void *, void *),
+                              void *context, cm_deadline deadline);
+cm_status cm_any_scan_in_(const cm_any *map, uint64_t *cursor, size_t count,
+                          cm_status (*function)(const void *, const void *, void *), void *context,
+                          cm_deadline deadline);
+cm_status cm_any_alter_all_in_(cm_any *map, cm_status (*function)(const void *, void *, void *), void *context,
+                               cm_deadline deadline);
+cm_status cm_any_retain_in_(cm_any *map, cm_status (*keep)(const void *, const void *, void *), void *context,
+                            cm_deadline deadline);
+cm_status cm_any_extract_if_in_(cm_any *map, cm_status (*wanted)(const void *, const void *, void *),
+                                cm_status (*take)(const void *, void *, void *), void *context, cm_deadline deadline);
+cm_status cm_any_drain_in_(cm_any *map, cm_status (*take)(const void *, void *, void *), void *context,
+                           cm_deadline deadline);
+cm_status cm_any_merge_in_(cm_any *into, const cm_any *from, cm_status (*resolve)(void *, const void *, void *),
+                           void *context, cm_deadline deadline);
+
+/* ---- saving and loading (src/any_saved.c) ---- */
+
+cm_status cm_any_save_in_(const cm_any *map, const cm_sink *sink, const cm_progress *progress, const char **reason,
+                          cm_deadline deadline);
+cm_status cm_any_save_file_in_(const cm_any *map, const char *path, const cm_progress *progress, const char **reason,
+                               cm_deadline deadline);
+/* `file` is as of cm_loader_begin_(). */
+cm_status cm_any_load_from_(cm_any *map, const struct cm_type *type, bool anchored, const cm_config *config,
+                            const cm_source *source, const struct cm_file_ *file, const cm_progress *progress,
+                            const char **reason);
+cm_status cm_any_load_file_(cm_any *map, const struct cm_type *type, bool anchored, const cm_config *config,
+                            const char *path, const cm_progress *progress, const char **reason);
 
 #endif

@@ -29,10 +29,33 @@ CM_INLINE cm_status look_as(const struct cm_type *type, const cm_any *map, const
     return status;
 }
 
+/* What a look-up in the first bucket alone does not tell. */
+static CM_COLD char *node_search(const cm_any *map, const void *key, uint64_t hash)
+{
+    return cm_node_search_(&map->type, &map->core, key, hash);
+}
+
+char *cm_any_node_(const cm_any *map, const void *key, uint64_t hash)
+{
+    cm_map_give_out_(&map->core);
+    struct cm_glance_ glance = cm_node_glance_(&map->type, &map->core, key, hash);
+    return CM_UNLIKELY(glance.again) ? node_search(map, key, hash) : glance.node;
+}
+
+static cm_status look_where(const cm_any *map, const void *key, uint64_t hash, const void **value)
+{
+    char *node = cm_any_node_(map, key, hash);
+    if (node && value)
+        *value = cm_node_value_(&map->type, node);
+    return node ? CM_OK : CM_ABSENT;
+}
+
 cm_status cm_any_look_(const cm_any *map, const void *key, uint64_t hash, void *value, cm_deadline deadline)
 {
     if (map->words)
         return look_as(&words_type, map, key, hash, value, deadline);
+    if (map->type.anchored)
+        return look_where(map, key, hash, value);
     cm_status status = look_as(&map->type, map, key, hash, value, deadline);
     if (map->type.cached && (int)status == CM_EXPIRED_) {
         cm_map_expire_(core_of(map), &map->type, key, hash);

@@ -127,10 +127,26 @@ static void text_destroy(void *value, void *context)
     cm_any_text_free(value);
 }
 
+static cm_status text_encode(cm_encoder *to, const void *value, void *context)
+{
+    (void)context;
+    const cm_str *text = value;
+    return cm_encode_bytes(to, text->data, text->len);
+}
+
+static cm_status text_decode(void *value, cm_decoder *from, void *context)
+{
+    (void)context;
+    size_t len = cm_decode_left(from);
+    return cm_any_text_make(value, cm_decoder_take_(from, len), len);
+}
+
 void cm_any_type_text_values(struct cm_type *type)
 {
     type->value_size = sizeof(cm_str);
     type->value_alignment = CM_ALIGNOF(cm_str);
     type->value_clone = text_clone;
     type->value_destroy = text_destroy;
+    type->value_encode = text_encode;
+    type->value_decode = text_decode;
 }

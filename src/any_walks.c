@@ -38,37 +38,89 @@ void cm_any_iter_end(cm_any_iter *iter)
     cm_iter_end_(&iter->core, &any_of(iter->core.map)->type);
 }
 
-static cm_status cm_any_for_each_in_(const cm_any *map, cm_status (*function)(const void *, const void *, void *),
-                                     void *context, cm_deadline deadline)
+/* ---- walks over maps of either sort ---- */
+
+void cm_any_walk_begin_(struct cm_any_walk_ *walk, const cm_any *map)
 {
-    cm_any_iter iter = cm_any_iter_begin(map);
+    walk->map = map;
+    if (map->type.anchored) {
+        walk->places = cm_any_anchored_iter_begin((const cm_any_anchored *)(const void *)map);
+        walk->status = walk->places.status;
+    } else {
+        walk->copies = cm_any_iter_begin(map);
+        walk->status = walk->copies.status;
+    }
+}
+
+bool cm_any_walk_next_(struct cm_any_walk_ *walk, cm_deadline deadline)
+{
+    bool more;
+    if (walk->map->type.anchored) {
+        more = cm_any_anchored_iter_next(&walk->places);
+        walk->key = walk->places.key;
+        walk->value = walk->places.value;
+        walk->status = walk->places.status;
+    } else {
+        more = cm_any_iter_next_in_(&walk->copies, deadline);
+        walk->key = walk->copies.key;
+        walk->value = walk->copies.value;
+        walk->status = walk->copies.status;
+    }
+    return more;
+}
+
+void cm_any_walk_end_(struct cm_any_walk_ *walk)
+{
+    if (walk->map->type.anchored)
+        cm_any_anchored_iter_end(&walk->places);
+    else
+        cm_any_iter_end(&walk->copies);
+}
+
+static uint64_t *walk_cursor(struct cm_any_walk_ *walk)
+{
+    return walk->map->type.anchored ? &walk->places.core.cursor : &walk->copies.core.cursor;
+}
+
+static bool walk_is_amid(const struct cm_any_walk_ *walk)
+{
+    return walk->map->type.anchored ? walk->places.core.index < walk->places.core.count
+                                    : cm_iter_is_amid_(&walk->copies.core);
+}
+
+cm_status cm_any_for_each_in_(const cm_any *map, cm_status (*function)(const void *, const void *, void *),
+                              void *context, cm_deadline deadline)
+{
+    struct cm_any_walk_ walk;
     cm_status status = CM_OK;
-    while (status >= 0 && cm_any_iter_next_in_(&iter, deadline))
-        status = function(iter.key, iter.value, context);
-    cm_any_iter_end(&iter);
-    return status < 0 ? status : iter.status;
+    cm_any_walk_begin_(&walk, map);
+    while (status >= 0 && cm_any_walk_next_(&walk, deadline))
+        status = function(walk.key, walk.value, context);
+    cm_any_walk_end_(&walk);
+    return status < 0 ? status : walk.status;
 }
 CM_TWINS_(cm_define, cm_any, for_each,
           (const cm_any *map, cm_status (*function)(const void *, const void *, void *), void *context),
           (map, function, context))
 
-static cm_status cm_any_scan_in_(const cm_any *map, uint64_t *cursor, size_t count,
-                                 cm_status (*function)(const void *, const void *, void *), void *context,
-                                 cm_deadline deadline)
+cm_status cm_any_scan_in_(const cm_any *map, uint64_t *cursor, size_t count,
+                          cm_status (*function)(const void *, const void *, void *), void *context,
+                          cm_deadline deadline)
 {
-    cm_any_iter iter = cm_any_iter_begin(map);
+    struct cm_any_walk_ walk;
     cm_status status = CM_OK;
-    uint64_t from = iter.core.cursor = *cursor;
-    for (size_t seen = 0; status >= 0 && (seen < count || cm_iter_is_amid_(&iter.core)); seen++) {
-        if (!cm_iter_is_amid_(&iter.core))
-            from = iter.core.cursor;
-        if (!cm_any_iter_next_in_(&iter, deadline))
+    cm_any_walk_begin_(&walk, map);
+    uint64_t from = *walk_cursor(&walk) = *cursor;
+    for (size_t seen = 0; status >= 0 && (seen < count || walk_is_amid(&walk)); seen++) {
+        if (!walk_is_amid(&walk))
+            from = *walk_cursor(&walk);
+        if (!cm_any_walk_next_(&walk, deadline))
             break;
-        status = function(iter.key, iter.value, context);
+        status = function(walk.key, walk.value, context);
     }
-    *cursor = status < 0 || iter.status < 0 ? from : iter.core.cursor;
-    cm_any_iter_end(&iter);
-    return status < 0 ? status : iter.status;
+    *cursor = status < 0 || walk.status < 0 ? from : *walk_cursor(&walk);
+    cm_any_walk_end_(&walk);
+    return status < 0 ? status : walk.status;
 }
 CM_TWINS_(cm_define, cm_any, scan,
           (const cm_any *map, uint64_t *cursor, size_t count, cm_status (*function)(const void *, const void *, void *),
@@ -121,6 +173,7 @@ void cm_any_frozen_iter_end(cm_any_frozen_iter *iter)
 
 static cm_status cm_any_snapshot_take_in_(const cm_any *map, cm_any_snapshot *snapshot, cm_deadline deadline)
 {
+    snapshot->type = &map->type;
     return cm_map_snapshot_(core_of(map), &map->type, &snapshot->core, deadline);
 }
 CM_TWINS_(cm_define, cm_any, snapshot_take, (const cm_any *map, cm_any_snapshot *snapshot), (map, snapshot))

@@ -1,14 +1,15 @@
 /* Changes of one entry of dynamic maps. */
 #include "any_core.h"
 
-/* Whether a write puts a value aside: one that a function makes, or changes and may fail; one that is replaced, and to
- * be destroyed. */
+/* Whether a write puts a value aside: one that a function makes; one that it changes and may fail, as it was, or, of
+ * an anchored map, what is to be destroyed of the copy; one that is replaced, and to be destroyed. */
 static bool write_takes_room(const struct cm_type *type, const struct cm_write_ *write)
 {
     if (write->absent == CM_ABSENT_MAKE_)
         return true;
-    return (write->present == CM_PRESENT_APPLY_ && !type->value_destroy) ||
-           (write->present == CM_PRESENT_REPLACE_ && type->value_destroy && !write->old);
+    if (write->present == CM_PRESENT_APPLY_)
+        return type->anchored == (type->value_destroy != NULL);
+    return write->present == CM_PRESENT_REPLACE_ && type->value_destroy && !write->old && !type->anchored;
 }
 
 static struct cm_written_ write_words(cm_any *map, const void *key, uint64_t hash, const struct cm_write_ *write)
@@ -33,8 +34,8 @@ struct cm_written_ cm_any_write_(cm_any *map, const void *key, uint64_t hash, st
 
 /* ---- of entries that are there ---- */
 
-static cm_status cm_any_update_in_(cm_any *map, uint64_t hash, const void *key, cm_status (*function)(void *, void *),
-                                   void *context, cm_deadline deadline)
+cm_status cm_any_update_in_(cm_any *map, uint64_t hash, const void *key, cm_status (*function)(void *, void *),
+                            void *context, cm_deadline deadline)
 {
     struct cm_write_ write = {CM_ABSENT_FAIL_, CM_PRESENT_APPLY_, NULL, function, context, NULL, NULL, NULL, deadline};
     return cm_any_write_(map, key, hash, &write).status;
@@ -54,9 +55,8 @@ static cm_status update_checked(void *value, void *context)
     return checked->condition(value, checked->context) ? checked->function(value, checked->context) : CM_EXISTS;
 }
 
-static cm_status cm_any_update_if_in_(cm_any *map, uint64_t hash, const void *key,
-                                      bool (*condition)(const void *, void *), cm_status (*function)(void *, void *),
-                                      void *context, cm_deadline deadline)
+cm_status cm_any_update_if_in_(cm_any *map, uint64_t hash, const void *key, bool (*condition)(const void *, void *),
+                               cm_status (*function)(void *, void *), void *context, cm_deadline deadline)
 {
     struct checked checked = {condition, function, context};
     return cm_any_update_in_(map, hash, key, update_checked, &checked, deadline);
@@ -80,9 +80,8 @@ static cm_status exchange_equal(void *value, void *context)
                               exchange->desired, exchange->old);
 }
 
-static cm_status cm_any_compare_exchange_in_(cm_any *map, uint64_t hash, const void *key, void *expected,
-                                             const void *desired, bool (*equal)(const void *, const void *),
-                                             cm_deadline deadline)
+cm_status cm_any_compare_exchange_in_(cm_any *map, uint64_t hash, const void *key, void *expected, const void *desired,
+                                      bool (*equal)(const void *, const void *), cm_deadline deadline)
 {
     struct room old;
     if (!room_take(&old, map))
@@ -136,7 +135,7 @@ CM_KEYED_(cm_define, cm_any, cm_any, const void *, take_or, (, const void *other
 
 /* ---- those that may add one ---- */
 
-static cm_status cm_any_insert_in_(cm_any *map, uint64_t hash, const void *key, const void *value, cm_deadline deadline)
+cm_status cm_any_insert_in_(cm_any *map, uint64_t hash, const void *key, const void *value, cm_deadline deadline)
 {
     struct cm_write_ write = {CM_ABSENT_INSERT_, CM_PRESENT_KEEP_, given(map, value), NULL, NULL, NULL, NULL, NULL,
                               deadline};
@@ -144,8 +143,8 @@ static cm_status cm_any_insert_in_(cm_any *map, uint64_t hash, const void *key, 
 }
 CM_KEYED_(cm_define, cm_any, cm_any, const void *, insert, (, const void *value), (, value))
 
-static cm_status cm_any_put_in_(cm_any *map, uint64_t hash, const void *key, const void *value, void *old,
-                                cm_deadline deadline)
+cm_status cm_any_put_in_(cm_any *map, uint64_t hash, const void *key, const void *value, void *old,
+                         cm_deadline deadline)
 {
     struct cm_write_ write = {CM_ABSENT_INSERT_, CM_PRESENT_REPLACE_, given(map, value), NULL, NULL, NULL, old, NULL,
                               deadline};
@@ -153,8 +152,8 @@ static cm_status cm_any_put_in_(cm_any *map, uint64_t hash, const void *key, con
 }
 CM_KEYED_(cm_define, cm_any, cm_any, const void *, put, (, const void *value, void *old), (, value, old))
 
-static cm_status cm_any_upsert_in_(cm_any *map, uint64_t hash, const void *key, const void *initial,
-                                   cm_status (*function)(void *, void *), void *context, cm_deadline deadline)
+cm_status cm_any_upsert_in_(cm_any *map, uint64_t hash, const void *key, const void *initial,
+                            cm_status (*function)(void *, void *), void *context, cm_deadline deadline)
 {
     struct cm_write_ write = {
         CM_ABSENT_INSERT_, CM_PRESENT_APPLY_, given(map, initial), function, context, NULL, NULL, NULL, deadline};
@@ -163,8 +162,8 @@ static cm_status cm_any_upsert_in_(cm_any *map, uint64_t hash, const void *key, 
 CM_KEYED_(cm_define, cm_any, cm_any, const void *, upsert,
           (, const void *initial, cm_status (*function)(void *, void *), void *context), (, initial, function, context))
 
-static cm_status cm_any_get_or_insert_in_(cm_any *map, uint64_t hash, const void *key, const void *initial, void *value,
-                                          cm_deadline deadline)
+cm_status cm_any_get_or_insert_in_(cm_any *map, uint64_t hash, const void *key, const void *initial, void *value,
+                                   cm_deadline deadline)
 {
     if (cm_any_find_(map, key, hash, value, deadline) == CM_OK) {
         cm_value_destroy_(&map->type, &map->core, initial);

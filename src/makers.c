@@ -150,13 +150,26 @@ static void maker_set_key(struct cm_map_ *map, struct cm_maker_ *maker, const vo
     list_unlock(map);
 }
 
+/* Calls the user's function, with CM_DOMAIN in a pin of the domain: what it has found there stays, for the thread
+ * cannot report meanwhile. */
+static cm_status value_call(struct cm_map_ *map, cm_status (*make)(void *value, void *context), void *context,
+                            void *value)
+{
+    if (!map->domain)
+        return make(value, context);
+    struct cm_pin_ pin = cm_pin_enter_of_(map->domain);
+    cm_status status = make(value, context);
+    cm_pin_leave_(pin);
+    return status;
+}
+
 /* What a maker does: *node is NULL afterwards if it was used. */
 static cm_status value_make(struct cm_map_ *map, const struct cm_type *type, struct cm_maker_ *maker, const void *key,
                             uint64_t hash, cm_status (*make)(void *value, void *context), void *context,
                             struct cm_write_ *write, struct cm_node_ **node)
 {
     (*node)->header |= CM_NODE_BLANK_;
-    cm_status status = make(write->scratch, context);
+    cm_status status = value_call(map, make, context, write->scratch);
     (*node)->header &= ~CM_NODE_BLANK_;
     if (status < 0)
         return status;

@@ -348,9 +348,17 @@ void cm_pool_retire_(struct cm_pool_ *pool, const cm_allocator *allocator, cm_wa
         cache_collect(pool, allocator, waiters, cache);
 }
 
+/* Those without a cache of their own. Acquire, and so are the links: the list only grows (cm_node_orphan_()). */
+static struct cm_node_ *pool_orphans(const struct cm_pool_ *pool)
+{
+    return cm_load_acquire_(&pool->orphans);
+}
+
 size_t cm_pool_waiting_(const struct cm_pool_ *pool)
 {
     size_t bytes = 0;
+    for (struct cm_node_ *node = pool_orphans(pool); node; node = cm_node_next_(node))
+        bytes += node_bytes(pool, node);
     size_t k = 0;
     struct cm_pool_cache_ *cache;
     while ((cache = cm_per_thread_next_(&pool->caches, sizeof *cache, &k)) != NULL) {
@@ -364,6 +372,8 @@ size_t cm_pool_waiting_(const struct cm_pool_ *pool)
 size_t cm_pool_waiting_nodes_(const struct cm_pool_ *pool)
 {
     size_t nodes = 0;
+    for (struct cm_node_ *node = pool_orphans(pool); node; node = cm_node_next_(node))
+        nodes += !(node->header & CM_NODE_BLANK_);
     size_t k = 0;
     struct cm_pool_cache_ *cache;
     while ((cache = cm_per_thread_next_(&pool->caches, sizeof *cache, &k)) != NULL) {

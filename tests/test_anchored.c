@@ -825,6 +825,84 @@ static void removed_entries_wait_for_who_holds_them_back_L7(void **state)
     assert_int_equal(cm_domain_destroy(&domain), CM_OK);
 }
 
+/* Threads past those whose caches come with the first one's. */
+#define MANY 12
+static struct {
+    nums map;
+    struct failing_allocator memory;
+    pthread_barrier_t turn;
+} crowd;
+
+static size_t remove_without_memory(void *context, unsigned thread)
+{
+    (void)context;
+    size_t wrong = nums_get(&crowd.map, thread) == NULL; /* it has a place among the threads */
+    if (pthread_barrier_wait(&crowd.turn) == PTHREAD_BARRIER_SERIAL_THREAD)
+        crowd.memory.fail_all = true;
+    pthread_barrier_wait(&crowd.turn);
+    wrong += nums_remove(&crowd.map, thread, NULL) != CM_OK;
+    pthread_barrier_wait(&crowd.turn);
+    return wrong;
+}
+
+static void what_threads_without_memory_removed_is_counted_too(void **state)
+{
+    (void)state;
+    failing_allocator_init(&crowd.memory);
+    assert_int_equal(nums_init(&crowd.map, &(cm_config){.allocator = &crowd.memory.allocator}), CM_OK);
+    for (uint64_t i = 0; i < MANY; i++)
+        assert_int_equal(nums_put(&crowd.map, i, i, NULL), CM_OK);
+    pthread_barrier_init(&crowd.turn, NULL, MANY);
+    assert_int_equal(crew_run(MANY, remove_without_memory, NULL), 0);
+    pthread_barrier_destroy(&crowd.turn);
+    assert_true(crowd.memory.failures > 0);
+    crowd.memory.fail_all = false;
+    cm_unreclaimed waiting = nums_unreclaimed(&crowd.map);
+    assert_int_equal(waiting.entries, MANY);
+    assert_true(waiting.bytes >= MANY * 24);
+    assert_int_equal(nums_memory(&crowd.map).waiting, waiting.bytes);
+    finish(&crowd.map);
+    assert_int_equal(crowd.memory.live_blocks, 0);
+}
+
+static struct {
+    nums map;
+    cm_domain domain;
+} reporting;
+
+static cm_status make_and_report(uint64_t *value, void *context)
+{
+    (void)context;
+    const uint64_t *seen = nums_get(&reporting.map, 1);
+    assert_non_null(seen);
+    assert_int_equal(nums_remove(&reporting.map, 1, NULL), CM_OK);
+    assert_int_equal(cm_domain_quiescent(&reporting.domain), CM_BUSY);
+    for (uint64_t i = 1000; i < 6000; i++) {
+        assert_int_equal(nums_put(&reporting.map, i, 999, NULL), CM_OK);
+        assert_int_equal(nums_remove(&reporting.map, i, NULL), CM_OK);
+        assert_int_equal(cm_domain_quiescent(&reporting.domain), CM_BUSY);
+    }
+    assert_int_equal(cm_domain_try_barrier(&reporting.domain), CM_OK); /* nothing waits there */
+    *value = *seen;
+    return *seen == 11 ? CM_OK : CM_CORRUPT;
+}
+
+static void who_makes_a_value_cannot_report(void **state)
+{
+    (void)state;
+    assert_int_equal(cm_domain_init(&reporting.domain, NULL), CM_OK);
+    assert_int_equal(nums_init(&reporting.map, &(cm_config){.references = CM_DOMAIN, .domain = &reporting.domain}),
+                     CM_OK);
+    assert_int_equal(nums_put(&reporting.map, 1, 11, NULL), CM_OK);
+    const uint64_t *made = NULL;
+    assert_int_equal(nums_get_or_insert_with(&reporting.map, 2, make_and_report, NULL, &made), CM_OK);
+    assert_int_equal(*made, 11);
+    assert_int_equal(cm_domain_quiescent(&reporting.domain), CM_OK);
+    cm_domain_part(&reporting.domain);
+    finish(&reporting.map);
+    assert_int_equal(cm_domain_destroy(&reporting.domain), CM_OK);
+}
+
 /* L2: papaya. */
 static void maps_of_one_domain_do_not_free_each_others_entries_L2(void **state)
 {
@@ -1095,6 +1173,8 @@ int main(void)
         cmocka_unit_test(setting_a_key_again_counts_nothing_E8),
         cmocka_unit_test(what_a_thread_has_seen_stays_until_it_reports_or_leaves_its_pin),
         cmocka_unit_test(removed_entries_wait_for_who_holds_them_back_L7),
+        cmocka_unit_test(what_threads_without_memory_removed_is_counted_too),
+        cmocka_unit_test(who_makes_a_value_cannot_report),
         cmocka_unit_test(maps_of_one_domain_do_not_free_each_others_entries_L2),
         cmocka_unit_test(what_a_destroy_function_removes_waits_for_who_found_it_meanwhile),
         cmocka_unit_test(domains_are_for_anchored_maps_that_ask_for_one_M2),

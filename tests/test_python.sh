@@ -52,6 +52,12 @@ for key in int, str:
             assert map.pop(key_of(1)) and key_of(1) not in map and map.pop(key_of(1), 7) == 7
             del map[key_of(2)]
             assert len(map) == 2998
+            map.save(sys.argv[2])
+            with Map(key, value) as other:
+                other.load(sys.argv[2])
+                assert dict(other.items()) == dict(map.items())
+            with Map(key, int if value is bytes else bytes) as other:
+                assert raises(Error, other.load, sys.argv[2]) and len(other) == 0
             assert raises(TypeError, map.__setitem__, 1.5, value_of(1)) and raises(TypeError, map.__setitem__, key_of(1), 1.5)
             map.clear()
             assert len(map) == 0
@@ -74,7 +80,7 @@ with Map(int, int) as map:
     assert sum(n for _, n in map.items()) == 12000
 print("binding: ok")
 END
-timeout 120 python3 "$work/binding.py" "$examples" || fails "the binding: status $?"
+timeout 120 python3 "$work/binding.py" "$examples" "$work/saved" || fails "the binding: status $?"
 
 for file in one two three; do
     for ((i = 0; i < 300; i++)); do echo "The cat and THE dog, $file"; done >"$work/$file"

@@ -78,11 +78,15 @@ def load():
     declare("cm_any_remove", c_int, c_void_p, c_void_p, c_void_p)
     declare("cm_any_upsert", c_int, c_void_p, c_void_p, c_void_p, Change, c_void_p)
     declare("cm_any_scan", c_int, c_void_p, POINTER(c_uint64), c_size_t, Visit, c_void_p)
+    declare("cm_any_save_file", c_int, c_void_p, c_char_p, c_void_p, POINTER(c_char_p))
+    declare("cm_any_load_file", c_int, c_void_p, c_void_p, c_void_p, c_char_p, c_void_p, POINTER(c_char_p))
+    declare("cm_any_merge", c_int, c_void_p, c_void_p, c_void_p, c_void_p)
+    declare("cm_any_destroy", None, c_void_p)
     return library
 
 
 library = load()
-SIZE_OF_TYPE = c_size_t.in_dll(library, "cm_any_sizes").value  # the first of them
+SIZE_OF_TYPE, SIZE_OF_MAP = (c_size_t * 2).in_dll(library, "cm_any_sizes")  # the first of them
 FOREVER = 2**64 - 2  # a time that does not come, so that a failure is told
 
 
@@ -172,7 +176,7 @@ class Map:
         self._keys = {int: Integers, str: TextKeys}[key]
         self._values = {int: Integers, bytes: Bytes}[value]
         self._room = {int: c_uint64, bytes: Text}[value]  # for a value that is got
-        kind = (c_uint64 * (SIZE_OF_TYPE // 8 + 1))()
+        self._type = kind = (c_uint64 * (SIZE_OF_TYPE // 8 + 1))()
         (library.cm_any_type_u64 if key is int else library.cm_any_type_text)(kind, 8)
         if value is bytes:
             library.cm_any_type_text_values(kind)
@@ -294,3 +298,21 @@ class Map:
 
     def clear(self):
         check(library.cm_any_clear(self._map))
+
+    def save(self, path):
+        """Writes all entries to a file, which is there as a whole or not at all."""
+        self._file(library.cm_any_save_file, self._map, os.fsencode(path), None)
+
+    def load(self, path):
+        """Puts all entries of a file that was saved by a map of such keys and values; none of one that is not whole."""
+        loaded = (c_uint64 * (SIZE_OF_MAP // 8 + 1))()
+        self._file(library.cm_any_load_file, loaded, self._type, None, os.fsencode(path), None)
+        status = library.cm_any_merge(self._map, loaded, None, None)
+        library.cm_any_destroy(loaded)
+        check(status)
+
+    @staticmethod
+    def _file(call, *arguments):
+        reason = c_char_p()
+        if call(*arguments, byref(reason)) < 0:
+            raise Error(reason.value.decode())

@@ -30,6 +30,7 @@
 #ifndef CONCMAP_ANY_H
 #define CONCMAP_ANY_H
 
+#include <concmap/saved.h>
 #include <concmap/sharded.h>
 
 CM_BEGIN_DECLS
@@ -79,6 +80,7 @@ typedef struct cm_any_frozen_iter {
 /* All entries of one instant, and a walk over them: key and value are the snapshot's. */
 typedef struct cm_any_snapshot {
     struct cm_snapshot_ core;
+    const struct cm_type *type; /* the map's */
 } cm_any_snapshot;
 
 typedef struct cm_any_snapshot_iter {
@@ -114,8 +116,8 @@ CM_API void cm_any_type_u64(struct cm_type *type, size_t value_size);
 CM_API void cm_any_type_u128(struct cm_type *type, size_t value_size);
 CM_API void cm_any_type_text(struct cm_type *type, size_t value_size);
 
-/* Makes the values of `type` texts (cm_str) that the map owns: `put` and the like take what cm_any_text_make() made,
- * `get` hands out a copy for the caller to give to cm_any_text_free(). */
+/* Makes the values of `type` texts (cm_str) that the map owns, and that can be saved: `put` and the like take what
+ * cm_any_text_make() made, `get` hands out a copy for the caller to give to cm_any_text_free(). */
 CM_API void cm_any_type_text_values(struct cm_type *type);
 
 /* A copy of `len` bytes, by malloc: CM_NOMEM. */
@@ -141,10 +143,10 @@ CM_API bool cm_any_equal_text(const void *a, const void *b);
  * - a hash and an equality; keys of 1 byte at least, and of 1 GiB at most, as values;
  * - alignments of 1, 2, 4 or 8, of which the sizes are multiples;
  * - `key_text` with cm_str keys only, and those not cloned otherwise; `key_bitwise` with keys of 4 or 8 bytes only;
- * - a clone and a destroy together, or neither;
+ * - a clone and a destroy together, or neither; an encode and a decode likewise, and none for cm_str keys;
  * - functions of a cache only where it is `cached` (NULL: nothing expires, weighs or is told).
- * `foreign` is for views of typed maps, `anchored` for typed maps only (so far). `in_nodes` is set where it has to be,
- * and `move_` and `layout_` are not looked at. */
+ * `foreign` is for views of typed maps, `anchored` for the other dynamic map (any_anchored.h). `in_nodes` is set where
+ * it has to be, and `move_` and `layout_` are not looked at. */
 CM_API cm_status cm_any_init(cm_any *map, const struct cm_type *type, const cm_config *config);
 /* The same in memory of its own, with one user: NULL, and `status` (may be NULL) says why. */
 CM_API cm_any *cm_any_create(const struct cm_type *type, const cm_config *config, cm_status *status);
@@ -304,6 +306,25 @@ CM_TWINS_OF_(cm_export, size_t, cm_any, update_many,
 CM_TWINS_OF_(cm_export, size_t, cm_any, remove_many,
              (cm_any * map, const void *keys, size_t n, void *old, cm_status *results), ())
 CM_TWINS_OF_(cm_export, size_t, cm_any, apply_many, (cm_any * map, cm_any_op *ops, size_t n), ())
+
+/* ---- saving and loading ---- */
+
+/* As of CM_SAVED and CM_SAVED_SNAPSHOTS, by what the type has: its version, and its encode and decode functions, which
+ * keys and values need that own something (but cm_str keys), or are pointers. Padding is saved as it lies. CM_INVALID
+ * also where a codec is missing. What typed maps save and these do is the same, and either loads it. */
+CM_TWINS_(cm_export, cm_any, save,
+          (const cm_any *map, const cm_sink *sink, const cm_progress *progress, const char **reason), ())
+CM_TWINS_(cm_export, cm_any, save_file,
+          (const cm_any *map, const char *path, const cm_progress *progress, const char **reason), ())
+CM_API cm_status cm_any_snapshot_save(const cm_any_snapshot *snapshot, const cm_sink *sink, const cm_progress *progress,
+                                      const char **reason);
+CM_API cm_status cm_any_snapshot_save_file(const cm_any_snapshot *snapshot, const char *path,
+                                           const cm_progress *progress, const char **reason);
+/* Make the map as init does. */
+CM_API cm_status cm_any_load(cm_any *map, const struct cm_type *type, const cm_config *config, const cm_source *source,
+                             const cm_progress *progress, const char **reason);
+CM_API cm_status cm_any_load_file(cm_any *map, const struct cm_type *type, const cm_config *config, const char *path,
+                                  const cm_progress *progress, const char **reason);
 
 CM_END_DECLS
 

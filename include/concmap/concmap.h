@@ -3,7 +3,7 @@
 #define CONCMAP_CONCMAP_H
 
 #include <concmap/anchored_set.h>
-#include <concmap/any.h>
+#include <concmap/any_anchored.h>
 #include <concmap/cache.h>
 #include <concmap/counted.h>
 #include <concmap/domain.h>
@@ -11,6 +11,7 @@
 #include <concmap/lookup.h>
 #include <concmap/mutex.h>
 #include <concmap/partitioned.h>
+#include <concmap/plain_set.h>
 #include <concmap/printed.h>
 #include <concmap/saved.h>
 #include <concmap/sharded_set.h>

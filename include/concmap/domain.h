@@ -70,8 +70,8 @@ CM_API void cm_domain_part(cm_domain *domain);
 
 /* Reports that the calling thread has nothing left of what it found in the domain; it stays online. Gives back some of
  * what waits, if something does. CM_BUSY, and nothing is reported: it is inside a pin, or in a function that a map of
- * the domain calls under a lock. CM_OK also if it is not online. Costs two loads and a store, and where something waits
- * a membarrier now and then. Never waits for other threads. */
+ * the domain calls under a lock, or to make a value. CM_OK also if it is not online. Costs two loads and a store, and
+ * where something waits a membarrier now and then. Never waits for other threads. */
 CM_API cm_status cm_domain_quiescent(cm_domain *domain);
 
 /* Gives back what is due after pins were left: of cm_domain_unpin. */

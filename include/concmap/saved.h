@@ -150,11 +150,11 @@ CM_END_DECLS
                                 "values that own something, or are pointers, need a codec: CM_SAVED_CODED");)          \
     CM_LOCAL_(how, void, name##_key_clear_, (void *key), { CM_CLEAR_PADDING_((Key *)key); })                           \
     CM_LOCAL_(how, void, name##_value_clear_, (void *value), { CM_CLEAR_PADDING_((Value *)value); })                   \
-    CM_LOCAL_(how, cm_status, name##_key_encode_, (const void *key, cm_encoder *to, void *context),                    \
+    CM_LOCAL_(how, cm_status, name##_key_encode_, (cm_encoder * to, const void *key, void *context),                   \
               { return CM_CODEC_ENCODE_ key_codec(to, (const Key *)key, context); })                                   \
     CM_LOCAL_(how, cm_status, name##_key_decode_, (void *key, cm_decoder *from, void *context),                        \
               { return CM_CODEC_DECODE_ key_codec((Key *)key, from, context); })                                       \
-    CM_LOCAL_(how, cm_status, name##_value_encode_, (const void *value, cm_encoder *to, void *context),                \
+    CM_LOCAL_(how, cm_status, name##_value_encode_, (cm_encoder * to, const void *value, void *context),               \
               { return CM_CODEC_ENCODE_ value_codec(to, (const Value *)value, context); })                             \
     CM_LOCAL_(how, cm_status, name##_value_decode_, (void *value, cm_decoder *from, void *context),                    \
               { return CM_CODEC_DECODE_ value_codec((Value *)value, from, context); })                                 \

@@ -11,6 +11,8 @@ typedef enum cm_eviction { CM_EVICTED_FULL, CM_EVICTED_EXPIRED } cm_eviction;
 struct cm_map_;
 struct cm_table_;
 struct cm_layout_;
+struct cm_encoder;
+struct cm_decoder;
 
 /* The generic algorithms are always inlined and take a descriptor as their first parameter. Where it is a visible
  * constant, as in the functions that the map macros make, sizes become immediates and the callbacks direct calls; where
@@ -45,6 +47,13 @@ struct cm_type {
     bool (*expired)(const void *value, void *context);
     size_t (*weigh)(const void *key, const void *value, void *context);
     void (*evicted)(const void *key, const void *value, cm_eviction why, void *context);
+    /* Of dynamic maps that are saved: see saved.h. What the entries mean, as the user counts it; and how keys and
+     * values are written that bytes do not say all about. NULL: texts and plain data. */
+    uint64_t version;
+    cm_status (*key_encode)(struct cm_encoder *to, const void *key, void *context);
+    cm_status (*key_decode)(void *key, struct cm_decoder *from, void *context);
+    cm_status (*value_encode)(struct cm_encoder *to, const void *value, void *context);
+    cm_status (*value_decode)(void *value, struct cm_decoder *from, void *context);
     /* How entries lie (detail/layout.h), where that was computed before; NULL: from the sizes, as for all constants. */
     const struct cm_layout_ *layout_;
 };

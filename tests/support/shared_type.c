@@ -4,6 +4,7 @@
 CM_SHARDED_MAP_DEFINE(tallies, cm_str, uint64_t, cm_hash_str, cm_equal_str)
 CM_SHARDED_SET_DEFINE(marks, uint64_t, cm_hash_u64, cm_equal_u64)
 CM_PLAIN_MAP_DEFINE(ledger, cm_str, uint64_t, cm_hash_str, cm_equal_str)
+CM_PLAIN_SET_DEFINE(stamps, uint64_t, cm_hash_u64, cm_equal_u64)
 CM_MUTEX_MAP_DEFINE(vault, cm_str, uint64_t, cm_hash_str, cm_equal_str)
 CM_ANCHORED_MAP_DEFINE(symbols, cm_str, uint64_t, cm_hash_str, cm_equal_str)
 CM_ANCHORED_SET_DEFINE(atoms, cm_str, cm_hash_str, cm_equal_str)

@@ -6,6 +6,7 @@
 #include <concmap/leftright.h>
 #include <concmap/mutex.h>
 #include <concmap/partitioned.h>
+#include <concmap/plain_set.h>
 #include <concmap/saved.h>
 #include <concmap/sharded_set.h>
 #include <concmap/swap.h>
@@ -13,6 +14,7 @@
 CM_SHARDED_MAP_DECLARE(tallies, cm_str, uint64_t)
 CM_SHARDED_SET_DECLARE(marks, uint64_t)
 CM_PLAIN_MAP_DECLARE(ledger, cm_str, uint64_t)
+CM_PLAIN_SET_DECLARE(stamps, uint64_t)
 CM_MUTEX_MAP_DECLARE(vault, cm_str, uint64_t)
 CM_ANCHORED_MAP_DECLARE(symbols, cm_str, uint64_t)
 CM_ANCHORED_SET_DECLARE(atoms, cm_str)

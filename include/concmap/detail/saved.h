@@ -31,7 +31,7 @@ struct cm_part_ {
     enum cm_part_kind_ kind;
     size_t size;               /* of plain ones */
     void (*clear)(void *part); /* sets what is padding to zero */
-    cm_status (*encode)(const void *part, struct cm_encoder *to, void *context);
+    cm_status (*encode)(struct cm_encoder *to, const void *part, void *context);
     cm_status (*decode)(void *part, struct cm_decoder *from, void *context);
 };
 
@@ -112,7 +112,7 @@ CM_INLINE cm_status cm_coded_save_(struct cm_saver_ *saver, const struct cm_part
     size_t at = saver->used;
     if (CM_UNLIKELY(!cm_saver_room_(saver, 4)))
         return CM_NOMEM;
-    cm_status status = how->encode(part, &encoder, context);
+    cm_status status = how->encode(&encoder, part, context);
     size_t bytes = saver->used - at - 4;
     if (status >= 0 && bytes > UINT32_MAX)
         status = CM_INVALID;

@@ -98,6 +98,11 @@
                                                 Map##_cached_ ? Map##_expired_ : NULL,                                 \
                                                 Map##_cached_ ? Map##_weigh_ : NULL,                                   \
                                                 Map##_cached_ ? Map##_evicted_ : NULL,                                 \
+                                                0,                                                                     \
+                                                NULL,                                                                  \
+                                                NULL,                                                                  \
+                                                NULL,                                                                  \
+                                                NULL,                                                                  \
                                                 NULL};
 
 /* A call that may wait, and its twins: try_VERB returns CM_BUSY instead of waiting, VERB_until CM_TIMEOUT past its
