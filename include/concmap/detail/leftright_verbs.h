@@ -2,7 +2,7 @@
 #ifndef CONCMAP_DETAIL_LEFTRIGHT_VERBS_H
 #define CONCMAP_DETAIL_LEFTRIGHT_VERBS_H
 
-#include <concmap/detail/leftright.h>
+#include <concmap/detail/leftright_changes.h>
 #include <concmap/detail/typed.h>
 
 /* ---- readers ---- */
