@@ -208,7 +208,7 @@ static void a_readers_value_is_its_own(void **state)
 static void L3_a_value_that_is_used_after_its_guard_is_caught(void **state)
 {
     (void)state;
-#if defined(__SANITIZE_ADDRESS__)
+#if CM_ASAN
     pid_t child = fork();
     if (child == 0) {
         nums map;

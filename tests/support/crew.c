@@ -46,7 +46,7 @@ size_t crew_run(unsigned threads, size_t (*work)(void *, unsigned), void *contex
 
 size_t crew_scale(size_t normal)
 {
-#if defined(__SANITIZE_ADDRESS__) || CM_TSAN
+#if CM_ASAN || CM_TSAN
     normal /= 8;
 #endif
     return getenv("CONCMAP_TEST_LONG") ? normal * 100 : normal;
