@@ -281,7 +281,7 @@ cm_memory cm_leftright_memory_(struct cm_leftright_ *core)
     if (cm_turn_begin_(core, &turn, false, CM_FOREVER, NULL) < 0)
         return memory;
     memory.table = core->sides[0].plain.flat.block.size + core->sides[1].plain.flat.block.size;
-    memory.nodes = cm_newest_(core)->plain.texts;
+    memory.nodes = cm_newest_(core)->plain.texts + core->bags.bytes;
     memory.waiting_tables = core->larger.block.size + core->last.block.size;
     memory.waiting = memory.waiting_tables + core->log.block.size;
     size_t made = cm_load_acquire_(&core->slots_made);
@@ -351,6 +351,8 @@ void cm_leftright_end_(struct cm_leftright_ *core, const struct cm_type *type, c
     replay(core);
     unsigned active = cm_active_(core);
     cm_plain_end_(&core->sides[active].plain, type); /* (W4): what both have is destroyed once */
+    if (core->bags.values)
+        cm_bags_forget_(type, &core->sides[!active].plain.flat);
     cm_flat_free_(&core->sides[!active].plain.flat, &core->sides[!active].plain.allocator);
     core_free(core);
 }
@@ -378,6 +380,12 @@ cm_status cm_writer_close_(struct cm_leftright_ *core, bool ended)
     return CM_OK;
 }
 
+static bool values_agree(const struct cm_leftright_ *core, const struct cm_type *type, const char *a, const char *b)
+{
+    return core->bags.values ? cm_bag_same_(&core->bags, (const void *)a, (const void *)b)
+                             : memcmp(a, b, type->value_size) == 0;
+}
+
 /* Whether one side has each entry of the other, with the same value. */
 static bool sides_agree(const struct cm_leftright_ *core, const struct cm_type *type)
 {
@@ -387,7 +395,7 @@ static bool sides_agree(const struct cm_leftright_ *core, const struct cm_type *
         return false;
     for (struct cm_flat_place_ at; (at = cm_flat_walk_next_(type, &a->flat, &walk)).entry;) {
         struct cm_flat_place_ twin = cm_flat_find_(type, &b->flat, at.entry, type->hash(at.entry, b->seed));
-        if (!twin.entry || memcmp(cm_flat_value_(type, at), cm_flat_value_(type, twin), type->value_size) != 0)
+        if (!twin.entry || !values_agree(core, type, cm_flat_value_(type, at), cm_flat_value_(type, twin)))
             return false;
     }
     return true;
@@ -396,13 +404,15 @@ static bool sides_agree(const struct cm_leftright_ *core, const struct cm_type *
 cm_status cm_leftright_check_(struct cm_leftright_ *core, const struct cm_type *type, const char **reason)
 {
     bool agree = core->begun && !core->pending && core->log.at == (char *)core->log.block.address;
-    for (unsigned side = 0; side < 2; side++) {
+    const char *wrong = NULL;
+    for (unsigned side = 0; side < 2 && !wrong; side++) {
         cm_status status = cm_plain_check_(&core->sides[side].plain, type, reason);
         if (status < 0)
             return status;
+        wrong = cm_bags_check_(&core->bags, type, &core->sides[side].plain.flat);
     }
-    const char *wrong =
-        agree && !sides_agree(core, type) ? "W2: the sides differ, and there is nothing to replay" : NULL;
+    if (!wrong && agree && !sides_agree(core, type))
+        wrong = "W2: the sides differ, and there is nothing to replay";
     if (reason)
         *reason = wrong;
     return wrong ? CM_CORRUPT : CM_OK;

@@ -17,8 +17,9 @@
  * Invariants. (W1) Nobody but the writer looks at the stale side while a batch is under way. (W2) The stale side, at
  * the beginning of a replay, is what the other one was before the first change of the log; so each step of the replay
  * finds what that change found. (W3) Before a change is applied there is room for it in the log and in the other side's
- * table, so the replay cannot fail. (W4) Keys and values lie in both sides, bit by bit the same: what they own is
- * shared, and destroyed by the replay alone, once the last side has let go of it.
+ * table, and of a multimap in its bag; so the replay cannot fail. (W4) Keys and values lie in both sides, bit by bit
+ * the same: what they own is shared, and destroyed by the replay alone, once the last side has let go of it. Rooms of
+ * bags (bag.h) are each side's own: values move in them, and are destroyed as above.
  *
  * Why (W1) holds. The writer swaps, runs a barrier in every thread of the process, and only then looks at the slots. A
  * reader whose "inside" that look misses had not stored it by the barrier, so it loads the word after the swap and
@@ -41,6 +42,7 @@
 #ifndef CONCMAP_DETAIL_LEFTRIGHT_H
 #define CONCMAP_DETAIL_LEFTRIGHT_H
 
+#include <concmap/detail/bag.h>
 #include <concmap/detail/domain.h>
 #include <concmap/detail/map_lock.h>
 #include <concmap/detail/plain_map.h>
@@ -119,6 +121,7 @@ struct cm_leftright_ {
     /* Tables for the other side: the largest that this batch needs, and the one that it has in the end, where that is
      * smaller. Without slots: none. */
     struct cm_flat_ larger, last;
+    struct cm_bags_ bags;         /* of a multimap */
     struct cm_seats_walk_ passed; /* the slots that were found done with since the last publication */
     uint64_t published;           /* how often */
     uint64_t paced;               /* publications since `paced_at` */
@@ -147,7 +150,7 @@ struct cm_reader_ {
     size_t depth;
 };
 
-#define CM_LEFTRIGHT_VERSION_ 1u
+#define CM_LEFTRIGHT_VERSION_ 2u
 
 /* ---- cold parts (src/leftright.c) ---- */
 

@@ -174,13 +174,20 @@ CM_INLINE cm_status cm_leftright_shrink_(const struct cm_type *type, struct cm_l
                                             : CM_OK;
 }
 
+/* Whether nobody can see a value any more that was taken when so many batches had been published: the batch after that
+ * one has begun. */
+CM_INLINE bool cm_leftright_let_go_(const struct cm_leftright_ *core, uint64_t taken_at)
+{
+    return core->published + core->begun > taken_at + 1;
+}
+
 /* A value comes back that was taken when so many batches had been published: destroyed once no reader can see it. */
 CM_INLINE cm_status cm_leftright_give_back_(const struct cm_type *type, struct cm_leftright_ *core, uint64_t taken_at,
                                             void *value)
 {
     if (!type->value_destroy)
         return CM_OK;
-    if (core->published + core->begun > taken_at + 1) { /* the batch after that one has begun: both sides let go */
+    if (cm_leftright_let_go_(core, taken_at)) {
         cm_plain_value_end_(type, &cm_newest_(core)->plain, value);
         return CM_OK;
     }

@@ -13,7 +13,13 @@ enum cm_log_kind_ {
     CM_LOG_REMOVE_, /* the key, with what it and its value own */
     CM_LOG_TAKE_,   /* the same, but the value is somebody else's */
     CM_LOG_CLEAR_,
-    CM_LOG_GIVE_BACK_ /* a value that had been taken */
+    CM_LOG_GIVE_BACK_, /* a value that had been taken */
+    /* Of multimaps. The record's value is a bag; so it is in those above. */
+    CM_LOG_ADD_,        /* its one value to the key's bag, which moves to its room, if there is one */
+    CM_LOG_ROOM_,       /* the key's bag moves to its room; NULL: to none */
+    CM_LOG_DROP_,       /* the value whose position is its `len`, from the key's bag */
+    CM_LOG_DROP_TAKEN_, /* the same, but the value is somebody else's */
+    CM_LOG_GIVE_BACK_VALUE_
 };
 struct cm_log_record_ {
     uint64_t hash;
@@ -36,6 +42,17 @@ CM_INLINE struct cm_log_layout_ cm_log_layout_of_(const struct cm_type *type)
     return layout;
 }
 
+/* The key and the value of a record. */
+CM_INLINE char *cm_log_key_(const struct cm_type *type, struct cm_log_record_ *record)
+{
+    return (char *)record + cm_log_layout_of_(type).entry;
+}
+
+CM_INLINE char *cm_log_value_(const struct cm_type *type, struct cm_log_record_ *record)
+{
+    return cm_log_key_(type, record) + cm_flat_layout_of_(type).value;
+}
+
 /* Whether there is room for one more record (W3). */
 CM_INLINE bool cm_log_room_(const struct cm_type *type, struct cm_leftright_ *core)
 {
@@ -44,23 +61,28 @@ CM_INLINE bool cm_log_room_(const struct cm_type *type, struct cm_leftright_ *co
            cm_log_grow_(core, layout.record, layout.alignment);
 }
 
-/* Notes a change; there is room. `key` and `value` may be NULL. */
-CM_INLINE void cm_log_note_(const struct cm_type *type, struct cm_leftright_ *core, enum cm_log_kind_ kind,
-                            uint64_t hash, const void *key, const void *value)
+/* Notes a change; there is room. `key` and `value` may be NULL. Returns the record. */
+CM_INLINE struct cm_log_record_ *cm_log_note_(const struct cm_type *type, struct cm_leftright_ *core,
+                                              enum cm_log_kind_ kind, uint64_t hash, const void *key, const void *value)
 {
     const struct cm_log_layout_ layout = cm_log_layout_of_(type);
     struct cm_log_record_ *record = (struct cm_log_record_ *)(void *)core->log.at;
     record->hash = hash;
     record->kind = kind;
     if (key)
-        memcpy(core->log.at + layout.entry, key, type->key_size);
+        memcpy(cm_log_key_(type, record), key, type->key_size);
     if (value)
-        memcpy(core->log.at + layout.entry + cm_flat_layout_of_(type).value, value, type->value_size);
+        memcpy(cm_log_value_(type, record), value, type->value_size);
     core->log.at += layout.record;
     core->pending = true;
+    return record;
 }
 
 /* ---- replay ---- */
+
+/* Does one of a multimap's own records again (src/multimap.c). */
+CM_API void cm_multimap_replay_one_(const struct cm_type *type, struct cm_leftright_ *core, struct cm_plain_ *plain,
+                                    struct cm_log_record_ *record);
 
 #define CM_REPLAY_AHEAD_ 24       /* records whose tags are fetched ahead: as in batches (plain_batches.h) */
 #define CM_REPLAY_AHEAD_ENTRY_ 12 /* and entries */
@@ -69,8 +91,8 @@ CM_INLINE void cm_log_note_(const struct cm_type *type, struct cm_leftright_ *co
 CM_INLINE void cm_replay_one_(const struct cm_type *type, struct cm_plain_ *plain, struct cm_log_record_ *record,
                               void *scratch)
 {
-    char *key = (char *)record + cm_log_layout_of_(type).entry;
-    char *value = key + cm_flat_layout_of_(type).value;
+    char *key = cm_log_key_(type, record);
+    char *value = cm_log_value_(type, record);
     struct cm_flat_place_ place = cm_flat_find_to_change_(type, &plain->flat, key, record->hash);
     if (CM_LIKELY(record->kind == CM_LOG_SET_)) {
         if (!place.entry) {
@@ -128,9 +150,10 @@ CM_INLINE void cm_leftright_replay_(const struct cm_type *type, struct cm_leftri
             cm_replay_one_(type, &stale->plain, record, scratch);
         else if (record->kind == CM_LOG_CLEAR_)
             cm_plain_clear_(&stale->plain, type);
+        else if (record->kind == CM_LOG_GIVE_BACK_)
+            cm_plain_value_end_(type, &stale->plain, cm_log_value_(type, record));
         else
-            cm_plain_value_end_(type, &stale->plain,
-                                (char *)record + cm_log_layout_of_(type).entry + cm_flat_layout_of_(type).value);
+            cm_multimap_replay_one_(type, core, &stale->plain, record);
     }
     cm_side_move_(type, stale, &core->last);
     stale->plain.flat.grow_at = newest->flat.grow_at;
