@@ -64,6 +64,12 @@ static struct cm_seat_block_ *block_make(struct cm_leftright_ *core)
     return made;
 }
 
+static void block_free(struct cm_leftright_ *core, const struct cm_seat_block_ *made)
+{
+    struct cm_block_ block = made->block; /* which must not lie in what it gives back */
+    cm_block_release_(&core->sides[0].plain.allocator, &block);
+}
+
 /* A slot, made if there is none. NULL: no memory. The allocator is called without the lock. */
 static struct cm_seat_ *slot_get(struct cm_leftright_ *core)
 {
@@ -78,7 +84,7 @@ static struct cm_seat_ *slot_get(struct cm_leftright_ *core)
         }
         cm_seats_unlock_(core);
         if (made)
-            cm_block_release_(&core->sides[0].plain.allocator, &made->block);
+            block_free(core, made);
         if (slot)
             return slot;
         made = block_make(core);
