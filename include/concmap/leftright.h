@@ -93,9 +93,11 @@ CM_END_DECLS
         cm_leftright_init_(&map->core, &name##_type_, config, CM_LEFTRIGHT_VERSION_, sizeof(struct cm_leftright_)))    \
     CM_LEFTRIGHT_LIFE_(how, name)                                                                                      \
     CM_LEFTRIGHT_READERS_(how, name)                                                                                   \
-    CM_LEFTRIGHT_GETS_(how, name, Key, Value)                                                                          \
-    CM_LEFTRIGHT_VIEWS_(how, name, Key)                                                                                \
-    CM_LEFTRIGHT_VIEW_VALUES_(how, name, Key, Value)                                                                   \
+    CM_LEFTRIGHT_LOOKS_(how, name, name, Key, Value)                                                                   \
+    CM_LEFTRIGHT_FINDS_(how, name, name, Key)                                                                          \
+    CM_LEFTRIGHT_GETS_(how, name, name, Key, Key, Value)                                                               \
+    CM_LEFTRIGHT_VIEWS_(how, name)                                                                                     \
+    CM_LEFTRIGHT_WALKS_(how, name, Key, Value)                                                                         \
     CM_LEFTRIGHT_WRITER_(how, name)                                                                                    \
     CM_LEFTRIGHT_OWN_KEYS_(how, name, Key)                                                                             \
     CM_LEFTRIGHT_OWN_(how, name, Key, Value)                                                                           \
@@ -103,7 +105,9 @@ CM_END_DECLS
                         cm_leftright_give_back_(&name##_type_, writer->core, taken->published, &taken->value),         \
                         name##_type_.value_destroy)                                                                    \
     CM_LEFTRIGHT_CHANGES_(how, name, Key, Value)                                                                       \
-    CM_LEFTRIGHT_WHOLE_(how, name, Key, Value)                                                                         \
+    CM_LEFTRIGHT_CLEAR_(how, name)                                                                                     \
+    CM_LEFTRIGHT_SIFT_(how, name, Key, Value)                                                                          \
+    CM_LEFTRIGHT_RETAIN_(how, name, Key, Value)                                                                        \
     CM_LEFTRIGHT_SIZES_(how, name)
 
 #endif

@@ -85,7 +85,8 @@
                                          sizeof(struct cm_leftright_)))                                                \
     CM_LEFTRIGHT_LIFE_(how, name)                                                                                      \
     CM_LEFTRIGHT_READERS_(how, name)                                                                                   \
-    CM_LEFTRIGHT_VIEWS_(how, name, Key)                                                                                \
+    CM_LEFTRIGHT_FINDS_(how, name, name, Key)                                                                          \
+    CM_LEFTRIGHT_VIEWS_(how, name)                                                                                     \
     CM_MULTIMAP_VIEWS_(how, name, Key, Value)                                                                          \
     CM_LEFTRIGHT_WRITER_(how, name)                                                                                    \
     CM_LEFTRIGHT_OWN_KEYS_(how, name, Key)                                                                             \

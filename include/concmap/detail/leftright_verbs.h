@@ -89,67 +89,75 @@
             cm_reader_leave_(&visit->reader->core);                                                                    \
     })
 
-/* Look-ups by readers that enter by themselves. */
-#define CM_LEFTRIGHT_GETS_(how, name, Key, Value)                                                                      \
-    CM_INNER_(how, bool, name##_side_get_, (const struct cm_side_ *side, const Key *key, Value *value), {              \
+/* Look-ups, by keys of the map (`by` is its name then), or by something else (lookup.h). In one call: */
+#define CM_LEFTRIGHT_LOOKS_(how, by, name, Key, Value)                                                                 \
+    CM_INNER_(how, bool, by##_side_get_, (const struct cm_side_ *side, const Key *key, Value *value), {                \
         const struct cm_plain_ *plain = &side->plain;                                                                  \
-        const char *found = cm_plain_find_(&name##_type_, plain, key, name##_type_.hash(key, plain->seed));            \
-        return found && cm_plain_copy_out_(&name##_type_, plain, value, found) == CM_OK;                               \
+        const char *found = cm_plain_find_(&by##_type_, plain, key, by##_type_.hash(key, plain->seed));                \
+        return found && cm_plain_copy_out_(&by##_type_, plain, value, found) == CM_OK;                                 \
     })                                                                                                                 \
     CM_HIDDEN_(                                                                                                        \
         how, static                                                                                                    \
-        __attribute__((noinline, unused)) bool name##_get_inside_(name##_reader *reader, Key key, Value *value) {      \
+        __attribute__((noinline, unused)) bool by##_look_inside_(name##_reader *reader, Key key, Value *value) {       \
             const struct cm_side_ *side = cm_reader_enter_(&reader->core);                                             \
             if (!side)                                                                                                 \
                 return false;                                                                                          \
-            bool found = name##_side_get_(side, &key, value);                                                          \
+            bool found = by##_side_get_(side, &key, value);                                                            \
             cm_reader_leave_(&reader->core);                                                                           \
             return found;                                                                                              \
         })                                                                                                             \
-    /* Copies a key's value; false: the map has none (or it could not be cloned), and *value is as it was. Inside a    \
-     * view, of that view. Wait-free. */                                                                               \
-    CM_FUNCTION_(how, bool, name##_get, (name##_reader * reader, Key key, Value * value), {                            \
+    CM_INNER_(how, bool, by##_look_, (name##_reader * reader, Key key, Value * value), {                               \
         const struct cm_side_ *side = cm_reader_glance_(&reader->core);                                                \
         if (CM_UNLIKELY(!side))                                                                                        \
-            return name##_get_inside_(reader, key, value);                                                             \
-        bool found = name##_side_get_(side, &key, value);                                                              \
+            return by##_look_inside_(reader, key, value);                                                              \
+        bool found = by##_side_get_(side, &key, value);                                                                \
         cm_seat_leave_(reader->core.core, reader->core.slot);                                                          \
         return found;                                                                                                  \
     })
 
-/* ---- views ---- */
-
-#define CM_LEFTRIGHT_VIEWS_(how, name, Key)                                                                            \
-    CM_INNER_(how, struct cm_flat_place_, name##_view_find_, (const name##_view *view, const Key *key), {              \
+/* Of a view. */
+#define CM_LEFTRIGHT_FINDS_(how, by, name, Key)                                                                        \
+    CM_INNER_(how, struct cm_flat_place_, by##_view_find_, (const name##_view *view, const Key *key), {                \
         const struct cm_plain_ *plain = &view->core.plain;                                                             \
-        return cm_flat_find_(&name##_type_, &plain->flat, key, name##_type_.hash(key, plain->seed));                   \
+        return cm_flat_find_(&by##_type_, &plain->flat, key, by##_type_.hash(key, plain->seed));                       \
     })                                                                                                                 \
     /* Whether the view has the key. */                                                                                \
-    CM_FUNCTION_(how, bool, name##_view_contains, (const name##_view *view, Key key),                                  \
-                 { return name##_view_find_(view, &key).entry != NULL; })                                              \
+    CM_FUNCTION_(how, bool, by##_view_contains, (const name##_view *view, Key key),                                    \
+                 { return by##_view_find_(view, &key).entry != NULL; })
+
+/* Of both, those that give values. */
+#define CM_LEFTRIGHT_GETS_(how, by, name, Key, Own, Value)                                                             \
+    /* Copies a key's value; false: the map has none (or it could not be cloned), and *value is as it was. Inside a    \
+     * view, of that view. Wait-free. */                                                                               \
+    CM_FUNCTION_(how, bool, by##_get, (name##_reader * reader, Key key, Value * value),                                \
+                 { return by##_look_(reader, key, value); })                                                           \
+    /* The key's value; NULL: the view has none. Valid until the reader leaves. */                                     \
+    CM_FUNCTION_(how, const Value *, by##_view_get, (const name##_view *view, Key key), {                              \
+        struct cm_flat_place_ place = by##_view_find_(view, &key);                                                     \
+        return CM_LIKELY(place.entry != NULL) ? (const Value *)(const void *)cm_flat_value_(&by##_type_, place)        \
+                                              : NULL;                                                                  \
+    })                                                                                                                 \
+    /* The key as the map has it, and its value; either may be NULL. False: there is none, and both are as they were.  \
+     * As view_get. */                                                                                                 \
+    CM_FUNCTION_(how, bool, by##_view_get_key_value,                                                                   \
+                 (const name##_view *view, Key key, const Own **own, const Value **value), {                           \
+                     struct cm_flat_place_ place = by##_view_find_(view, &key);                                        \
+                     if (place.entry && own)                                                                           \
+                         *own = (const Own *)(const void *)place.entry;                                                \
+                     if (place.entry && value)                                                                         \
+                         *value = (const Value *)(const void *)cm_flat_value_(&by##_type_, place);                     \
+                     return place.entry != NULL;                                                                       \
+                 })
+
+/* ---- views ---- */
+
+#define CM_LEFTRIGHT_VIEWS_(how, name)                                                                                 \
     /* The number of entries. */                                                                                       \
     CM_FUNCTION_(how, size_t, name##_view_len, (const name##_view *view), { return view->core.plain.flat.len; })       \
     /* What set_meta said, of the same state as the entries; 0 at first. */                                            \
     CM_FUNCTION_(how, uint64_t, name##_view_meta, (const name##_view *view), { return view->core.meta; })
 
-#define CM_LEFTRIGHT_VIEW_VALUES_(how, name, Key, Value)                                                               \
-    /* The key's value; NULL: the view has none. Valid until the reader leaves. */                                     \
-    CM_FUNCTION_(how, const Value *, name##_view_get, (const name##_view *view, Key key), {                            \
-        struct cm_flat_place_ place = name##_view_find_(view, &key);                                                   \
-        return CM_LIKELY(place.entry != NULL) ? (const Value *)(const void *)cm_flat_value_(&name##_type_, place)      \
-                                              : NULL;                                                                  \
-    })                                                                                                                 \
-    /* The key as the map has it, and its value; either may be NULL. False: there is none, and both are as they were.  \
-     * As view_get. */                                                                                                 \
-    CM_FUNCTION_(how, bool, name##_view_get_key_value,                                                                 \
-                 (const name##_view *view, Key key, const Key **own, const Value **value), {                           \
-                     struct cm_flat_place_ place = name##_view_find_(view, &key);                                      \
-                     if (place.entry && own)                                                                           \
-                         *own = (const Key *)(const void *)place.entry;                                                \
-                     if (place.entry && value)                                                                         \
-                         *value = (const Value *)(const void *)cm_flat_value_(&name##_type_, place);                   \
-                     return place.entry != NULL;                                                                       \
-                 })                                                                                                    \
+#define CM_LEFTRIGHT_WALKS_(how, name, Key, Value)                                                                     \
     CM_SHOWN_(                                                                                                         \
         how, typedef struct name##_view_iter {                                                                         \
             const name##_view *view;                                                                                   \
@@ -424,11 +432,14 @@
     CM_KEYED_(how, name, name##_writer, Key, take, (, name##_taken * taken), (, taken))
 
 /* Changes of all keys. */
-#define CM_LEFTRIGHT_WHOLE_(how, name, Key, Value)                                                                     \
+#define CM_LEFTRIGHT_CLEAR_(how, name)                                                                                 \
     CM_INNER_(how, cm_status, name##_clear_in_, (name##_writer * writer, cm_deadline deadline),                        \
               CM_IN_TURN_(name, writer, true, deadline, cm_leftright_clear_(&name##_type_, writer->core)))             \
     /* Removes every entry; keeps the tables. CM_NOMEM; may wait, as begin does. O(groups). */                         \
-    CM_TWINS_(how, name, clear, (name##_writer * writer), (writer))                                                    \
+    CM_TWINS_(how, name, clear, (name##_writer * writer), (writer))
+
+/* `keep` is asked by those that retain. */
+#define CM_LEFTRIGHT_SIFT_(how, name, Key, Value)                                                                      \
     CM_LOCAL_(how, cm_status, name##_sift_,                                                                            \
               (name##_writer * writer, cm_status(*keep)(const Key *, const Value *, void *), void *context), {         \
                   struct cm_leftright_ *core = writer->core;                                                           \
@@ -448,7 +459,9 @@
                                              name##_type_.hash(at.entry, plain->seed));                                \
                   }                                                                                                    \
                   return status < 0 ? status : CM_OK;                                                                  \
-              })                                                                                                       \
+              })
+
+#define CM_LEFTRIGHT_RETAIN_(how, name, Key, Value)                                                                    \
     CM_INNER_(how, cm_status, name##_retain_in_,                                                                       \
               (name##_writer * writer, cm_status(*keep)(const Key *, const Value *, void *), void *context,            \
                cm_deadline deadline),                                                                                  \
