@@ -142,6 +142,8 @@ static void index_rename(struct cm_bag_room_ *room, uint32_t position, uint32_t 
     }
     uint64_t hash = hash_at(room, position);
     struct cm_flat_place_ place = head_find(room->bags->values, room, hash, value_at(room, position));
+    if (!place.entry)
+        return; /* never (B2) */
     if (before != CM_BAG_NONE_)
         memcpy(place.entry, &before, sizeof before);
     else

@@ -34,7 +34,7 @@ static struct own own_find(struct cm_leftright_ *core, const struct cm_type *typ
     return own_at(type, cm_flat_find_to_change_(type, &cm_newest_(core)->plain.flat, key, hash), hash);
 }
 
-/* Notes a change, for which there is room; `len` and `value` (may be NULL) are the bag's of the record. */
+/* Notes a change, for which there is room; `head` and `value` (may be NULL) are of the record's bag. */
 static void change_note(struct cm_leftright_ *core, const struct cm_type *type, enum cm_log_kind_ kind,
                         const struct own *own, struct cm_bag_ head, const void *value)
 {
@@ -401,8 +401,9 @@ void cm_multimap_replay_one_(const struct cm_type *type, struct cm_leftright_ *c
         value_end(core, value);
         return;
     }
-    struct cm_bag_ *bag =
-        (void *)cm_plain_find_to_change_(type, plain, cm_log_key_(type, record), record->hash); /* it is there (W2) */
+    struct cm_bag_ *bag = (void *)cm_plain_find_to_change_(type, plain, cm_log_key_(type, record), record->hash);
+    if (!bag)
+        return; /* never (W2) */
     if (record->kind == CM_LOG_ROOM_ || noted->room)
         cm_bag_move_(&core->bags, bag, noted->room);
     if (record->kind == CM_LOG_ADD_)

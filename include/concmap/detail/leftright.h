@@ -121,7 +121,6 @@ struct cm_leftright_ {
     /* Tables for the other side: the largest that this batch needs, and the one that it has in the end, where that is
      * smaller. Without slots: none. */
     struct cm_flat_ larger, last;
-    struct cm_bags_ bags;         /* of a multimap */
     struct cm_seats_walk_ passed; /* the slots that were found done with since the last publication */
     uint64_t published;           /* how often */
     uint64_t paced;               /* publications since `paced_at` */
@@ -138,7 +137,8 @@ struct cm_leftright_ {
     const struct cm_seat_ *watched; /* the one that keeps `free_function` from being called; NULL: none */
     struct cm_seats_walk_ watch;    /* those before it are done with */
     uint32_t has_writer;
-    uint64_t number; /* of the map, among all there ever were */
+    uint64_t number;      /* of the map, among all there ever were */
+    struct cm_bags_ bags; /* of a multimap */
     struct cm_block_ block;
 };
 
@@ -251,13 +251,12 @@ CM_INLINE void cm_reader_leave_(struct cm_reader_ *reader)
 }
 
 /* Enters for a single look-up, which ends with cm_seat_leave_() and does not nest: no thread is noted, for it cannot
- * wait for itself, and beyond the caches each instruction less is one more of the next look-up under way. NULL: the
- * reader is inside, or the word says more than the side; then cm_reader_enter_() serves. */
-CM_INLINE const struct cm_side_ *cm_reader_glance_(struct cm_reader_ *reader)
+ * wait for itself, and beyond the caches each instruction less is one more of the next look-up under way. (It does name
+ * its side: a writer who meets reader after reader whose side is unknown would hardly get on.) `depth` is the reader's.
+ * NULL: it is inside, or the word says more than the side; then cm_reader_enter_() serves. */
+CM_INLINE const struct cm_side_ *cm_reader_glance_(struct cm_leftright_ *core, struct cm_seat_ *slot, size_t depth)
 {
-    struct cm_leftright_ *core = reader->core;
-    struct cm_seat_ *slot = reader->slot;
-    if (CM_UNLIKELY(reader->depth != 0))
+    if (CM_UNLIKELY(depth != 0))
         return NULL;
     cm_store_relaxed_(&slot->state, CM_INSIDE_UNKNOWN_); /* as in cm_reader_enter_(), all three */
     CM_COMPILER_BARRIER();

@@ -107,11 +107,13 @@
             return found;                                                                                              \
         })                                                                                                             \
     CM_INNER_(how, bool, by##_look_, (name##_reader * reader, Key key, Value * value), {                               \
-        const struct cm_side_ *side = cm_reader_glance_(&reader->core);                                                \
+        struct cm_leftright_ *core = reader->core.core;                                                                \
+        struct cm_seat_ *slot = reader->core.slot; /* not loaded twice: stores stand between */                        \
+        const struct cm_side_ *side = cm_reader_glance_(core, slot, reader->core.depth);                               \
         if (CM_UNLIKELY(!side))                                                                                        \
             return by##_look_inside_(reader, key, value);                                                              \
         bool found = by##_side_get_(side, &key, value);                                                                \
-        cm_seat_leave_(reader->core.core, reader->core.slot);                                                          \
+        cm_seat_leave_(core, slot);                                                                                    \
         return found;                                                                                                  \
     })
 

@@ -121,6 +121,7 @@
               (name##_writer * writer, uint64_t hash, Key key CM_LIST_ more, cm_deadline deadline),                    \
               CM_IN_TURN_(name, writer, true, deadline,                                                                \
                           cm_multimap_##verb##_(writer->core, &name##_type_, &key, hash CM_LIST_ passed)))             \
+    /* As is said where it is used. */                                                                                 \
     CM_KEYED_(how, name, name##_writer, Key, verb, more, arguments)
 
 #define CM_MULTIMAP_CHANGES_(how, name, Key, Value)                                                                    \
