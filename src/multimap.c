@@ -380,8 +380,8 @@ cm_status cm_multimap_remove_random_(struct cm_leftright_ *core, const struct cm
     for (struct own own; status >= 0 && n > 0 && (own = own_random(core, type, &seed)).bag; n--)
         status = entry_tell(core, type, &own, tell);
     /* What is left of a sparse table, by Knuth's algorithm S: each with the odds of those wanted to those to come. */
-    for (size_t left = flat->len; status >= 0 && n > 0; left--) {
-        struct own own = own_next(core, type, &walk);
+    size_t left = flat->len;
+    for (struct own own; status >= 0 && n > 0 && (own = own_next(core, type, &walk)).bag; left--) {
         if (random_below(&seed, left) >= n)
             continue;
         status = entry_tell(core, type, &own, tell);
