@@ -1,19 +1,11 @@
-/* Readers and batches of left-right maps: see detail/leftright.h for the proof. */
+/* Batches of left-right maps, and the whole: see detail/leftright.h for the proof. */
 #include <concmap/leftright.h>
 
 #include <unistd.h>
 
 #include "parking.h"
 #include "platform.h"
-
-/* Publications come thick where this many of them take less than THICK_NS each, and not any more where they take more
- * than CALM_NS. A membarrier costs the writer 10 us where readers run, and a reader on the other processor half of its
- * speed while they follow each other; a fence costs a reader 2 ns. */
-#define PACE 16
-#define THICK_NS 50000
-#define CALM_NS 200000
-#define FENCES_LOOKED_AT 4096 /* of a reader, until it looks whether publications have ceased: */
-#define CEASED_NS 100000000
+#include "seats.h"
 
 #define LOOKS 4 /* as in cell.c */
 #define PAUSES 32u
@@ -23,274 +15,6 @@
 #define LOG_KEPT 65536         /* bytes; what is larger is given back if not used */
 
 static uint64_t maps_made;
-
-/* ---- slots ---- */
-
-static void slots_lock(struct cm_leftright_ *core)
-{
-    cm_cell_lock_(&core->slots_lock, &core->slots_waiters);
-}
-
-static void slots_unlock(struct cm_leftright_ *core)
-{
-    cm_cell_unlock_(&core->slots_lock, cm_load_relaxed_(&core->slots_lock), &core->slots_waiters);
-}
-
-/* Under the lock of slots. NULL: all are taken. */
-static struct cm_seat_ *slot_take(struct cm_leftright_ *core)
-{
-    struct cm_seat_ *slot = core->free_slots;
-    if (slot) {
-        core->free_slots = slot->next_free;
-        return slot;
-    }
-    if (!core->last_block || (core->slots_made % CM_SEATS_ == 0 && !core->last_block->fresh))
-        return NULL;
-    slot = &core->last_block->slots[core->slots_made % CM_SEATS_];
-    core->last_block->fresh = false;
-    /* Release: whoever walks this far finds the block. Pairs with slots_walk(). */
-    cm_store_release_(&core->slots_made, core->slots_made + 1);
-    return slot;
-}
-
-/* Under the lock of slots, of which the last one is taken. */
-static void block_append(struct cm_leftright_ *core, struct cm_seat_block_ *block)
-{
-    block->fresh = true;
-    if (core->last_block)
-        cm_store_relaxed_(&core->last_block->next, block); /* relaxed: published by slots_made */
-    else
-        cm_store_relaxed_(&core->blocks, block);
-    core->last_block = block;
-}
-
-static struct cm_seat_block_ *block_make(struct cm_leftright_ *core)
-{
-    struct cm_block_ block;
-    if (!cm_block_allocate_(&core->sides[0].plain.allocator, sizeof(struct cm_seat_block_), CM_APART, true, &block))
-        return NULL;
-    struct cm_seat_block_ *made = block.address;
-    made->block = block;
-    return made;
-}
-
-/* A slot, made if there is none. NULL: no memory. The allocator is called without the lock. */
-static struct cm_seat_ *slot_get(struct cm_leftright_ *core)
-{
-    struct cm_seat_block_ *made = NULL;
-    for (;;) {
-        slots_lock(core);
-        struct cm_seat_ *slot = slot_take(core);
-        if (!slot && made) {
-            block_append(core, made);
-            made = NULL;
-            slot = slot_take(core);
-        }
-        slots_unlock(core);
-        if (made)
-            cm_block_release_(&core->sides[0].plain.allocator, &made->block);
-        if (slot)
-            return slot;
-        made = block_make(core);
-        if (!made)
-            return NULL;
-    }
-}
-
-cm_status cm_reader_open_(struct cm_leftright_ *core, struct cm_reader_ *reader)
-{
-    struct cm_seat_ *slot = slot_get(core);
-    if (!slot)
-        return CM_NOMEM;
-    /* Either this reader sees NO_BARRIER, or who has just set it sees that the slot has not sworn. */
-    cm_store_relaxed_(&slot->sworn, 0);
-    cm_fence_full_();
-    if (cm_load_relaxed_(&core->word) & CM_NO_BARRIER_)
-        cm_store_relaxed_(&slot->sworn, 1);
-    *reader = (struct cm_reader_){.core = core, .slot = slot};
-    return CM_OK;
-}
-
-cm_status cm_reader_close_(struct cm_reader_ *reader)
-{
-    if (!reader->core || reader->depth)
-        return CM_INVALID;
-    slots_lock(reader->core);
-    cm_store_relaxed_(&reader->slot->sworn, 1); /* it is outside, seen by the next one who opens it, or by the lock */
-    reader->slot->next_free = reader->core->free_slots;
-    reader->core->free_slots = reader->slot;
-    slots_unlock(reader->core);
-    *reader = (struct cm_reader_){.core = NULL};
-    return CM_OK;
-}
-
-static struct cm_seats_walk_ slots_walk(const struct cm_leftright_ *core)
-{
-    size_t left = cm_load_acquire_(&core->slots_made);
-    return (struct cm_seats_walk_){cm_load_relaxed_(&core->blocks), 0, left};
-}
-
-static void walk_on(struct cm_seats_walk_ *walk)
-{
-    walk->left--;
-    if (++walk->i == CM_SEATS_) {
-        walk->i = 0;
-        walk->block = cm_load_relaxed_(&walk->block->next);
-    }
-}
-
-/* Whether a reader may be on the stale side; *state is what its slot says. */
-static bool slot_bars(const struct cm_leftright_ *core, const struct cm_seat_ *slot, uint64_t *state)
-{
-    uint64_t word = cm_load_relaxed_(&core->word); /* relaxed: neither bit changes while anybody looks */
-    /* Acquire: then what its reader said before it swore is seen below. */
-    bool trusted = !(word & CM_NO_BARRIER_) || cm_load_acquire_(&slot->sworn);
-    /* Acquire: what the reader looked at is read. Pairs with its leaving, or entering the other side. */
-    *state = cm_load_acquire_(&slot->state);
-    if (!trusted)
-        *state = CM_INSIDE_UNKNOWN_;
-    if (*state & CM_INSIDE_UNKNOWN_)
-        return true;
-    return (*state & CM_INSIDE_) && !(*state & CM_INSIDE_SIDE_) != !(word & CM_ACTIVE_);
-}
-
-/* Goes past the slots that are done with. The one that bars, or NULL. */
-static const struct cm_seat_ *slots_pass(const struct cm_leftright_ *core, struct cm_seats_walk_ *walk, uint64_t *state)
-{
-    for (; walk->left; walk_on(walk))
-        if (slot_bars(core, &walk->block->slots[walk->i], state))
-            return &walk->block->slots[walk->i];
-    return NULL;
-}
-
-/* ---- barriers ---- */
-
-/* Chooses who runs the barriers, by how thick publications come. */
-static void mode_choose(struct cm_leftright_ *core)
-{
-    uint64_t word = cm_load_relaxed_(&core->word);
-    if (++core->paced < PACE || (word & CM_NO_BARRIER_))
-        return;
-    cm_deadline now = cm_deadline_after(0);
-    uint64_t took = now - core->paced_at;
-    core->paced = 0;
-    cm_store_relaxed_(&core->paced_at, now); /* relaxed: a reader that looks at it needs no more than the number */
-    if (!(word & CM_FENCING_) && took < (uint64_t)PACE * THICK_NS) {
-        core->fenced = false; /* until the barrier that follows */
-        cm_or_relaxed_(&core->word, CM_FENCING_);
-    } else if ((word & CM_FENCING_) && took > (uint64_t)PACE * CALM_NS) {
-        cm_and_relaxed_(&core->word, ~CM_FENCING_);
-    }
-}
-
-/* Stands between the swap and the look at the slots. */
-static void swap_barrier(struct cm_leftright_ *core)
-{
-    mode_choose(core);
-    if ((cm_load_relaxed_(&core->word) & CM_NO_BARRIER_) || (core->fenced && core->swap_fenced)) {
-        cm_fence_full_();
-    } else if (cm_platform_barrier_()) {
-        core->fenced = (cm_load_relaxed_(&core->word) & CM_FENCING_) != 0;
-    } else {
-        cm_or_relaxed_(&core->word, CM_FENCING_ | CM_NO_BARRIER_);
-        cm_fence_full_();
-    }
-    core->seen_swap = true;
-    core->passed = slots_walk(core);
-}
-
-/* Whoever fences for nothing takes the mode back. */
-static void reader_fenced(struct cm_leftright_ *core, struct cm_seat_ *slot, uint64_t word)
-{
-    if (++slot->fences % FENCES_LOOKED_AT != 0 || (word & CM_NO_BARRIER_))
-        return;
-    /* Relaxed, as the change of the word: see Modes. */
-    if ((word & CM_FENCING_) && cm_deadline_after(0) - cm_load_relaxed_(&core->paced_at) > CEASED_NS)
-        cm_swap_if_relaxed_(&core->word, &word, word & ~CM_FENCING_);
-}
-
-const struct cm_side_ *cm_reader_enter_slow_(struct cm_reader_ *reader, uint64_t self)
-{
-    struct cm_leftright_ *core = reader->core;
-    struct cm_seat_ *slot = reader->slot;
-    uint64_t word = cm_load_acquire_(&core->word); /* as in cm_reader_enter_() */
-    if (word & CM_FENCING_) {
-        if (word & CM_NO_BARRIER_)
-            cm_store_release_(&slot->sworn, 1); /* pairs with slot_bars() */
-        cm_fence_full_();                       /* between "inside" and the word: pairs with the writer's fence */
-        word = cm_load_acquire_(&core->word);
-        reader_fenced(core, slot, word);
-    }
-    bool ended = (word & CM_ENDED_) != 0;
-    cm_store_release_(&slot->state, ended ? 0 : cm_inside_(self, word)); /* as in cm_reader_enter_() */
-    if (word & CM_WAITING_)
-        cm_reader_left_(core, slot);
-    reader->depth = !ended;
-    return reader->view = ended ? NULL : &core->sides[word & CM_ACTIVE_];
-}
-
-/* ---- the watch ---- */
-
-struct call {
-    void (*function)(void *context);
-    void *context;
-};
-
-/* Under the lock of slots: goes on until a reader bars the stale side. The call to be made if none does. */
-static struct call watch_pass(struct cm_leftright_ *core)
-{
-    uint64_t state;
-    const struct cm_seat_ *slot;
-    while ((slot = slots_pass(core, &core->watch, &state)) != NULL) {
-        cm_store_relaxed_(&core->watched, slot); /* relaxed: the barrier orders it before the look */
-        if (!cm_platform_barrier_())
-            cm_fence_full_(); /* readers that leave fence, too */
-        if (slot_bars(core, slot, &state))
-            return (struct call){NULL, NULL};
-    }
-    cm_store_relaxed_(&core->watched, (const struct cm_seat_ *)NULL);
-    /* WAITING stays: the writer may be parked by it. Whoever begins the next batch takes it back. */
-    return (struct call){core->free_function, core->free_context};
-}
-
-static void call_make(struct call call)
-{
-    if (call.function)
-        call.function(call.context);
-}
-
-/* After a swap that has set WAITING. */
-static struct call watch_begin(struct cm_leftright_ *core)
-{
-    swap_barrier(core);
-    slots_lock(core);
-    core->watch = slots_walk(core);
-    struct call call = watch_pass(core);
-    slots_unlock(core);
-    return call;
-}
-
-static void watch_end(struct cm_leftright_ *core)
-{
-    slots_lock(core);
-    cm_store_relaxed_(&core->watched, (const struct cm_seat_ *)NULL);
-    slots_unlock(core);
-}
-
-void cm_reader_left_(struct cm_leftright_ *core, const struct cm_seat_ *slot)
-{
-    struct call call = {NULL, NULL};
-    if (cm_load_relaxed_(&core->word) & CM_NO_BARRIER_)
-        cm_fence_full_();
-    cm_unpark_(slot, true);
-    if (cm_load_relaxed_(&core->watched) != slot)
-        return;
-    slots_lock(core);
-    if (core->watched == slot)
-        call = watch_pass(core);
-    slots_unlock(core);
-    call_make(call);
-}
 
 /* ---- batches ---- */
 
@@ -313,10 +37,10 @@ static bool own_bars(const struct cm_leftright_ *core)
 {
     struct cm_seats_walk_ walk = core->passed;
     uint64_t state;
-    while (slots_pass(core, &walk, &state)) {
+    while (cm_seats_pass_(core, &walk, &state)) {
         if (state_is_own(state))
             return true;
-        walk_on(&walk);
+        cm_seats_walk_on_(&walk);
     }
     return false;
 }
@@ -327,7 +51,7 @@ static bool obstacle_stands(void *context)
     uint64_t state;
     /* Another writer may have gone on meanwhile; relaxed: then waiting in vain ends with the next nap. */
     return cm_load_relaxed_(&obstacle->core->published) == obstacle->published &&
-           slot_bars(obstacle->core, obstacle->slot, &state) && state == obstacle->state;
+           cm_seat_bars_(obstacle->core, obstacle->slot, &state) && state == obstacle->state;
 }
 
 static void obstacle_park(struct obstacle *obstacle, cm_deadline deadline)
@@ -367,13 +91,13 @@ static cm_status batch_begin(struct cm_leftright_ *core, cm_replay_ *replay, str
     if (core->begun)
         return CM_OK;
     if (!core->seen_swap)
-        swap_barrier(core);
+        cm_swap_barrier_(core);
     *obstacle = (struct obstacle){.core = core, .published = core->published};
-    obstacle->slot = slots_pass(core, &core->passed, &obstacle->state);
+    obstacle->slot = cm_seats_pass_(core, &core->passed, &obstacle->state);
     if (obstacle->slot)
         return own_bars(core) ? CM_DEADLOCK : CM_BUSY;
     if (core->free_function)
-        watch_end(core);
+        cm_watch_end_(core);
     if (cm_load_relaxed_(&core->word) & CM_WAITING_)
         cm_and_relaxed_(&core->word, ~CM_WAITING_);
     core->busy = true;
@@ -462,13 +186,13 @@ cm_status cm_leftright_publish_(struct cm_leftright_ *core, bool flush)
         return (cm_status)got;
     cm_status status = core->busy ? CM_DEADLOCK : CM_OK;
     bool swaps = status == CM_OK && core->begun && (core->pending || !flush);
-    struct call call = {NULL, NULL};
+    struct cm_call_ call = {NULL, NULL};
     if (swaps)
         sides_swap(core, core->free_function ? CM_WAITING_ : 0);
     if (swaps && core->free_function)
-        call = watch_begin(core);
+        call = cm_watch_begin_(core);
     cm_turn_end_(core, &turn);
-    call_make(call);
+    cm_call_make_(call);
     return status;
 }
 
@@ -488,11 +212,11 @@ cm_status cm_leftright_when_free_(struct cm_leftright_ *core, void (*function)(v
     int got = cm_turn_begin_(core, &turn, false, CM_FOREVER, NULL);
     if (got < 0)
         return (cm_status)got;
-    slots_lock(core);
+    cm_seats_lock_(core);
     cm_store_relaxed_(&core->watched, (const struct cm_seat_ *)NULL);
     core->free_function = function;
     core->free_context = context;
-    slots_unlock(core);
+    cm_seats_unlock_(core);
     cm_turn_end_(core, &turn);
     return CM_OK;
 }
@@ -557,7 +281,7 @@ cm_memory cm_leftright_memory_(struct cm_leftright_ *core)
     if (cm_turn_begin_(core, &turn, false, CM_FOREVER, NULL) < 0)
         return memory;
     memory.table = core->sides[0].plain.flat.block.size + core->sides[1].plain.flat.block.size;
-    memory.nodes = cm_newest_(core)->plain.texts;
+    memory.nodes = cm_newest_(core)->plain.texts + core->bags.bytes;
     memory.waiting_tables = core->larger.block.size + core->last.block.size;
     memory.waiting = memory.waiting_tables + core->log.block.size;
     size_t made = cm_load_acquire_(&core->slots_made);
@@ -627,6 +351,8 @@ void cm_leftright_end_(struct cm_leftright_ *core, const struct cm_type *type, c
     replay(core);
     unsigned active = cm_active_(core);
     cm_plain_end_(&core->sides[active].plain, type); /* (W4): what both have is destroyed once */
+    if (core->bags.values)
+        cm_bags_forget_(type, &core->sides[!active].plain.flat);
     cm_flat_free_(&core->sides[!active].plain.flat, &core->sides[!active].plain.allocator);
     core_free(core);
 }
@@ -654,6 +380,12 @@ cm_status cm_writer_close_(struct cm_leftright_ *core, bool ended)
     return CM_OK;
 }
 
+static bool values_agree(const struct cm_leftright_ *core, const struct cm_type *type, const char *a, const char *b)
+{
+    return core->bags.values ? cm_bag_same_(&core->bags, (const void *)a, (const void *)b)
+                             : memcmp(a, b, type->value_size) == 0;
+}
+
 /* Whether one side has each entry of the other, with the same value. */
 static bool sides_agree(const struct cm_leftright_ *core, const struct cm_type *type)
 {
@@ -663,7 +395,7 @@ static bool sides_agree(const struct cm_leftright_ *core, const struct cm_type *
         return false;
     for (struct cm_flat_place_ at; (at = cm_flat_walk_next_(type, &a->flat, &walk)).entry;) {
         struct cm_flat_place_ twin = cm_flat_find_(type, &b->flat, at.entry, type->hash(at.entry, b->seed));
-        if (!twin.entry || memcmp(cm_flat_value_(type, at), cm_flat_value_(type, twin), type->value_size) != 0)
+        if (!twin.entry || !values_agree(core, type, cm_flat_value_(type, at), cm_flat_value_(type, twin)))
             return false;
     }
     return true;
@@ -672,13 +404,15 @@ static bool sides_agree(const struct cm_leftright_ *core, const struct cm_type *
 cm_status cm_leftright_check_(struct cm_leftright_ *core, const struct cm_type *type, const char **reason)
 {
     bool agree = core->begun && !core->pending && core->log.at == (char *)core->log.block.address;
-    for (unsigned side = 0; side < 2; side++) {
+    const char *wrong = NULL;
+    for (unsigned side = 0; side < 2 && !wrong; side++) {
         cm_status status = cm_plain_check_(&core->sides[side].plain, type, reason);
         if (status < 0)
             return status;
+        wrong = cm_bags_check_(&core->bags, type, &core->sides[side].plain.flat);
     }
-    const char *wrong =
-        agree && !sides_agree(core, type) ? "W2: the sides differ, and there is nothing to replay" : NULL;
+    if (!wrong && agree && !sides_agree(core, type))
+        wrong = "W2: the sides differ, and there is nothing to replay";
     if (reason)
         *reason = wrong;
     return wrong ? CM_CORRUPT : CM_OK;

@@ -55,6 +55,9 @@ grep -q '^0 addresses changed while the table grew, 0 differ' <<<"$interned" || 
 events=$("$examples/handlers") || fails "handlers: status $?: $events"
 grep -q '133333 handlers came and went; 0 calls of dead ones, 0 not destroyed' <<<"$events" || fails "handlers: $events"
 
+moved=$("$examples/channels") || fails "channels: status $?: $moved"
+grep -q '^20000 moves, .* rounds, 0 of them with somebody missing or twice; done$' <<<"$moved" || fails "channels: $moved"
+
 refuses() {
     local status=0 message
     message=$("$@" 2>&1 >/dev/null) || status=$?

@@ -1068,6 +1068,36 @@ static void g3_shrinking_gives_memory_back_with_readers_inside(void **state)
     end();
 }
 
+/* An allocator in which two threads that want places of readers meet. */
+static pthread_barrier_t both;
+
+static void *meet_and_allocate(void *context, size_t size, size_t alignment)
+{
+    if (size == sizeof(struct cm_seat_block_))
+        pthread_barrier_wait(&both);
+    return cm_allocator_default()->allocate(context, size, alignment);
+}
+
+static size_t open_and_close(void *context, unsigned i)
+{
+    nums_reader own;
+    (void)context, (void)i;
+    return nums_reader_open(&map, &own) != CM_OK || nums_reader_close(&own) != CM_OK;
+}
+
+/* Under the address sanitizer: the block of the one who comes too late is given back, and not touched any more. */
+static void two_threads_open_the_first_reader_at_once(void **state)
+{
+    (void)state;
+    cm_allocator meeting = *cm_allocator_default();
+    meeting.allocate = meet_and_allocate;
+    pthread_barrier_init(&both, NULL, 2);
+    assert_int_equal(nums_init(&map, &(cm_config){.allocator = &meeting}), CM_OK);
+    assert_int_equal(crew_run(2, open_and_close, NULL), 0);
+    nums_destroy(&map);
+    pthread_barrier_destroy(&both);
+}
+
 static void m2_sizes_and_limits(void **state)
 {
     (void)state;
@@ -1181,6 +1211,7 @@ int main(void)
         cmocka_unit_test(e9_colliding_keys_are_there_once),
         cmocka_unit_test(g4_keys_of_one_stride_are_found),
         cmocka_unit_test(g3_shrinking_gives_memory_back_with_readers_inside),
+        cmocka_unit_test(two_threads_open_the_first_reader_at_once),
         cmocka_unit_test(m2_sizes_and_limits),
         cmocka_unit_test(text_keys_are_the_maps_own),
         cmocka_unit_test(a_type_may_be_of_many_files),

@@ -8,6 +8,8 @@
 #include <concmap/counted.h>
 #include <concmap/domain.h>
 #include <concmap/leftright.h>
+#include <concmap/leftright_multimap.h>
+#include <concmap/leftright_set.h>
 #include <concmap/lookup.h>
 #include <concmap/mutex.h>
 #include <concmap/partitioned.h>

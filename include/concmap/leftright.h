@@ -79,55 +79,35 @@ CM_END_DECLS
     CM_LEFTRIGHT_FUNCTIONS_(cm_define, name, name##_key_, name##_value_)
 
 #define CM_LEFTRIGHT_TYPE_(how, name, Key, Value, hash_function, equal_function, key_owner, value_owner)               \
-    CM_SHOWN_(                                                                                                         \
-        how, typedef struct name { struct cm_leftright_ *core; } name; /* not initialised, or destroyed: undefined */  \
-        typedef struct name##_writer { struct cm_leftright_ *core; } name##_writer;                                    \
-        typedef struct name##_reader { struct cm_reader_ core; } name##_reader;                                        \
-        typedef struct name##_factory { struct cm_leftright_ *core; } name##_factory;                                  \
-        typedef struct name##_view { struct cm_side_ core; } name##_view; struct name##_visit_ {                       \
-            name##_reader *reader;                                                                                     \
-            const name##_view *view;                                                                                   \
-        };                                                                                                             \
-        typedef Key name##_key_; typedef Value name##_value_; typedef struct name##_taken {                            \
-            name##_value_ value;                                                                                       \
-            uint64_t map;       /* whose it was; 0: it was given back */                                               \
-            uint64_t published; /* and when */                                                                         \
-            void *context;                                                                                             \
-        } name##_taken;)                                                                                               \
+    CM_LEFTRIGHT_HANDLES_(how, name)                                                                                   \
+    CM_SHOWN_(how, typedef Key name##_key_; typedef Value name##_value_;)                                              \
+    CM_LEFTRIGHT_TAKEN_TYPE_(how, name, name##_value_)                                                                 \
     CM_ADAPTORS_(how, name, name##_key_, name##_value_, hash_function, equal_function, key_owner, value_owner,         \
                  CM_NO_CACHE_)                                                                                         \
     CM_HIDDEN_(how, CM_DESCRIPTOR_(name, name, name##_key_, name##_value_, name##_key_bitwise_, false, false, NULL))
 
 #define CM_LEFTRIGHT_FUNCTIONS_(how, name, Key, Value)                                                                 \
-    CM_LEFTRIGHT_LOG_(how, name, Key, Value)                                                                           \
+    CM_LEFTRIGHT_LOG_(how, name, Value)                                                                                \
+    CM_LEFTRIGHT_INIT_(                                                                                                \
+        how, name,                                                                                                     \
+        cm_leftright_init_(&map->core, &name##_type_, config, CM_LEFTRIGHT_VERSION_, sizeof(struct cm_leftright_)))    \
     CM_LEFTRIGHT_LIFE_(how, name)                                                                                      \
-    CM_LEFTRIGHT_READERS_(how, name, Key, Value)                                                                       \
-    CM_LEFTRIGHT_VIEWS_(how, name, Key, Value)                                                                         \
-    CM_LEFTRIGHT_WRITER_(how, name, Key, Value)                                                                        \
+    CM_LEFTRIGHT_READERS_(how, name)                                                                                   \
+    CM_LEFTRIGHT_LOOKS_(how, name, name, Key, Value)                                                                   \
+    CM_LEFTRIGHT_FINDS_(how, name, name, Key)                                                                          \
+    CM_LEFTRIGHT_GETS_(how, name, name, Key, Key, Value)                                                               \
+    CM_LEFTRIGHT_VIEWS_(how, name)                                                                                     \
+    CM_LEFTRIGHT_WALKS_(how, name, Key, Value)                                                                         \
+    CM_LEFTRIGHT_WRITER_(how, name)                                                                                    \
+    CM_LEFTRIGHT_OWN_KEYS_(how, name, Key)                                                                             \
     CM_LEFTRIGHT_OWN_(how, name, Key, Value)                                                                           \
+    CM_LEFTRIGHT_TAKEN_(how, name,                                                                                     \
+                        cm_leftright_give_back_(&name##_type_, writer->core, taken->published, &taken->value),         \
+                        name##_type_.value_destroy)                                                                    \
     CM_LEFTRIGHT_CHANGES_(how, name, Key, Value)                                                                       \
-    CM_LEFTRIGHT_WHOLE_(how, name, Key, Value)
-
-#define CM_LEFTRIGHT_LIFE_(how, name)                                                                                  \
-    /* Makes an empty map; its address does not matter, and it may be moved. CM_NOMEM; CM_INVALID: options that it has \
-     * not (budget, fixed), or the library is of another version. */                                                   \
-    CM_FUNCTION_(how, cm_status, name##_init, (name * map, const cm_config *config), {                                 \
-        return cm_leftright_init_(&map->core, &name##_type_, config, CM_LEFTRIGHT_VERSION_,                            \
-                                  sizeof(struct cm_leftright_));                                                       \
-    })                                                                                                                 \
-    /* Gives everything back but values that were taken. Nobody may use the map's writer or any of its readers after   \
-     * that; to close them before is not necessary. O(groups) at most. */                                              \
-    CM_FUNCTION_(how, void, name##_destroy, (name * map), {                                                            \
-        cm_leftright_end_(map->core, &name##_type_, name##_replay_);                                                   \
-        map->core = NULL;                                                                                              \
-    })                                                                                                                 \
-    /* What the map takes: both tables; as nodes the texts of keys; as `waiting` the log, and tables that the other    \
-     * side is to get; as `threads` the places of readers. */                                                          \
-    CM_FUNCTION_(how, cm_memory, name##_memory, (name##_writer * writer),                                              \
-                 { return cm_leftright_memory_(writer->core); })                                                       \
-    /* Validates both tables, while nobody writes; `reason` (may be NULL) takes what is wrong. CM_OK or CM_CORRUPT, or \
-     * CM_NOMEM. */                                                                                                    \
-    CM_FUNCTION_(how, cm_status, name##_check, (const name *map, const char **reason),                                 \
-                 { return cm_leftright_check_(map->core, &name##_type_, reason); })
+    CM_LEFTRIGHT_CLEAR_(how, name)                                                                                     \
+    CM_LEFTRIGHT_SIFT_(how, name, Key, Value)                                                                          \
+    CM_LEFTRIGHT_RETAIN_(how, name, Key, Value)                                                                        \
+    CM_LEFTRIGHT_SIZES_(how, name)
 
 #endif

@@ -11,6 +11,7 @@
 
 #include <concmap/detail/anchored_verbs.h>
 #include <concmap/detail/guarded.h>
+#include <concmap/detail/leftright_verbs.h>
 #include <concmap/detail/reads.h>
 #include <concmap/detail/writes.h>
 
@@ -46,6 +47,14 @@
     CM_LOOKUP_TYPE_(view, name, Other, hash_function, equal_function, true)                                            \
     CM_ANCHORED_READS_(cm_inline, view, name, view##_key_, name##_value_)                                              \
     CM_CHANGES_(cm_inline, view, name, view##_key_, name##_value_)
+
+/* The same for readers of a left-right map: view_get, and of its views view_view_get, ..._view_get_key_value and
+ * ..._view_contains. */
+#define CM_LEFTRIGHT_LOOKUP_BY(view, name, Other, hash_function, equal_function)                                       \
+    CM_LOOKUP_TYPE_(view, name, Other, hash_function, equal_function, false)                                           \
+    CM_LEFTRIGHT_LOOKS_(cm_inline, view, name, view##_key_, name##_value_)                                             \
+    CM_LEFTRIGHT_FINDS_(cm_inline, view, name, view##_key_)                                                            \
+    CM_LEFTRIGHT_GETS_(cm_inline, view, name, view##_key_, name##_key_, name##_value_)
 
 #define CM_LOOKUP_TYPE_(view, name, Other, hash_function, equal_function, anchored)                                    \
     typedef Other view##_key_;                                                                                         \

@@ -2,12 +2,56 @@
 #ifndef CONCMAP_DETAIL_LEFTRIGHT_VERBS_H
 #define CONCMAP_DETAIL_LEFTRIGHT_VERBS_H
 
-#include <concmap/detail/leftright.h>
+#include <concmap/detail/leftright_changes.h>
 #include <concmap/detail/typed.h>
+
+/* ---- life ---- */
+
+#define CM_LEFTRIGHT_HANDLES_(how, name)                                                                               \
+    CM_SHOWN_(                                                                                                         \
+        how, typedef struct name { struct cm_leftright_ *core; } name; /* not initialised, or destroyed: undefined */  \
+        typedef struct name##_writer { struct cm_leftright_ *core; } name##_writer;                                    \
+        typedef struct name##_reader { struct cm_reader_ core; } name##_reader;                                        \
+        typedef struct name##_factory { struct cm_leftright_ *core; } name##_factory;                                  \
+        typedef struct name##_view { struct cm_side_ core; } name##_view; struct name##_visit_ {                       \
+            name##_reader *reader;                                                                                     \
+            const name##_view *view;                                                                                   \
+        };)
+
+/* What take gives. */
+#define CM_LEFTRIGHT_TAKEN_TYPE_(how, name, Value)                                                                     \
+    CM_SHOWN_(                                                                                                         \
+        how, typedef struct name##_taken {                                                                             \
+            Value value;                                                                                               \
+            uint64_t map;       /* whose it was; 0: it was given back */                                               \
+            uint64_t published; /* and when */                                                                         \
+            void *context;                                                                                             \
+        } name##_taken;)
+
+#define CM_LEFTRIGHT_INIT_(how, name, init)                                                                            \
+    /* Makes an empty map; its address does not matter, and it may be moved. CM_NOMEM; CM_INVALID: options that it has \
+     * not (budget, fixed), or the library is of another version. */                                                   \
+    CM_FUNCTION_(how, cm_status, name##_init, (name * map, const cm_config *config), { return init; })
+
+#define CM_LEFTRIGHT_LIFE_(how, name)                                                                                  \
+    /* Gives everything back but values that were taken. Nobody may use the map's writer or any of its readers after   \
+     * that; to close them before is not necessary. O(groups) at most. */                                              \
+    CM_FUNCTION_(how, void, name##_destroy, (name * map), {                                                            \
+        cm_leftright_end_(map->core, &name##_type_, name##_replay_);                                                   \
+        map->core = NULL;                                                                                              \
+    })                                                                                                                 \
+    /* What the map takes: both tables; as nodes the texts of keys; as `waiting` the log, and tables that the other    \
+     * side is to get; as `threads` the places of readers. */                                                          \
+    CM_FUNCTION_(how, cm_memory, name##_memory, (name##_writer * writer),                                              \
+                 { return cm_leftright_memory_(writer->core); })                                                       \
+    /* Validates both tables, while nobody writes; `reason` (may be NULL) takes what is wrong. CM_OK or CM_CORRUPT, or \
+     * CM_NOMEM. */                                                                                                    \
+    CM_FUNCTION_(how, cm_status, name##_check, (const name *map, const char **reason),                                 \
+                 { return cm_leftright_check_(map->core, &name##_type_, reason); })
 
 /* ---- readers ---- */
 
-#define CM_LEFTRIGHT_READERS_(how, name, Key, Value)                                                                   \
+#define CM_LEFTRIGHT_READERS_(how, name)                                                                               \
     /* Makes a reader. Any thread may, at any time; one thread at a time may use it. CM_NOMEM. */                      \
     CM_FUNCTION_(how, cm_status, name##_reader_open, (const name *map, name##_reader *reader),                         \
                  { return cm_reader_open_(map->core, &reader->core); })                                                \
@@ -33,31 +77,6 @@
     /* Leaves. What the view gave is not valid any more, if it was the outermost one. Wait-free, but that it wakes a   \
      * writer who waits for this reader. */                                                                            \
     CM_FUNCTION_(how, void, name##_leave, (name##_reader * reader), { cm_reader_leave_(&reader->core); })              \
-    CM_INNER_(how, bool, name##_side_get_, (const struct cm_side_ *side, const Key *key, Value *value), {              \
-        const struct cm_plain_ *plain = &side->plain;                                                                  \
-        const char *found = cm_plain_find_(&name##_type_, plain, key, name##_type_.hash(key, plain->seed));            \
-        return found && cm_plain_copy_out_(&name##_type_, plain, value, found) == CM_OK;                               \
-    })                                                                                                                 \
-    CM_HIDDEN_(                                                                                                        \
-        how, static                                                                                                    \
-        __attribute__((noinline, unused)) bool name##_get_inside_(name##_reader *reader, Key key, Value *value) {      \
-            const struct cm_side_ *side = cm_reader_enter_(&reader->core);                                             \
-            if (!side)                                                                                                 \
-                return false;                                                                                          \
-            bool found = name##_side_get_(side, &key, value);                                                          \
-            cm_reader_leave_(&reader->core);                                                                           \
-            return found;                                                                                              \
-        })                                                                                                             \
-    /* Copies a key's value; false: the map has none (or it could not be cloned), and *value is as it was. Inside a    \
-     * view, of that view. Wait-free. */                                                                               \
-    CM_FUNCTION_(how, bool, name##_get, (name##_reader * reader, Key key, Value * value), {                            \
-        const struct cm_side_ *side = cm_reader_glance_(&reader->core);                                                \
-        if (CM_UNLIKELY(!side))                                                                                        \
-            return name##_get_inside_(reader, key, value);                                                             \
-        bool found = name##_side_get_(side, &key, value);                                                              \
-        cm_seat_leave_(reader->core.core, reader->core.slot);                                                          \
-        return found;                                                                                                  \
-    })                                                                                                                 \
     /* For CM_WITH_VIEW. */                                                                                            \
     CM_FUNCTION_(how, struct name##_visit_, name##_visit_begin_, (name##_reader * reader), {                           \
         struct name##_visit_ visit = {reader, (const name##_view *)(const void *)cm_reader_enter_(&reader->core)};     \
@@ -70,37 +89,77 @@
             cm_reader_leave_(&visit->reader->core);                                                                    \
     })
 
-/* ---- views ---- */
-
-#define CM_LEFTRIGHT_VIEWS_(how, name, Key, Value)                                                                     \
-    CM_INNER_(how, struct cm_flat_place_, name##_view_find_, (const name##_view *view, const Key *key), {              \
-        const struct cm_plain_ *plain = &view->core.plain;                                                             \
-        return cm_flat_find_(&name##_type_, &plain->flat, key, name##_type_.hash(key, plain->seed));                   \
+/* Look-ups, by keys of the map (`by` is its name then), or by something else (lookup.h). In one call: */
+#define CM_LEFTRIGHT_LOOKS_(how, by, name, Key, Value)                                                                 \
+    CM_INNER_(how, bool, by##_side_get_, (const struct cm_side_ *side, const Key *key, Value *value), {                \
+        const struct cm_plain_ *plain = &side->plain;                                                                  \
+        const char *found = cm_plain_find_(&by##_type_, plain, key, by##_type_.hash(key, plain->seed));                \
+        return found && cm_plain_copy_out_(&by##_type_, plain, value, found) == CM_OK;                                 \
     })                                                                                                                 \
+    CM_HIDDEN_(                                                                                                        \
+        how, static                                                                                                    \
+        __attribute__((noinline, unused)) bool by##_look_inside_(name##_reader *reader, Key key, Value *value) {       \
+            const struct cm_side_ *side = cm_reader_enter_(&reader->core);                                             \
+            if (!side)                                                                                                 \
+                return false;                                                                                          \
+            bool found = by##_side_get_(side, &key, value);                                                            \
+            cm_reader_leave_(&reader->core);                                                                           \
+            return found;                                                                                              \
+        })                                                                                                             \
+    CM_INNER_(how, bool, by##_look_, (name##_reader * reader, Key key, Value * value), {                               \
+        struct cm_leftright_ *core = reader->core.core;                                                                \
+        struct cm_seat_ *slot = reader->core.slot; /* not loaded twice: stores stand between */                        \
+        const struct cm_side_ *side = cm_reader_glance_(core, slot, reader->core.depth);                               \
+        if (CM_UNLIKELY(!side))                                                                                        \
+            return by##_look_inside_(reader, key, value);                                                              \
+        bool found = by##_side_get_(side, &key, value);                                                                \
+        cm_seat_leave_(core, slot);                                                                                    \
+        return found;                                                                                                  \
+    })
+
+/* Of a view. */
+#define CM_LEFTRIGHT_FINDS_(how, by, name, Key)                                                                        \
+    CM_INNER_(how, struct cm_flat_place_, by##_view_find_, (const name##_view *view, const Key *key), {                \
+        const struct cm_plain_ *plain = &view->core.plain;                                                             \
+        return cm_flat_find_(&by##_type_, &plain->flat, key, by##_type_.hash(key, plain->seed));                       \
+    })                                                                                                                 \
+    /* Whether the view has the key. */                                                                                \
+    CM_FUNCTION_(how, bool, by##_view_contains, (const name##_view *view, Key key),                                    \
+                 { return by##_view_find_(view, &key).entry != NULL; })
+
+/* Of both, those that give values. */
+#define CM_LEFTRIGHT_GETS_(how, by, name, Key, Own, Value)                                                             \
+    /* Copies a key's value; false: the map has none (or it could not be cloned), and *value is as it was. Inside a    \
+     * view, of that view. Wait-free. */                                                                               \
+    CM_FUNCTION_(how, bool, by##_get, (name##_reader * reader, Key key, Value * value),                                \
+                 { return by##_look_(reader, key, value); })                                                           \
     /* The key's value; NULL: the view has none. Valid until the reader leaves. */                                     \
-    CM_FUNCTION_(how, const Value *, name##_view_get, (const name##_view *view, Key key), {                            \
-        struct cm_flat_place_ place = name##_view_find_(view, &key);                                                   \
-        return CM_LIKELY(place.entry != NULL) ? (const Value *)(const void *)cm_flat_value_(&name##_type_, place)      \
+    CM_FUNCTION_(how, const Value *, by##_view_get, (const name##_view *view, Key key), {                              \
+        struct cm_flat_place_ place = by##_view_find_(view, &key);                                                     \
+        return CM_LIKELY(place.entry != NULL) ? (const Value *)(const void *)cm_flat_value_(&by##_type_, place)        \
                                               : NULL;                                                                  \
     })                                                                                                                 \
     /* The key as the map has it, and its value; either may be NULL. False: there is none, and both are as they were.  \
      * As view_get. */                                                                                                 \
-    CM_FUNCTION_(how, bool, name##_view_get_key_value,                                                                 \
-                 (const name##_view *view, Key key, const Key **own, const Value **value), {                           \
-                     struct cm_flat_place_ place = name##_view_find_(view, &key);                                      \
+    CM_FUNCTION_(how, bool, by##_view_get_key_value,                                                                   \
+                 (const name##_view *view, Key key, const Own **own, const Value **value), {                           \
+                     struct cm_flat_place_ place = by##_view_find_(view, &key);                                        \
                      if (place.entry && own)                                                                           \
-                         *own = (const Key *)(const void *)place.entry;                                                \
+                         *own = (const Own *)(const void *)place.entry;                                                \
                      if (place.entry && value)                                                                         \
-                         *value = (const Value *)(const void *)cm_flat_value_(&name##_type_, place);                   \
+                         *value = (const Value *)(const void *)cm_flat_value_(&by##_type_, place);                     \
                      return place.entry != NULL;                                                                       \
-                 })                                                                                                    \
-    /* Whether the view has the key. */                                                                                \
-    CM_FUNCTION_(how, bool, name##_view_contains, (const name##_view *view, Key key),                                  \
-                 { return name##_view_find_(view, &key).entry != NULL; })                                              \
+                 })
+
+/* ---- views ---- */
+
+#define CM_LEFTRIGHT_VIEWS_(how, name)                                                                                 \
     /* The number of entries. */                                                                                       \
     CM_FUNCTION_(how, size_t, name##_view_len, (const name##_view *view), { return view->core.plain.flat.len; })       \
     /* What set_meta said, of the same state as the entries; 0 at first. */                                            \
-    CM_FUNCTION_(how, uint64_t, name##_view_meta, (const name##_view *view), { return view->core.meta; })              \
+    CM_FUNCTION_(how, uint64_t, name##_view_meta, (const name##_view *view), { return view->core.meta; })
+
+#define CM_LEFTRIGHT_WALKS_(how, name, Key, Value)                                                                     \
     CM_SHOWN_(                                                                                                         \
         how, typedef struct name##_view_iter {                                                                         \
             const name##_view *view;                                                                                   \
@@ -138,7 +197,7 @@
         return status_;                                                                                                \
     }
 
-#define CM_LEFTRIGHT_LOG_(how, name, Key, Value)                                                                       \
+#define CM_LEFTRIGHT_LOG_(how, name, Value)                                                                            \
     CM_HIDDEN_(                                                                                                        \
         how,                                                                                                           \
         static __attribute__((noinline, unused)) void name##_replay_(struct cm_leftright_ *core) {                     \
@@ -148,7 +207,7 @@
         } static __attribute__((noinline, unused))                                                                     \
         cm_status name##_room_(struct cm_leftright_ *core) { return cm_leftright_grow_(&name##_type_, core); })
 
-#define CM_LEFTRIGHT_WRITER_(how, name, Key, Value)                                                                    \
+#define CM_LEFTRIGHT_WRITER_(how, name)                                                                                \
     /* Makes the map's writer, of which there is one at a time; one thread at a time may use it. CM_BUSY: somebody has \
      * it. It goes on where the last one stopped. */                                                                   \
     CM_FUNCTION_(how, cm_status, name##_writer_open, (const name *map, name##_writer *writer), {                       \
@@ -206,25 +265,13 @@
     /* By the thread that has locked it. */                                                                            \
     CM_FUNCTION_(how, void, name##_writer_unlock, (name##_writer * writer), { cm_writer_unlock_(writer->core); })
 
-/* Look-ups of the writer, which sees its own changes. */
-#define CM_LEFTRIGHT_OWN_(how, name, Key, Value)                                                                       \
+/* What the writer sees, with its own changes: of keys. */
+#define CM_LEFTRIGHT_OWN_KEYS_(how, name, Key)                                                                         \
     CM_LOCAL_(how, uint64_t, name##_hash_of_, (const name##_writer *writer, const Key *key),                           \
               { return name##_type_.hash(key, writer->core->sides[0].plain.seed); })                                   \
-    CM_LOCAL_(how, cm_status, name##_writer_look_, (name##_writer * writer, const Key *key, Value *value), {           \
-        const struct cm_plain_ *plain = &cm_newest_(writer->core)->plain;                                              \
-        const char *found = cm_plain_find_(&name##_type_, plain, key, name##_hash_of_(writer, key));                   \
-        return found ? cm_plain_copy_out_(&name##_type_, plain, value, found) : CM_ABSENT;                             \
-    })                                                                                                                 \
     /* The key's hash, for calls that take it (VERB_hashed); of use in all maps with the same config.seed. */          \
     CM_FUNCTION_(how, uint64_t, name##_hash_of, (const name *map, Key key),                                            \
                  { return name##_type_.hash(&key, map->core->sides[0].plain.seed); })                                  \
-    /* Copies the value that the key has for the writer: with all changes that it has made. CM_OK, CM_ABSENT, or what  \
-     * a clone failed with. */                                                                                         \
-    CM_FUNCTION_(how, cm_status, name##_writer_get, (name##_writer * writer, Key key, Value * value),                  \
-                 CM_IN_TURN_(name, writer, false, CM_FOREVER, name##_writer_look_(writer, &key, value)))               \
-    /* Whether the key is there for the writer. */                                                                     \
-    CM_FUNCTION_(how, bool, name##_writer_contains, (name##_writer * writer, Key key),                                 \
-                 { return name##_writer_get(writer, key, NULL) == CM_OK; })                                            \
     /* The number of entries for the writer. */                                                                        \
     CM_FUNCTION_(how, size_t, name##_writer_len, (name##_writer * writer), {                                           \
         struct cm_turn_ turn;                                                                                          \
@@ -233,6 +280,52 @@
         size_t len = cm_newest_(writer->core)->plain.flat.len;                                                         \
         cm_turn_end_(writer->core, &turn);                                                                             \
         return len;                                                                                                    \
+    })
+
+/* And values. */
+#define CM_LEFTRIGHT_OWN_(how, name, Key, Value)                                                                       \
+    CM_LOCAL_(how, cm_status, name##_writer_look_, (name##_writer * writer, const Key *key, Value *value), {           \
+        const struct cm_plain_ *plain = &cm_newest_(writer->core)->plain;                                              \
+        const char *found = cm_plain_find_(&name##_type_, plain, key, name##_hash_of_(writer, key));                   \
+        return found ? cm_plain_copy_out_(&name##_type_, plain, value, found) : CM_ABSENT;                             \
+    })                                                                                                                 \
+    /* Copies the value that the key has for the writer: with all changes that it has made. CM_OK, CM_ABSENT, or what  \
+     * a clone failed with. */                                                                                         \
+    CM_FUNCTION_(how, cm_status, name##_writer_get, (name##_writer * writer, Key key, Value * value),                  \
+                 CM_IN_TURN_(name, writer, false, CM_FOREVER, name##_writer_look_(writer, &key, value)))               \
+    /* Whether the key is there for the writer. */                                                                     \
+    CM_FUNCTION_(how, bool, name##_writer_contains, (name##_writer * writer, Key key),                                 \
+                 { return name##_writer_get(writer, key, NULL) == CM_OK; })
+
+/* Values that were taken, and come back by `giving`. */
+#define CM_LEFTRIGHT_TAKEN_(how, name, giving, destroy)                                                                \
+    CM_LOCAL_(how, void, name##_take_note_, (const struct cm_leftright_ *core, name##_taken *taken), {                 \
+        taken->map = core->number;                                                                                     \
+        taken->published = core->published;                                                                            \
+        taken->context = core->sides[0].plain.context;                                                                 \
+    })                                                                                                                 \
+    CM_LOCAL_(how, cm_status, name##_give_back_one_, (name##_writer * writer, name##_taken * taken), {                 \
+        if (taken->map != writer->core->number)                                                                        \
+            return CM_INVALID;                                                                                         \
+        if (writer->core->busy) /* the call that runs the function has room in the log for its own record only */      \
+            return CM_DEADLOCK;                                                                                        \
+        cm_status status = giving;                                                                                     \
+        if (status == CM_OK)                                                                                           \
+            taken->map = 0;                                                                                            \
+        return status;                                                                                                 \
+    })                                                                                                                 \
+    /* Gives back what take took: it is destroyed when no reader can see it any more. `writer` is any of the map's, or \
+     * NULL where the map is destroyed. CM_INVALID: of another map, or given back already. CM_NOMEM; CM_DEADLOCK:      \
+     * in a function that was given to the map. Never waits for readers. */                                            \
+    CM_FUNCTION_(how, cm_status, name##_give_back, (name##_writer * writer, name##_taken * taken), {                   \
+        if (writer)                                                                                                    \
+            CM_IN_TURN_(name, writer, false, CM_FOREVER, name##_give_back_one_(writer, taken))                         \
+        if (!taken->map)                                                                                               \
+            return CM_INVALID;                                                                                         \
+        taken->map = 0;                                                                                                \
+        if (destroy)                                                                                                   \
+            destroy(&taken->value, taken->context);                                                                    \
+        return CM_OK;                                                                                                  \
     })
 
 /* Changes of one key. The first one of a batch may wait, as begin does; others do not. */
@@ -330,9 +423,7 @@
                       cm_leftright_remove_(&name##_type_, core, CM_LOG_TAKE_, key, hash, &taken->value);               \
                   if (status != CM_OK)                                                                                 \
                       return status;                                                                                   \
-                  taken->map = core->number;                                                                           \
-                  taken->published = core->published;                                                                  \
-                  taken->context = core->sides[0].plain.context;                                                       \
+                  name##_take_note_(core, taken);                                                                      \
                   return CM_OK;                                                                                        \
               })                                                                                                       \
     CM_INNER_(how, cm_status, name##_take_in_,                                                                         \
@@ -340,37 +431,17 @@
               CM_IN_TURN_(name, writer, true, deadline, name##_take_one_(writer, hash, &key, taken)))                  \
     /* Removes the key: CM_OK, and `taken` has its value, which nobody destroys until it is given back; or CM_ABSENT.  \
      * Readers may look at it still, so it may be read, and not changed. As remove. */                                 \
-    CM_KEYED_(how, name, name##_writer, Key, take, (, name##_taken * taken), (, taken))                                \
-    CM_LOCAL_(how, cm_status, name##_give_back_one_, (name##_writer * writer, name##_taken * taken), {                 \
-        if (taken->map != writer->core->number)                                                                        \
-            return CM_INVALID;                                                                                         \
-        if (writer->core->busy) /* the call that runs the function has room in the log for its own record only */      \
-            return CM_DEADLOCK;                                                                                        \
-        cm_status status = cm_leftright_give_back_(&name##_type_, writer->core, taken->published, &taken->value);      \
-        if (status == CM_OK)                                                                                           \
-            taken->map = 0;                                                                                            \
-        return status;                                                                                                 \
-    })                                                                                                                 \
-    /* Gives back what take took: it is destroyed when no reader can see it any more. `writer` is any of the map's, or \
-     * NULL where the map is destroyed. CM_INVALID: of another map, or given back already. CM_NOMEM; CM_DEADLOCK:      \
-     * in a function that was given to the map. Never waits for readers. */                                            \
-    CM_FUNCTION_(how, cm_status, name##_give_back, (name##_writer * writer, name##_taken * taken), {                   \
-        if (writer)                                                                                                    \
-            CM_IN_TURN_(name, writer, false, CM_FOREVER, name##_give_back_one_(writer, taken))                         \
-        if (!taken->map)                                                                                               \
-            return CM_INVALID;                                                                                         \
-        taken->map = 0;                                                                                                \
-        if (name##_type_.value_destroy)                                                                                \
-            name##_type_.value_destroy(&taken->value, taken->context);                                                 \
-        return CM_OK;                                                                                                  \
-    })
+    CM_KEYED_(how, name, name##_writer, Key, take, (, name##_taken * taken), (, taken))
 
 /* Changes of all keys. */
-#define CM_LEFTRIGHT_WHOLE_(how, name, Key, Value)                                                                     \
+#define CM_LEFTRIGHT_CLEAR_(how, name)                                                                                 \
     CM_INNER_(how, cm_status, name##_clear_in_, (name##_writer * writer, cm_deadline deadline),                        \
               CM_IN_TURN_(name, writer, true, deadline, cm_leftright_clear_(&name##_type_, writer->core)))             \
     /* Removes every entry; keeps the tables. CM_NOMEM; may wait, as begin does. O(groups). */                         \
-    CM_TWINS_(how, name, clear, (name##_writer * writer), (writer))                                                    \
+    CM_TWINS_(how, name, clear, (name##_writer * writer), (writer))
+
+/* `keep` is asked by those that retain. */
+#define CM_LEFTRIGHT_SIFT_(how, name, Key, Value)                                                                      \
     CM_LOCAL_(how, cm_status, name##_sift_,                                                                            \
               (name##_writer * writer, cm_status(*keep)(const Key *, const Value *, void *), void *context), {         \
                   struct cm_leftright_ *core = writer->core;                                                           \
@@ -390,7 +461,9 @@
                                              name##_type_.hash(at.entry, plain->seed));                                \
                   }                                                                                                    \
                   return status < 0 ? status : CM_OK;                                                                  \
-              })                                                                                                       \
+              })
+
+#define CM_LEFTRIGHT_RETAIN_(how, name, Key, Value)                                                                    \
     CM_INNER_(how, cm_status, name##_retain_in_,                                                                       \
               (name##_writer * writer, cm_status(*keep)(const Key *, const Value *, void *), void *context,            \
                cm_deadline deadline),                                                                                  \
@@ -400,7 +473,10 @@
      * removed. `keep` may look at the map, and not change it. May wait, as begin does. O(groups). */                  \
     CM_TWINS_(how, name, retain,                                                                                       \
               (name##_writer * writer, cm_status(*keep)(const Key *, const Value *, void *), void *context),           \
-              (writer, keep, context))                                                                                 \
+              (writer, keep, context))
+
+/* The size of the tables. */
+#define CM_LEFTRIGHT_SIZES_(how, name)                                                                                 \
     CM_INNER_(how, cm_status, name##_reserve_in_, (name##_writer * writer, size_t entries, cm_deadline deadline),      \
               CM_IN_TURN_(name, writer, true, deadline, cm_leftright_reserve_(&name##_type_, writer->core, entries)))  \
     /* Makes room for so many entries in all: until there are as many, adding does not grow the tables. CM_NOMEM,      \

@@ -1,0 +1,167 @@
+/* The log of a left-right map, and its replay: what was done to one side is done to the other (W2, W3, W4 of
+ * detail/leftright.h). */
+#ifndef CONCMAP_DETAIL_LEFTRIGHT_LOG_H
+#define CONCMAP_DETAIL_LEFTRIGHT_LOG_H
+
+#include <concmap/detail/leftright.h>
+
+CM_BEGIN_DECLS
+
+/* What the log has of a change; the entry's key and value follow at cm_log_layout_.entry. */
+enum cm_log_kind_ {
+    CM_LOG_SET_,    /* the key has the value, new or not */
+    CM_LOG_REMOVE_, /* the key, with what it and its value own */
+    CM_LOG_TAKE_,   /* the same, but the value is somebody else's */
+    CM_LOG_CLEAR_,
+    CM_LOG_GIVE_BACK_, /* a value that had been taken */
+    /* Of multimaps. The record's value is a bag; so it is in those above. */
+    CM_LOG_ADD_,        /* its one value to the key's bag, which moves to its room, if there is one */
+    CM_LOG_ROOM_,       /* the key's bag moves to its room; NULL: to none */
+    CM_LOG_DROP_,       /* the value whose position is its `len`, from the key's bag */
+    CM_LOG_DROP_TAKEN_, /* the same, but the value is somebody else's */
+    CM_LOG_GIVE_BACK_VALUE_
+};
+struct cm_log_record_ {
+    uint64_t hash;
+    uint32_t kind;
+};
+
+struct cm_log_layout_ {
+    size_t entry; /* where it lies in a record */
+    size_t record;
+    size_t alignment;
+};
+
+CM_INLINE struct cm_log_layout_ cm_log_layout_of_(const struct cm_type *type)
+{
+    struct cm_flat_layout_ flat = cm_flat_layout_of_(type);
+    struct cm_log_layout_ layout;
+    layout.alignment = flat.alignment > sizeof(uint64_t) ? flat.alignment : sizeof(uint64_t);
+    layout.entry = cm_align_up_(sizeof(struct cm_log_record_), layout.alignment);
+    layout.record = cm_align_up_(layout.entry + flat.entry, layout.alignment);
+    return layout;
+}
+
+/* The key and the value of a record. */
+CM_INLINE char *cm_log_key_(const struct cm_type *type, struct cm_log_record_ *record)
+{
+    return (char *)record + cm_log_layout_of_(type).entry;
+}
+
+CM_INLINE char *cm_log_value_(const struct cm_type *type, struct cm_log_record_ *record)
+{
+    return cm_log_key_(type, record) + cm_flat_layout_of_(type).value;
+}
+
+/* Whether there is room for one more record (W3). */
+CM_INLINE bool cm_log_room_(const struct cm_type *type, struct cm_leftright_ *core)
+{
+    const struct cm_log_layout_ layout = cm_log_layout_of_(type);
+    return CM_LIKELY((size_t)(core->log.end - core->log.at) >= layout.record) ||
+           cm_log_grow_(core, layout.record, layout.alignment);
+}
+
+/* Notes a change; there is room. `key` and `value` may be NULL. Returns the record. */
+CM_INLINE struct cm_log_record_ *cm_log_note_(const struct cm_type *type, struct cm_leftright_ *core,
+                                              enum cm_log_kind_ kind, uint64_t hash, const void *key, const void *value)
+{
+    const struct cm_log_layout_ layout = cm_log_layout_of_(type);
+    struct cm_log_record_ *record = (struct cm_log_record_ *)(void *)core->log.at;
+    record->hash = hash;
+    record->kind = kind;
+    if (key)
+        memcpy(cm_log_key_(type, record), key, type->key_size);
+    if (value)
+        memcpy(cm_log_value_(type, record), value, type->value_size);
+    core->log.at += layout.record;
+    core->pending = true;
+    return record;
+}
+
+/* ---- replay ---- */
+
+/* Does one of a multimap's own records again (src/multimap.c). */
+CM_API void cm_multimap_replay_one_(const struct cm_type *type, struct cm_leftright_ *core, struct cm_plain_ *plain,
+                                    struct cm_log_record_ *record);
+
+#define CM_REPLAY_AHEAD_ 24       /* records whose tags are fetched ahead: as in batches (plain_batches.h) */
+#define CM_REPLAY_AHEAD_ENTRY_ 12 /* and entries */
+
+/* Does one record again. What it finds is what the change found (W2), and is destroyed here alone (W4). */
+CM_INLINE void cm_replay_one_(const struct cm_type *type, struct cm_plain_ *plain, struct cm_log_record_ *record,
+                              void *scratch)
+{
+    char *key = cm_log_key_(type, record);
+    char *value = cm_log_value_(type, record);
+    struct cm_flat_place_ place = cm_flat_find_to_change_(type, &plain->flat, key, record->hash);
+    if (CM_LIKELY(record->kind == CM_LOG_SET_)) {
+        if (!place.entry) {
+            cm_plain_place_(type, plain, key, record->hash, value);
+            return;
+        }
+        char *at = cm_flat_value_(type, place);
+        if (type->value_destroy)
+            memcpy(scratch, at, type->value_size);
+        memcpy(at, value, type->value_size);
+        if (type->value_destroy)
+            cm_plain_value_end_(type, plain, scratch);
+        return;
+    }
+    if (type->value_destroy)
+        memcpy(scratch, cm_flat_value_(type, place), type->value_size);
+    cm_flat_drop_(&plain->flat, place, record->hash);
+    if (type->value_destroy && record->kind == CM_LOG_REMOVE_)
+        cm_plain_value_end_(type, plain, scratch);
+    cm_plain_key_end_(type, plain, key);
+}
+
+/* Moves a side to another table, if there is one. */
+CM_INLINE void cm_side_move_(const struct cm_type *type, struct cm_side_ *side, struct cm_flat_ *to)
+{
+    static const struct cm_flat_ none = {NULL, NULL, 0, 0, 0, {NULL, NULL, 0, 0, false}, 0};
+    if (!to->slots)
+        return;
+    cm_flat_move_(type, &side->plain.flat, to, side->plain.seed);
+    cm_plain_adopt_(&side->plain, to);
+    *to = none;
+}
+
+/* Makes the stale side what the active one is, by the log. It cannot fail (W3). `scratch` is room for a value. */
+CM_INLINE void cm_leftright_replay_(const struct cm_type *type, struct cm_leftright_ *core, void *scratch)
+{
+    const size_t size = cm_log_layout_of_(type).record;
+    const unsigned active = cm_active_(core);
+    struct cm_side_ *stale = &core->sides[!active];
+    const struct cm_plain_ *newest = &core->sides[active].plain;
+    char *const begin = (char *)core->log.block.address;
+    const size_t n = begin ? (size_t)(core->log.at - begin) / size : 0;
+    size_t texts = stale->plain.texts;
+    cm_side_move_(type, stale, &core->larger);
+    for (size_t i = 0; i < n; i++) {
+        struct cm_log_record_ *record = (struct cm_log_record_ *)(void *)(begin + i * size);
+        if (i + CM_REPLAY_AHEAD_ < n)
+            cm_flat_prefetch_(&stale->plain.flat,
+                              ((const struct cm_log_record_ *)(void *)(begin + (i + CM_REPLAY_AHEAD_) * size))->hash);
+        if (i + CM_REPLAY_AHEAD_ENTRY_ < n)
+            cm_flat_prefetch_entry_(
+                type, &stale->plain.flat,
+                ((const struct cm_log_record_ *)(void *)(begin + (i + CM_REPLAY_AHEAD_ENTRY_) * size))->hash, true);
+        if (CM_LIKELY(record->kind <= CM_LOG_TAKE_))
+            cm_replay_one_(type, &stale->plain, record, scratch);
+        else if (record->kind == CM_LOG_CLEAR_)
+            cm_plain_clear_(&stale->plain, type);
+        else if (record->kind == CM_LOG_GIVE_BACK_)
+            cm_plain_value_end_(type, &stale->plain, cm_log_value_(type, record));
+        else
+            cm_multimap_replay_one_(type, core, &stale->plain, record);
+    }
+    cm_side_move_(type, stale, &core->last);
+    stale->plain.flat.grow_at = newest->flat.grow_at;
+    stale->plain.texts = newest->texts - (texts - stale->plain.texts); /* those that the log's keys had are gone */
+    stale->meta = core->sides[active].meta;
+    cm_log_reset_(core);
+}
+
+CM_END_DECLS
+
+#endif

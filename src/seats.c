@@ -1,0 +1,278 @@
+/* Readers of left-right maps: their places, the barriers that their entering needs, and who is called when they have
+ * left. See detail/leftright.h for the proof. */
+#include "seats.h"
+
+#include "parking.h"
+#include "platform.h"
+
+/* Publications come thick where this many of them take less than THICK_NS each, and not any more where they take more
+ * than CALM_NS. A membarrier costs the writer 10 us where readers run, and a reader on the other processor half of its
+ * speed while they follow each other; a fence costs a reader 2 ns. */
+#define PACE 16
+#define THICK_NS 50000
+#define CALM_NS 200000
+#define FENCES_LOOKED_AT 4096 /* of a reader, until it looks whether publications have ceased: */
+#define CEASED_NS 100000000
+
+/* ---- slots ---- */
+
+void cm_seats_lock_(struct cm_leftright_ *core)
+{
+    cm_cell_lock_(&core->slots_lock, &core->slots_waiters);
+}
+
+void cm_seats_unlock_(struct cm_leftright_ *core)
+{
+    cm_cell_unlock_(&core->slots_lock, cm_load_relaxed_(&core->slots_lock), &core->slots_waiters);
+}
+
+/* Under the lock of slots. NULL: all are taken. */
+static struct cm_seat_ *slot_take(struct cm_leftright_ *core)
+{
+    struct cm_seat_ *slot = core->free_slots;
+    if (slot) {
+        core->free_slots = slot->next_free;
+        return slot;
+    }
+    if (!core->last_block || (core->slots_made % CM_SEATS_ == 0 && !core->last_block->fresh))
+        return NULL;
+    slot = &core->last_block->slots[core->slots_made % CM_SEATS_];
+    core->last_block->fresh = false;
+    /* Release: whoever walks this far finds the block. Pairs with slots_walk(). */
+    cm_store_release_(&core->slots_made, core->slots_made + 1);
+    return slot;
+}
+
+/* Under the lock of slots, of which the last one is taken. */
+static void block_append(struct cm_leftright_ *core, struct cm_seat_block_ *block)
+{
+    block->fresh = true;
+    if (core->last_block)
+        cm_store_relaxed_(&core->last_block->next, block); /* relaxed: published by slots_made */
+    else
+        cm_store_relaxed_(&core->blocks, block);
+    core->last_block = block;
+}
+
+static struct cm_seat_block_ *block_make(struct cm_leftright_ *core)
+{
+    struct cm_block_ block;
+    if (!cm_block_allocate_(&core->sides[0].plain.allocator, sizeof(struct cm_seat_block_), CM_APART, true, &block))
+        return NULL;
+    struct cm_seat_block_ *made = block.address;
+    made->block = block;
+    return made;
+}
+
+/* A slot, made if there is none. NULL: no memory. The allocator is called without the lock. */
+static struct cm_seat_ *slot_get(struct cm_leftright_ *core)
+{
+    struct cm_seat_block_ *made = NULL;
+    for (;;) {
+        cm_seats_lock_(core);
+        struct cm_seat_ *slot = slot_take(core);
+        if (!slot && made) {
+            block_append(core, made);
+            made = NULL;
+            slot = slot_take(core);
+        }
+        cm_seats_unlock_(core);
+        if (made)
+            cm_block_release_(&core->sides[0].plain.allocator, &made->block);
+        if (slot)
+            return slot;
+        made = block_make(core);
+        if (!made)
+            return NULL;
+    }
+}
+
+cm_status cm_reader_open_(struct cm_leftright_ *core, struct cm_reader_ *reader)
+{
+    struct cm_seat_ *slot = slot_get(core);
+    if (!slot)
+        return CM_NOMEM;
+    /* Either this reader sees NO_BARRIER, or who has just set it sees that the slot has not sworn. */
+    cm_store_relaxed_(&slot->sworn, 0);
+    cm_fence_full_();
+    if (cm_load_relaxed_(&core->word) & CM_NO_BARRIER_)
+        cm_store_relaxed_(&slot->sworn, 1);
+    *reader = (struct cm_reader_){.core = core, .slot = slot};
+    return CM_OK;
+}
+
+cm_status cm_reader_close_(struct cm_reader_ *reader)
+{
+    if (!reader->core || reader->depth)
+        return CM_INVALID;
+    cm_seats_lock_(reader->core);
+    cm_store_relaxed_(&reader->slot->sworn, 1); /* it is outside, seen by the next one who opens it, or by the lock */
+    reader->slot->next_free = reader->core->free_slots;
+    reader->core->free_slots = reader->slot;
+    cm_seats_unlock_(reader->core);
+    *reader = (struct cm_reader_){.core = NULL};
+    return CM_OK;
+}
+
+static struct cm_seats_walk_ slots_walk(const struct cm_leftright_ *core)
+{
+    size_t left = cm_load_acquire_(&core->slots_made);
+    return (struct cm_seats_walk_){cm_load_relaxed_(&core->blocks), 0, left};
+}
+
+void cm_seats_walk_on_(struct cm_seats_walk_ *walk)
+{
+    walk->left--;
+    if (++walk->i == CM_SEATS_) {
+        walk->i = 0;
+        walk->block = cm_load_relaxed_(&walk->block->next);
+    }
+}
+
+/* Whether a reader may be on the stale side; *state is what its slot says. */
+bool cm_seat_bars_(const struct cm_leftright_ *core, const struct cm_seat_ *slot, uint64_t *state)
+{
+    uint64_t word = cm_load_relaxed_(&core->word); /* relaxed: neither bit changes while anybody looks */
+    /* Acquire: then what its reader said before it swore is seen below. */
+    bool trusted = !(word & CM_NO_BARRIER_) || cm_load_acquire_(&slot->sworn);
+    /* Acquire: what the reader looked at is read. Pairs with its leaving, or entering the other side. */
+    *state = cm_load_acquire_(&slot->state);
+    if (!trusted)
+        *state = CM_INSIDE_UNKNOWN_;
+    if (*state & CM_INSIDE_UNKNOWN_)
+        return true;
+    return (*state & CM_INSIDE_) && !(*state & CM_INSIDE_SIDE_) != !(word & CM_ACTIVE_);
+}
+
+/* Goes past the slots that are done with. The one that bars, or NULL. */
+const struct cm_seat_ *cm_seats_pass_(const struct cm_leftright_ *core, struct cm_seats_walk_ *walk, uint64_t *state)
+{
+    for (; walk->left; cm_seats_walk_on_(walk))
+        if (cm_seat_bars_(core, &walk->block->slots[walk->i], state))
+            return &walk->block->slots[walk->i];
+    return NULL;
+}
+
+/* ---- barriers ---- */
+
+/* Chooses who runs the barriers, by how thick publications come. */
+static void mode_choose(struct cm_leftright_ *core)
+{
+    uint64_t word = cm_load_relaxed_(&core->word);
+    if (++core->paced < PACE || (word & CM_NO_BARRIER_))
+        return;
+    cm_deadline now = cm_deadline_after(0);
+    uint64_t took = now - core->paced_at;
+    core->paced = 0;
+    cm_store_relaxed_(&core->paced_at, now); /* relaxed: a reader that looks at it needs no more than the number */
+    if (!(word & CM_FENCING_) && took < (uint64_t)PACE * THICK_NS) {
+        core->fenced = false; /* until the barrier that follows */
+        cm_or_relaxed_(&core->word, CM_FENCING_);
+    } else if ((word & CM_FENCING_) && took > (uint64_t)PACE * CALM_NS) {
+        cm_and_relaxed_(&core->word, ~CM_FENCING_);
+    }
+}
+
+/* Stands between the swap and the look at the slots. */
+void cm_swap_barrier_(struct cm_leftright_ *core)
+{
+    mode_choose(core);
+    if ((cm_load_relaxed_(&core->word) & CM_NO_BARRIER_) || (core->fenced && core->swap_fenced)) {
+        cm_fence_full_();
+    } else if (cm_platform_barrier_()) {
+        core->fenced = (cm_load_relaxed_(&core->word) & CM_FENCING_) != 0;
+    } else {
+        cm_or_relaxed_(&core->word, CM_FENCING_ | CM_NO_BARRIER_);
+        cm_fence_full_();
+    }
+    core->seen_swap = true;
+    core->passed = slots_walk(core);
+}
+
+/* Whoever fences for nothing takes the mode back. */
+static void reader_fenced(struct cm_leftright_ *core, struct cm_seat_ *slot, uint64_t word)
+{
+    if (++slot->fences % FENCES_LOOKED_AT != 0 || (word & CM_NO_BARRIER_))
+        return;
+    /* Relaxed, as the change of the word: see Modes. */
+    if ((word & CM_FENCING_) && cm_deadline_after(0) - cm_load_relaxed_(&core->paced_at) > CEASED_NS)
+        cm_swap_if_relaxed_(&core->word, &word, word & ~CM_FENCING_);
+}
+
+const struct cm_side_ *cm_reader_enter_slow_(struct cm_reader_ *reader, uint64_t self)
+{
+    struct cm_leftright_ *core = reader->core;
+    struct cm_seat_ *slot = reader->slot;
+    uint64_t word = cm_load_acquire_(&core->word); /* as in cm_reader_enter_() */
+    if (word & CM_FENCING_) {
+        if (word & CM_NO_BARRIER_)
+            cm_store_release_(&slot->sworn, 1); /* pairs with cm_seat_bars_() */
+        cm_fence_full_();                       /* between "inside" and the word: pairs with the writer's fence */
+        word = cm_load_acquire_(&core->word);
+        reader_fenced(core, slot, word);
+    }
+    bool ended = (word & CM_ENDED_) != 0;
+    cm_store_release_(&slot->state, ended ? 0 : cm_inside_(self, word)); /* as in cm_reader_enter_() */
+    if (word & CM_WAITING_)
+        cm_reader_left_(core, slot);
+    reader->depth = !ended;
+    return reader->view = ended ? NULL : &core->sides[word & CM_ACTIVE_];
+}
+
+/* ---- the watch ---- */
+
+/* Under the lock of slots: goes on until a reader bars the stale side. The call to be made if none does. */
+static struct cm_call_ watch_pass(struct cm_leftright_ *core)
+{
+    uint64_t state;
+    const struct cm_seat_ *slot;
+    while ((slot = cm_seats_pass_(core, &core->watch, &state)) != NULL) {
+        cm_store_relaxed_(&core->watched, slot); /* relaxed: the barrier orders it before the look */
+        if (!cm_platform_barrier_())
+            cm_fence_full_(); /* readers that leave fence, too */
+        if (cm_seat_bars_(core, slot, &state))
+            return (struct cm_call_){NULL, NULL};
+    }
+    cm_store_relaxed_(&core->watched, (const struct cm_seat_ *)NULL);
+    /* WAITING stays: the writer may be parked by it. Whoever begins the next batch takes it back. */
+    return (struct cm_call_){core->free_function, core->free_context};
+}
+
+void cm_call_make_(struct cm_call_ call)
+{
+    if (call.function)
+        call.function(call.context);
+}
+
+/* After a swap that has set WAITING. */
+struct cm_call_ cm_watch_begin_(struct cm_leftright_ *core)
+{
+    cm_swap_barrier_(core);
+    cm_seats_lock_(core);
+    core->watch = slots_walk(core);
+    struct cm_call_ call = watch_pass(core);
+    cm_seats_unlock_(core);
+    return call;
+}
+
+void cm_watch_end_(struct cm_leftright_ *core)
+{
+    cm_seats_lock_(core);
+    cm_store_relaxed_(&core->watched, (const struct cm_seat_ *)NULL);
+    cm_seats_unlock_(core);
+}
+
+void cm_reader_left_(struct cm_leftright_ *core, const struct cm_seat_ *slot)
+{
+    struct cm_call_ call = {NULL, NULL};
+    if (cm_load_relaxed_(&core->word) & CM_NO_BARRIER_)
+        cm_fence_full_();
+    cm_unpark_(slot, true);
+    if (cm_load_relaxed_(&core->watched) != slot)
+        return;
+    cm_seats_lock_(core);
+    if (core->watched == slot)
+        call = watch_pass(core);
+    cm_seats_unlock_(core);
+    cm_call_make_(call);
+}
