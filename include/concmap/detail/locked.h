@@ -145,17 +145,18 @@ CM_INLINE struct cm_locked_ *cm_locked_find_(const struct cm_type *type, const s
     return entry;
 }
 
-/* Copies `size` bytes of a plain value, at `from` behind the entry, or none. Pinned by the caller. CM_READ_AGAIN_: the
- * lock is to be taken; *value may have changed. */
-CM_INLINE enum cm_read_ cm_locked_peek_(const struct cm_locked_ *entry, void *value, const void *from, size_t size)
+/* Copies `size` bytes of a plain value, at `from` behind the entry; 0: it is only to be there. Pinned by the caller.
+ * CM_READ_AGAIN_: the lock is to be taken; the copy is worth nothing. */
+CM_INLINE enum cm_read_ cm_locked_peek_(const struct cm_locked_ *entry, void *copy, const void *from, size_t size)
 {
+    if (size == 0)
+        return cm_locked_is_linked_(entry) ? CM_READ_HIT_ : CM_READ_MISS_;
     uint64_t word = cm_load_acquire_(&entry->cell); /* pairs with cm_cell_unlock_() */
-    if (value && CM_UNLIKELY(word & (CM_WRITER_ | CM_UNTIDY_)))
+    if (CM_UNLIKELY(word & (CM_WRITER_ | CM_UNTIDY_)))
         return CM_READ_AGAIN_;
-    if (value)
-        cm_copy_racing_(value, from, size);
+    cm_copy_racing_(copy, from, size);
     bool linked = cm_locked_is_linked_(entry);
-    if (value && CM_UNLIKELY(!cm_cell_unchanged_(&entry->cell, word)))
+    if (CM_UNLIKELY(!cm_cell_unchanged_(&entry->cell, word)))
         return CM_READ_AGAIN_;
     return linked ? CM_READ_HIT_ : CM_READ_MISS_;
 }

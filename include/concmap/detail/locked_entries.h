@@ -9,11 +9,11 @@
  * and g.status says why: CM_DEADLOCK, CM_OWNER_DIED, CM_NOMEM. The lock is given back however the statement is left, as
  * by CM_WITH_WRITE (detail/guarded.h); the use of the entry is not. */
 #define CM_WITH_ENTRY(name, entry, g) CM_WITH_ENTRY_(name, entry, g)
-#define CM_WITH_ENTRY_(name, over, g)                                                                                                       \
-    for (                                                                                                                                   \
-        name##_entry_guard g __attribute__((cleanup(name##_entry_end_))), \ *g##_once_ = CM_AT(name##_entry_begin_(over, &g)); \ g##_once_; \
-        g##_once_ = NULL)                                                                                                                   \
-    \ if (g.status == CM_OK)
+#define CM_WITH_ENTRY_(name, over, g)                                                                                  \
+    for (name##_entry_guard g __attribute__((cleanup(name##_entry_end_))),                                             \
+         *g##_once_ = CM_AT(name##_entry_begin_(over, &g));                                                            \
+         g##_once_; g##_once_ = NULL)                                                                                  \
+        if (g.status == CM_OK)
 
 #define CM_LOCKED_ENTRIES_(how, name, Key, Value)                                                                      \
     CM_LOCKED_USES_(how, name, Key, Value)                                                                             \
