@@ -21,6 +21,9 @@
  * The lock is a cell (cell.h), listed among its thread's holds (hold.h), and no other lock is waited for behind it but
  * those of buckets, behind which nothing is waited for. A thread that ends with it leaves UNTIDY in the cell.
  *
+ * Plain values need no last user: their nodes outlive every pin. So a call that finds the lock of such a value free
+ * takes it without a use, and keeps its pin until it unlocks. Who has to wait does so by a use.
+ *
  * A plain value is copied without the lock: cell, value, uses, cell again. It was the entry's at the load of uses, and
  * the entry in the map. With the lock, what is found to be LINKED then was so when the call took effect; a removal that
  * comes later comes after it.
@@ -163,6 +166,21 @@ CM_INLINE enum cm_read_ cm_locked_peek_(const struct cm_locked_ *entry, void *co
 
 /* ---- the lock ---- */
 
+/* Takes the lock if it is free. Relaxed: the compare-and-swap decides. */
+CM_INLINE bool cm_locked_try_(struct cm_locked_ *entry, bool shared)
+{
+    if (!shared)
+        return cm_cell_try_lock_(&entry->cell, CM_BARRED_ | CM_UNUSUAL_);
+    uint64_t word = cm_load_relaxed_(&entry->cell);
+    return !(word & (CM_WRITER_ | CM_PENDING_ | CM_UNUSUAL_)) && cm_cell_try_share_(&entry->cell, word);
+}
+
+/* Lists it; its place is the cell itself, as in map_lock.h. */
+CM_INLINE void cm_locked_list_(struct cm_locked_ *entry, struct cm_thread_ *thread, struct cm_hold_ *hold, bool shared)
+{
+    cm_hold_set_(thread, hold, &entry->map->waiters, &entry->cell, (char *)&entry->cell, 0, !shared);
+}
+
 /* Locks an entry that the caller uses, and lists that: CM_GOT_; CM_GOT_NESTED_; CM_BUSY, CM_TIMEOUT, CM_DEADLOCK,
  * CM_OWNER_DIED, CM_NOMEM: no hold. */
 CM_INLINE int cm_locked_lock_(struct cm_locked_ *entry, unsigned how, cm_deadline deadline)
@@ -172,31 +190,53 @@ CM_INLINE int cm_locked_lock_(struct cm_locked_ *entry, unsigned how, cm_deadlin
     struct cm_hold_ *hold = cm_hold_take_(thread);
     if (CM_UNLIKELY(!hold))
         return CM_NOMEM;
-    /* Relaxed: the compare-and-swap decides. */
-    uint64_t word = cm_load_relaxed_(&entry->cell);
-    bool locked = !shared
-                      ? cm_cell_try_lock_(&entry->cell, CM_BARRED_ | CM_UNUSUAL_)
-                      : !(word & (CM_WRITER_ | CM_PENDING_ | CM_UNUSUAL_)) && cm_cell_try_share_(&entry->cell, word);
-    int got = CM_LIKELY(locked) ? (int)CM_GOT_ : cm_locked_wait_(entry, how, deadline);
-    if (CM_LIKELY(got == CM_GOT_)) /* its place is the cell itself, as in map_lock.h */
-        cm_hold_set_(thread, hold, &entry->map->waiters, &entry->cell, (char *)&entry->cell, 0, !shared);
+    int got = CM_LIKELY(cm_locked_try_(entry, shared)) ? (int)CM_GOT_ : cm_locked_wait_(entry, how, deadline);
+    if (CM_LIKELY(got == CM_GOT_))
+        cm_locked_list_(entry, thread, hold, shared);
     return got;
 }
 
-/* An entry that a call works on. */
+/* ---- visits ---- */
+
+/* An entry that a call works on: one that it uses, or, where the value owns nothing and the lock was free, one that its
+ * pin keeps. */
 struct cm_locked_visit_ {
     struct cm_locked_ *entry;
     unsigned how;
     bool locked;
+    struct cm_hold_ *pinned; /* the hold of one that is not used; NULL: it is */
+    struct cm_pin_ pin;
 };
 
-/* Finds the key's entry and locks it: CM_EXISTS. Where the key is absent, CM_ABSENT; or `fresh` (may be NULL) is added,
- * and is not locked: CM_OK. Or a failure. */
-CM_INLINE cm_status cm_locked_visit_(const struct cm_type *type, struct cm_map_ *map, const void *key, uint64_t hash,
-                                     struct cm_locked_ *fresh, unsigned how, cm_deadline deadline,
-                                     struct cm_locked_visit_ *visit)
+/* Locks the key's entry if one look finds it free, and linked. */
+CM_INLINE bool cm_locked_visit_pinned_(const struct cm_type *type, struct cm_map_ *map, const void *key, uint64_t hash,
+                                       struct cm_locked_visit_ *visit)
+{
+    struct cm_pin_ pin = cm_pin_enter_();
+    struct cm_hold_ *hold = cm_hold_take_(pin.thread);
+    struct cm_locked_ *entry = cm_locked_of_node_(type, cm_node_glance_(type, map, key, hash).node);
+    if (CM_LIKELY(entry != NULL) && CM_LIKELY(hold != NULL) && CM_LIKELY(cm_locked_try_(entry, false))) {
+        if (CM_LIKELY(cm_locked_is_linked_(entry))) {
+            cm_locked_list_(entry, pin.thread, hold, false);
+            visit->entry = entry;
+            visit->pinned = hold;
+            visit->pin = pin;
+            return true;
+        }
+        cm_cell_unlock_(&entry->cell, cm_load_relaxed_(&entry->cell), &map->waiters);
+    }
+    cm_pin_leave_(pin);
+    return false;
+}
+
+/* Finds the key's entry, uses it and locks it: CM_EXISTS. Where the key is absent, CM_ABSENT; or `fresh` (may be NULL)
+ * is added, and is not locked: CM_OK. Or a failure. */
+CM_INLINE cm_status cm_locked_visit_used_(const struct cm_type *type, struct cm_map_ *map, const void *key,
+                                          uint64_t hash, struct cm_locked_ *fresh, unsigned how, cm_deadline deadline,
+                                          struct cm_locked_visit_ *visit)
 {
     visit->how = how;
+    visit->pinned = NULL;
     for (;;) {
         visit->entry = cm_locked_find_(type, map, key, hash);
         visit->locked = false;
@@ -219,11 +259,20 @@ CM_INLINE cm_status cm_locked_visit_(const struct cm_type *type, struct cm_map_ 
     }
 }
 
+/* Ends a visit that came to CM_EXISTS. */
 CM_INLINE void cm_locked_leave_(const struct cm_type *type, const struct cm_locked_visit_ *visit)
 {
+    struct cm_locked_ *entry = visit->entry;
+    if (CM_LIKELY(visit->pinned != NULL)) {
+        cm_hold_drop_(visit->pin.thread, visit->pinned); /* (H1) */
+        /* Relaxed: the word is the holder's own (C1). */
+        cm_cell_unlock_(&entry->cell, cm_load_relaxed_(&entry->cell), &entry->map->waiters);
+        cm_pin_leave_(visit->pin);
+        return;
+    }
     if (visit->locked)
-        cm_locked_unlock_(visit->entry, (visit->how & CM_LOCK_SHARED_) != 0);
-    cm_locked_release_(type, visit->entry);
+        cm_locked_unlock_(entry, (visit->how & CM_LOCK_SHARED_) != 0);
+    cm_locked_release_(type, entry);
 }
 
 CM_END_DECLS

@@ -15,18 +15,27 @@
     CM_LOCKED_MANY_(how, name, Key, Value)
 
 #define CM_LOCKED_GETS_(how, name, Key, Value)                                                                         \
-    /* Adds, where there is `initial`, or finds and locks: see cm_locked_visit_(). */                                  \
-    CM_LOCAL_(how, cm_status, name##_visit_,                                                                           \
-              (const name *map, const Key *key, uint64_t hash, const Value *initial, unsigned how_,                    \
+    CM_LOCAL_(how, cm_status, name##_visit_used_,                                                                      \
+              (const name *map, const Key *key, uint64_t hash, const Value *initial, unsigned way,                     \
                cm_deadline deadline, struct cm_locked_visit_ *visit),                                                  \
               {                                                                                                        \
                   struct cm_map_ *core = (struct cm_map_ *)(uintptr_t)&map->core;                                      \
                   name##_entry fresh;                                                                                  \
-                  if (!initial)                                                                                        \
-                      return cm_locked_visit_(&name##_type_, core, key, hash, NULL, how_, deadline, visit);            \
                   cm_locked_begin_(&fresh.core, core);                                                                 \
-                  memcpy((void *)&fresh.value, initial, sizeof(Value));                                                \
-                  return cm_locked_visit_(&name##_type_, core, key, hash, &fresh.core, how_, deadline, visit);         \
+                  if (initial)                                                                                         \
+                      memcpy((void *)&fresh.value, initial, sizeof(Value));                                            \
+                  return cm_locked_visit_used_(&name##_type_, core, key, hash, initial ? &fresh.core : NULL, way,      \
+                                               deadline, visit);                                                       \
+              })                                                                                                       \
+    /* Finds the key and locks its entry, or adds it, where there is `initial`: see cm_locked_visit_used_(). */        \
+    CM_INNER_(how, cm_status, name##_visit_,                                                                           \
+              (name * map, const Key *key, uint64_t hash, const Value *initial, unsigned way, cm_deadline deadline,    \
+               struct cm_locked_visit_ *visit),                                                                        \
+              {                                                                                                        \
+                  bool pins = !name##_type_.value_destroy && !(way & CM_LOCK_SHARED_);                                 \
+                  return pins && cm_locked_visit_pinned_(&name##_type_, &map->core, key, hash, visit)                  \
+                             ? CM_EXISTS                                                                               \
+                             : name##_visit_used_(map, key, hash, initial, way, deadline, visit);                      \
               })                                                                                                       \
     CM_INNER_(how, Value *, name##_visited_, (const struct cm_locked_visit_ *visit),                                   \
               { return &((name##_entry *)(void *)visit->entry)->value; })                                              \
@@ -46,7 +55,7 @@
                  const name *map, const Key *key, uint64_t hash, Value *value, cm_deadline deadline) {                 \
             struct cm_locked_visit_ visit;                                                                             \
             cm_status status =                                                                                         \
-                name##_visit_(map, key, hash, NULL, CM_LOCK_SHARED_ | CM_LOCK_THROUGH_, deadline, &visit);             \
+                name##_visit_used_(map, key, hash, NULL, CM_LOCK_SHARED_ | CM_LOCK_THROUGH_, deadline, &visit);        \
             if (status != CM_EXISTS)                                                                                   \
                 return status;                                                                                         \
             status = value ? name##_copy_(map, value, name##_visited_(&visit)) : CM_OK;                                \
