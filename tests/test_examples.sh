@@ -55,6 +55,10 @@ grep -q '^0 addresses changed while the table grew, 0 differ' <<<"$interned" || 
 events=$("$examples/handlers") || fails "handlers: status $?: $events"
 grep -q '133333 handlers came and went; 0 calls of dead ones, 0 not destroyed' <<<"$events" || fails "handlers: $events"
 
+worked=$("$examples/elements") || fails "elements: status $?: $worked"
+grep -q '^10 threads worked 10.0 s in all on elements of their own, up to 10 at once' <<<"$worked" || fails "elements: $worked"
+grep -q '^100010 elements in the map' <<<"$worked" || fails "elements: $worked"
+
 refuses() {
     local status=0 message
     message=$("$@" 2>&1 >/dev/null) || status=$?
@@ -68,3 +72,5 @@ refuses "$examples/sessions" extra
 refuses "$examples/sessions" --threads
 refuses "$examples/routes" --seconds x
 refuses "$examples/routes" --often
+refuses "$examples/elements" 0
+refuses "$examples/elements" often

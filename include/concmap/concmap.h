@@ -8,6 +8,7 @@
 #include <concmap/counted.h>
 #include <concmap/domain.h>
 #include <concmap/leftright.h>
+#include <concmap/locked.h>
 #include <concmap/lookup.h>
 #include <concmap/mutex.h>
 #include <concmap/partitioned.h>
