@@ -243,9 +243,6 @@ bool cm_holds_end_(struct cm_thread_ *thread)
     for (struct cm_hold_ *hold; (hold = holds_next(&walk)) != NULL;)
         if (hold->cell)
             hold_end(thread, hold);
-    /* Only now: the cells may lie in what its pin has kept (locked.h). Both pair with the scan of an advance. */
-    cm_store_release_(&thread->pin, 0);
-    cm_store_release_(&thread->leaf, 0);
     thread->holding = 0;
     bool died = thread_has_died_holds(thread);
     if (died) {

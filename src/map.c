@@ -36,6 +36,7 @@ static void map_begin(struct cm_map_ *map, const struct cm_type *type, const cm_
     map->pool.value = layout.node_value;
     bool renews = type->anchored && !type->counted;
     map->pool.value_destroy = renews ? type->value_destroy : NULL;
+    map->pool.cell = type->counted ? layout.node_value : 0;
     map->keeps = map->pool.keeps = renews && config->references == CM_KEEP;
     if (config->references == CM_DOMAIN)
         map->domain = config->domain ? config->domain : &cm_domain_;

@@ -57,6 +57,8 @@ static void record_leave(void *context)
     cm_thread_self_ = NULL;
     cm_thread_life_++;
     cm_domains_part_(record);
+    cm_store_release_(&record->pin, 0); /* both pair with the scan of an advance */
+    cm_store_release_(&record->leaf, 0);
     cm_store_relaxed_(&record->used, 0);
     if (cm_holds_end_(record)) /* the last step: whoever deals with what is left passes the record on */
         return;

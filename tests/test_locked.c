@@ -663,6 +663,37 @@ static void one_of_two_removers_gets_it(void **state) /* E4 */
     end();
 }
 
+static uint64_t taken_out[4];
+
+static size_t add_and_take_out(void *context, unsigned thread)
+{
+    size_t n = *(const size_t *)context, wrong = 0;
+    taken_out[thread] = 0;
+    for (size_t i = 0; i < n; i++) {
+        uint64_t value = 0;
+        wrong += nums_upsert(&map, i % 2, 1, count_up, NULL) < 0;
+        if (thread % 2 && nums_remove(&map, i % 2, &value) == CM_OK)
+            taken_out[thread] += value;
+    }
+    return wrong;
+}
+
+static void no_update_is_lost_to_a_removal(void **state) /* E2, E4 */
+{
+    (void)state;
+    size_t n = crew_scale(100000);
+    uint64_t sum = 0;
+    assert_int_equal(nums_init(&map, NULL), CM_OK);
+    assert_int_equal(crew_run(4, add_and_take_out, &n), 0);
+    for (uint64_t i = 0; i < 4; i++) {
+        uint64_t value = 0;
+        nums_get(&map, i % 2, i < 2 ? &value : NULL);
+        sum += taken_out[i] + value;
+    }
+    assert_int_equal(sum, 4 * n);
+    end();
+}
+
 /* Threads acquire, lock, remove, discard and spend the same few entries. Each value is a box; who has it locked makes
  * it its own for a moment, and it must be there. */
 static size_t hammer(void *context, unsigned thread)
@@ -930,6 +961,7 @@ int main(void)
         cmocka_unit_test(one_initial_value_is_kept),
         cmocka_unit_test(no_update_is_lost_while_it_grows),
         cmocka_unit_test(one_of_two_removers_gets_it),
+        cmocka_unit_test(no_update_is_lost_to_a_removal),
         cmocka_unit_test(entries_come_and_go),
         cmocka_unit_test(a_writer_comes_in_among_readers),
         cmocka_unit_test(copies_without_the_lock_are_whole),

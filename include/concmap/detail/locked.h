@@ -3,7 +3,7 @@
  * Shape. The node form of an anchored map, whose readers are pinned in the process's domain as those of the sharded map
  * are. In place of the value there is a cm_locked_, and the value behind it.
  *
- *     node [ header | key | uses | cell | map | value | text ]
+ *     node [ header | key | cell | uses | map | value | text ]
  *
  * Uses. One word: LINKED, which is the map's own use of the entry; SPENT; and how many others use it. A look-up finds
  * the node as that of the anchored map does, storing nothing but its pin, and counts itself in by a compare-and-swap
@@ -18,11 +18,12 @@
  * SPENT entries are to go once nobody uses them. Who gives such a use up is pinned meanwhile, and if LINKED and SPENT
  * are all that is left, unlinks the entry, unless by then somebody uses it: then that is up to them.
  *
- * The lock is a cell (cell.h), listed among its thread's holds (hold.h), and no other lock is waited for behind it but
- * those of buckets, behind which nothing is waited for. A thread that ends with it leaves UNTIDY in the cell.
+ * The lock is a cell (cell.h), listed among its thread's holds (hold.h). Buckets are locked behind it, and it is not
+ * waited for with a bucket. A thread that ends with it leaves UNTIDY in the cell.
  *
- * Plain values need no last user: their nodes outlive every pin. So a call that finds the lock of such a value free
- * takes it without a use, and keeps its pin until it unlocks. Who has to wait does so by a use.
+ * Plain values need no last user, but only that the node stays. So a call that finds the lock of such a value free
+ * takes it without a use, in a pin that it leaves when it has seen LINKED: until it unlocks, the lock itself keeps the
+ * node (pool.h). Who has to wait does so by a use.
  *
  * A plain value is copied without the lock: cell, value, uses, cell again. It was the entry's at the load of uses, and
  * the entry in the map. With the lock, what is found to be LINKED then was so when the call took effect; a removal that
@@ -31,7 +32,7 @@
  * Invariants. (E1) LINKED is set in an entry just as long as it is in a slot, but for the moment in which the bucket's
  * lock is held; and is never set again. (E2) Only who has a use, or the bucket's lock while the entry is LINKED, or a
  * pin and finds LINKED, adds one. (E3) The value is destroyed once, by the last user or with the map. (E4) Who waits
- * for an entry's lock has a use of it, and no pin. */
+ * for an entry's lock has a use of it. (E5) A node is not used again before its lock is free. */
 #ifndef CONCMAP_DETAIL_LOCKED_H
 #define CONCMAP_DETAIL_LOCKED_H
 
@@ -44,8 +45,8 @@ CM_BEGIN_DECLS
 #define CM_USE_ UINT64_C(4) /* 62 bits of them: no program lives to see them overflow */
 
 struct cm_locked_ {
+    uint64_t cell; /* first: the pool looks at it */
     uint64_t uses;
-    uint64_t cell;
     struct cm_map_ *map;
 };
 
@@ -198,35 +199,34 @@ CM_INLINE int cm_locked_lock_(struct cm_locked_ *entry, unsigned how, cm_deadlin
 
 /* ---- visits ---- */
 
-/* An entry that a call works on: one that it uses, or, where the value owns nothing and the lock was free, one that its
- * pin keeps. */
+/* An entry that a call works on: one that it uses, or, where the value owns nothing and the lock was free, one that the
+ * lock keeps (E5). */
 struct cm_locked_visit_ {
     struct cm_locked_ *entry;
     unsigned how;
     bool locked;
-    struct cm_hold_ *pinned; /* the hold of one that is not used; NULL: it is */
-    struct cm_pin_ pin;
+    struct cm_hold_ *unused; /* the hold of one that is not used; NULL: it is */
 };
 
 /* Locks the key's entry if one look finds it free, and linked. */
-CM_INLINE bool cm_locked_visit_pinned_(const struct cm_type *type, struct cm_map_ *map, const void *key, uint64_t hash,
+CM_INLINE bool cm_locked_visit_unused_(const struct cm_type *type, struct cm_map_ *map, const void *key, uint64_t hash,
                                        struct cm_locked_visit_ *visit)
 {
-    struct cm_pin_ pin = cm_pin_enter_();
-    struct cm_hold_ *hold = cm_hold_take_(pin.thread);
+    struct cm_thread_ *self = cm_leaf_enter_();
+    struct cm_hold_ *hold = cm_hold_take_(self);
+    visit->unused = NULL;
     struct cm_locked_ *entry = cm_locked_of_node_(type, cm_node_glance_(type, map, key, hash).node);
     if (CM_LIKELY(entry != NULL) && CM_LIKELY(hold != NULL) && CM_LIKELY(cm_locked_try_(entry, false))) {
         if (CM_LIKELY(cm_locked_is_linked_(entry))) {
-            cm_locked_list_(entry, pin.thread, hold, false);
+            cm_locked_list_(entry, self, hold, false);
             visit->entry = entry;
-            visit->pinned = hold;
-            visit->pin = pin;
-            return true;
+            visit->unused = hold;
+        } else {
+            cm_cell_unlock_(&entry->cell, cm_load_relaxed_(&entry->cell), &map->waiters);
         }
-        cm_cell_unlock_(&entry->cell, cm_load_relaxed_(&entry->cell), &map->waiters);
     }
-    cm_pin_leave_(pin);
-    return false;
+    cm_leaf_leave_(self);
+    return visit->unused != NULL;
 }
 
 /* Finds the key's entry, uses it and locks it: CM_EXISTS. Where the key is absent, CM_ABSENT; or `fresh` (may be NULL)
@@ -236,7 +236,7 @@ CM_INLINE cm_status cm_locked_visit_used_(const struct cm_type *type, struct cm_
                                           struct cm_locked_visit_ *visit)
 {
     visit->how = how;
-    visit->pinned = NULL;
+    visit->unused = NULL;
     for (;;) {
         visit->entry = cm_locked_find_(type, map, key, hash);
         visit->locked = false;
@@ -263,11 +263,10 @@ CM_INLINE cm_status cm_locked_visit_used_(const struct cm_type *type, struct cm_
 CM_INLINE void cm_locked_leave_(const struct cm_type *type, const struct cm_locked_visit_ *visit)
 {
     struct cm_locked_ *entry = visit->entry;
-    if (CM_LIKELY(visit->pinned != NULL)) {
-        cm_hold_drop_(visit->pin.thread, visit->pinned); /* (H1) */
+    if (CM_LIKELY(visit->unused != NULL)) {
+        cm_hold_drop_(cm_thread_get_(), visit->unused); /* (H1) */
         /* Relaxed: the word is the holder's own (C1). */
         cm_cell_unlock_(&entry->cell, cm_load_relaxed_(&entry->cell), &entry->map->waiters);
-        cm_pin_leave_(visit->pin);
         return;
     }
     if (visit->locked)

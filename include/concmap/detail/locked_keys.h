@@ -33,7 +33,7 @@
                struct cm_locked_visit_ *visit),                                                                        \
               {                                                                                                        \
                   bool pins = !name##_type_.value_destroy && !(way & CM_LOCK_SHARED_);                                 \
-                  return pins && cm_locked_visit_pinned_(&name##_type_, &map->core, key, hash, visit)                  \
+                  return pins && cm_locked_visit_unused_(&name##_type_, &map->core, key, hash, visit)                  \
                              ? CM_EXISTS                                                                               \
                              : name##_visit_used_(map, key, hash, initial, way, deadline, visit);                      \
               })                                                                                                       \
