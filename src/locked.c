@@ -78,11 +78,12 @@ cm_status cm_locked_add_(const struct cm_type *type, struct cm_map_ *map, const 
 /* Makes the map's use the caller's; false: it is to be `unused`, and is not. Under the bucket's lock. */
 static bool entry_take(struct cm_locked_ *entry, bool unused)
 {
-    uint64_t uses = cm_load_relaxed_(&entry->uses);
-    do /* relaxed, both: nothing is read or written by this right alone (E2) */
+    uint64_t uses = cm_load_relaxed_(&entry->uses); /* relaxed: the compare-and-swap decides */
+    do
         if (unused && (uses & ~CM_SPENT_) != CM_LINKED_)
             return false;
-    while (!cm_swap_if_relaxed_(&entry->uses, &uses, uses - CM_LINKED_ + CM_USE_));
+    /* Acquire: of what was unused this makes the last user. Pairs as in use_end(). */
+    while (!cm_swap_if_acquire_(&entry->uses, &uses, uses - CM_LINKED_ + CM_USE_));
     return true;
 }
 

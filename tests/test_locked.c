@@ -360,6 +360,58 @@ static void it_prints_and_tells_figures(void **state)
     end();
 }
 
+static cm_status fill_in(uint64_t *value, void *context)
+{
+    (void)context;
+    pthread_barrier_wait(&inside);
+    pthread_barrier_wait(&inside);
+    for (int i = 0; i < 100; i++) { /* in the entry's own memory still */
+        *value = 4711;
+        sched_yield();
+        if (*value != 4711)
+            return CM_CORRUPT;
+    }
+    return CM_OK;
+}
+
+static void *update_nine(void *context)
+{
+    *(cm_status *)context = nums_update(&map, 9, fill_in, NULL);
+    return NULL;
+}
+
+static void a_node_is_not_used_again_while_it_is_locked(void **state) /* E5 of detail/locked.h */
+{
+    (void)state;
+    cm_status status = CM_OK;
+    pthread_t thread;
+    begin();
+    pthread_barrier_init(&inside, NULL, 2);
+    assert_int_equal(pthread_create(&thread, NULL, update_nine, &status), 0);
+    pthread_barrier_wait(&inside);
+    assert_int_equal(nums_remove(&map, 9, NULL), CM_OK);
+    for (int round = 0; round < 4; round++) { /* all nodes come and go */
+        for (uint64_t i = 100; i < 5000; i++)
+            assert_int_equal(nums_put(&map, i, i, NULL), CM_OK);
+        for (uint64_t i = 100; i < 5000; i++)
+            assert_int_equal(nums_remove(&map, i, NULL), CM_OK);
+        nums_settle(&map);
+    }
+    for (uint64_t i = 100; i < 5000; i++)
+        assert_int_equal(nums_insert(&map, i, i), CM_OK);
+    pthread_barrier_wait(&inside);
+    pthread_join(thread, NULL);
+    assert_int_equal(status, CM_OK);
+    for (uint64_t i = 100; i < 5000; i++) {
+        uint64_t value = 0;
+        assert_int_equal(nums_try_get(&map, i, &value), CM_OK);
+        assert_int_equal(value, i);
+    }
+    pthread_barrier_destroy(&inside);
+    assert_int_equal(nums_settle(&map), CM_OK);
+    end();
+}
+
 /* ---- deadlocks ---- */
 
 static cm_status ask_again(uint64_t *value, void *context)
@@ -952,6 +1004,7 @@ int main(void)
         cmocka_unit_test(discard_takes_out_that_very_entry),
         cmocka_unit_test(each_works_on_its_own_element_at_once),
         cmocka_unit_test(a_held_value_holds_nothing_else_up),
+        cmocka_unit_test(a_node_is_not_used_again_while_it_is_locked),
         cmocka_unit_test(a_walk_holds_no_lock),
         cmocka_unit_test(it_prints_and_tells_figures),
         cmocka_unit_test(who_has_the_entry_is_told),

@@ -15,8 +15,8 @@
  * The pool of an anchored map destroys the values of its nodes, too, and where the map keeps what was removed, retired
  * nodes wait until cm_pool_release_kept_().
  *
- * Nodes of a counted type (locked.h) have a cell. One that is locked when its grace period has passed waits for another:
- * nobody can come to it any more, but somebody is in it still.
+ * Nodes of a counted type (locked.h) have a cell. One that is locked when its grace period has passed waits for
+ * another: nobody can come to it any more, but somebody is in it still.
  *
  * Invariants. (P1) What readers look at in a node but the value is written before the node is published, and not again
  * before its grace period has passed. (P2) Nothing here calls the allocator but supply, collect and destroy: these run
