@@ -35,8 +35,10 @@ static void map_begin(struct cm_map_ *map, const struct cm_type *type, const cm_
     map->pool.key = layout.node_key;
     map->pool.key_destroy = type->key_destroy;
     map->pool.value = layout.node_value;
-    map->pool.value_destroy = type->anchored ? type->value_destroy : NULL;
-    map->keeps = map->pool.keeps = type->anchored && config->references == CM_KEEP;
+    bool renews = type->anchored && !type->counted;
+    map->pool.value_destroy = renews ? type->value_destroy : NULL;
+    map->pool.cell = type->counted ? layout.node_value : 0;
+    map->keeps = map->pool.keeps = renews && config->references == CM_KEEP;
     if (config->references == CM_DOMAIN)
         map->domain = config->domain ? config->domain : &cm_domain_;
     map->pool.domain = map->domain;
@@ -119,7 +121,7 @@ cm_status cm_map_init_(struct cm_map_ *map, const struct cm_type *type, const cm
         config = &defaults;
     if ((config->budget && !type->cached) || (config->fixed && (config->capacity == 0 || cm_layout_has_nodes_(type))))
         return CM_INVALID;
-    if ((config->references == CM_DOMAIN && !type->anchored) || (config->domain && config->references != CM_DOMAIN))
+    if ((config->references == CM_DOMAIN && (!type->anchored || type->counted)) || (config->domain && config->references != CM_DOMAIN))
         return CM_INVALID;
     struct cm_layout_ layout = cm_layout_of_(type);
     memset(map, 0, sizeof *map);

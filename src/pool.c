@@ -223,6 +223,23 @@ static void node_end(struct cm_pool_ *pool, const cm_allocator *allocator, struc
     cm_pool_free_key_(pool, allocator, node);
 }
 
+static void fresh_push(const struct cm_pool_ *pool, struct fresh *fresh, struct cm_node_ *node)
+{
+    if (!fresh->head)
+        fresh->last = node;
+    size_t bytes = node_bytes(pool, node);
+    node_set_next(node, fresh->head);
+    fresh->head = node;
+    cm_store_relaxed_(&fresh->bytes, fresh->bytes + bytes);
+    cm_store_relaxed_(&fresh->count, fresh->count + 1);
+}
+
+static bool node_is_locked(const struct cm_pool_ *pool, struct cm_node_ *node)
+{
+    /* Acquire: who unlocked is done with the node. */
+    return pool->cell && (cm_load_acquire_((uint64_t *)(void *)((char *)node + pool->cell)) & CM_WRITER_);
+}
+
 /* Ends nodes, and makes them usable again. */
 static void nodes_release(struct cm_pool_ *pool, const cm_allocator *allocator, cm_waiters_ *waiters,
                           struct cm_pool_cache_ *cache, struct cm_node_ *node)
@@ -232,10 +249,14 @@ static void nodes_release(struct cm_pool_ *pool, const cm_allocator *allocator, 
     while (node) {
         struct cm_node_ *next = cm_node_next_(node);
         size_t node_class = cm_node_class_(node);
-        node_end(pool, allocator, node);
-        cache_push(cache, node);
-        if (cache->count[node_class] >= 2 * BATCH)
-            cache_spill(pool, waiters, cache, node_class);
+        if (node_is_locked(pool, node)) {
+            fresh_push(pool, &cache->fresh, node);
+        } else {
+            node_end(pool, allocator, node);
+            cache_push(cache, node);
+            if (cache->count[node_class] >= 2 * BATCH)
+                cache_spill(pool, waiters, cache, node_class);
+        }
         node = next;
     }
     cache->releasing = outer;
@@ -333,12 +354,7 @@ void cm_pool_retire_(struct cm_pool_ *pool, const cm_allocator *allocator, cm_wa
     }
     struct fresh *fresh = &cache->fresh;
     size_t size = node_bytes(pool, node);
-    if (!fresh->head)
-        fresh->last = node;
-    node_set_next(node, fresh->head);
-    fresh->head = node;
-    cm_store_relaxed_(&fresh->bytes, fresh->bytes + size);
-    cm_store_relaxed_(&fresh->count, fresh->count + 1);
+    fresh_push(pool, fresh, node);
     if (pool->keeps || !cache_may_destroy(pool, cache))
         return;
     if (fresh->count >= FRESH_NODES)
@@ -429,6 +445,7 @@ void cm_pool_destroy_(struct cm_pool_ *pool, const cm_allocator *allocator)
                               .value = pool->value,
                               .value_destroy = pool->value_destroy,
                               .keeps = pool->keeps,
+                              .cell = pool->cell,
                               .context = pool->context,
                               .domain = pool->domain};
 }

@@ -57,6 +57,9 @@ grep -q '133333 handlers came and went; 0 calls of dead ones, 0 not destroyed' <
 
 moved=$("$examples/channels") || fails "channels: status $?: $moved"
 grep -q '^20000 moves, .* rounds, 0 of them with somebody missing or twice; done$' <<<"$moved" || fails "channels: $moved"
+worked=$("$examples/elements") || fails "elements: status $?: $worked"
+grep -q '^10 threads worked 10.0 s in all on elements of their own, up to 10 at once' <<<"$worked" || fails "elements: $worked"
+grep -q '^100010 elements in the map' <<<"$worked" || fails "elements: $worked"
 
 refuses() {
     local status=0 message
@@ -71,3 +74,5 @@ refuses "$examples/sessions" extra
 refuses "$examples/sessions" --threads
 refuses "$examples/routes" --seconds x
 refuses "$examples/routes" --often
+refuses "$examples/elements" 0
+refuses "$examples/elements" often

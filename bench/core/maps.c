@@ -35,6 +35,8 @@ const struct bench_map bench_maps[] = {
     OURS("plain+batch", bench_plain_find, NULL, true, "the same by get_many and apply_many", .max_threads = 1),
     OURS("mutex", bench_mutex_find, NULL, false, "the same behind one lock"),
     OURS("mutex+batch", bench_mutex_find, NULL, true, "the same by get_many and apply_many"),
+    OURS("locked", bench_locked_find, NULL, false, "counted entries, each with a lock of its own"),
+    OURS("locked+batch", bench_locked_find, NULL, true, "the same by get_many and apply_many"),
     OURS("leftright", bench_leftright_find, NULL, false, "left-right; a shared writer, every write published"),
     OURS("leftright+view", bench_leftright_find, NULL, false, "the same with a view for 64 gets"),
     OURS("leftright-1024", bench_leftright_find, NULL, false, "the same, published every 1024 writes", .late = true),

@@ -23,6 +23,7 @@ const struct bench_ops *bench_anchored_find(const char *name, bool text, size_t 
 const struct bench_ops *bench_anchored_domain_find(const char *name, bool text, size_t words);
 const struct bench_ops *bench_plain_find(const char *name, bool text, size_t words);
 const struct bench_ops *bench_partitioned_find(const char *name, bool text, size_t words);
+const struct bench_ops *bench_locked_find(const char *name, bool text, size_t words);
 const struct bench_ops *bench_mutex_find(const char *name, bool text, size_t words);
 const struct bench_ops *bench_leftright_find(const char *name, bool text, size_t words);
 

@@ -10,6 +10,7 @@
 #include <concmap/leftright.h>
 #include <concmap/leftright_multimap.h>
 #include <concmap/leftright_set.h>
+#include <concmap/locked.h>
 #include <concmap/lookup.h>
 #include <concmap/mutex.h>
 #include <concmap/partitioned.h>

@@ -28,6 +28,7 @@ struct cm_type {
     bool in_nodes;    /* entries lie in nodes, however small */
     bool anchored;    /* and nodes never change: a new value is a new node (anchored.h); readers are pinned in the map's
                        * domain, not in the process's */
+    bool counted;     /* likewise, but values change where they are, and the last user retires the node (locked.h) */
     /* Maps equal keys to equal numbers, for one seed. All 64 bits should be well mixed: the low ones choose the bucket,
      * the high ones tag entries. Must not use a map. */
     uint64_t (*hash)(const void *key, uint64_t seed);

@@ -4,6 +4,7 @@
 
 #include <concmap/anchored_set.h>
 #include <concmap/leftright.h>
+#include <concmap/locked.h>
 #include <concmap/mutex.h>
 #include <concmap/partitioned.h>
 #include <concmap/plain_set.h>
@@ -20,6 +21,7 @@ CM_ANCHORED_MAP_DECLARE(symbols, cm_str, uint64_t)
 CM_ANCHORED_SET_DECLARE(atoms, cm_str)
 CM_LEFTRIGHT_MAP_DECLARE(roster, cm_str, uint64_t)
 CM_PARTITIONED_MAP_DECLARE(depots, cm_str, uint64_t)
+CM_LOCKED_MAP_DECLARE(vaults, cm_str, uint64_t)
 CM_SAVED_DECLARE(tallies)
 CM_SAVED_SNAPSHOTS_DECLARE(tallies)
 CM_SAVED_SET_DECLARE(marks)

@@ -24,8 +24,7 @@ CM_INLINE struct cm_write_ cm_op_write_(cm_op_kind kind, const void *value, cm_s
               {                                                                                                        \
                   size_t done = 0;                                                                                     \
                   CM_BATCH_(&name##_type_, &map->core, i, n, hash, &keys[i], true, {                                   \
-                      cm_status status = name##_write_(map, &keys[i], hash, CM_ABSENT_INSERT_, CM_PRESENT_REPLACE_,    \
-                                                       &values[i], NULL, NULL, NULL, NULL, deadline);                  \
+                      cm_status status = name##_put_in_(map, hash, keys[i], values[i], NULL, deadline);                \
                       if (results)                                                                                     \
                           results[i] = status;                                                                         \
                       done += status >= 0;                                                                             \
@@ -43,8 +42,7 @@ CM_INLINE struct cm_write_ cm_op_write_(cm_op_kind kind, const void *value, cm_s
               {                                                                                                        \
                   size_t done = 0;                                                                                     \
                   CM_BATCH_(&name##_type_, &map->core, i, n, hash, &keys[i], true, {                                   \
-                      cm_status status = name##_write_(map, &keys[i], hash, CM_ABSENT_FAIL_, CM_PRESENT_APPLY_, NULL,  \
-                                                       function, context, NULL, NULL, deadline);                       \
+                      cm_status status = name##_update_in_(map, hash, keys[i], function, context, deadline);           \
                       if (results)                                                                                     \
                           results[i] = status;                                                                         \
                       done += status >= 0 && status != CM_ABSENT;                                                      \
@@ -60,8 +58,7 @@ CM_INLINE struct cm_write_ cm_op_write_(cm_op_kind kind, const void *value, cm_s
               (name * map, const Key *keys, size_t n, name##_out_ *old, cm_status *results, cm_deadline deadline), {   \
                   size_t done = 0;                                                                                     \
                   CM_BATCH_(&name##_type_, &map->core, i, n, hash, &keys[i], true, {                                   \
-                      cm_status status = cm_map_remove_(&name##_type_, &map->core, &keys[i], hash, NULL, NULL,         \
-                                                        old ? &old[i] : NULL, deadline);                               \
+                      cm_status status = name##_remove_in_(map, hash, keys[i], old ? &old[i] : NULL, deadline);        \
                       if (results)                                                                                     \
                           results[i] = status;                                                                         \
                       done += status == CM_OK;                                                                         \

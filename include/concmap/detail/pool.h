@@ -15,6 +15,9 @@
  * The pool of an anchored map destroys the values of its nodes, too, and where the map keeps what was removed, retired
  * nodes wait until cm_pool_release_kept_().
  *
+ * Nodes of a counted type (locked.h) have a cell. One that is locked when its grace period has passed waits for
+ * another: nobody can come to it any more, but somebody is in it still.
+ *
  * Invariants. (P1) What readers look at in a node but the value is written before the node is published, and not again
  * before its grace period has passed. (P2) Nothing here calls the allocator but supply, collect and destroy: these run
  * without locks. */
@@ -56,6 +59,7 @@ struct cm_pool_ {
     size_t value;                                      /* its offset in a node */
     void (*value_destroy)(void *value, void *context); /* of retired nodes; NULL: who retires them has done that */
     bool keeps;                                        /* retired nodes are not used again */
+    size_t cell;                                       /* its offset in a node; 0: there is none */
     void *context;
     struct cm_domain *domain; /* whose readers look at nodes; NULL: the process's own */
 };

@@ -76,6 +76,8 @@
                enum {name##_key_bitwise_ = CM_IS_BITWISE_(equal_function), name##_key_owned_ = CM_OWNER_IS_ key_owner, \
                      name##_value_owned_ = CM_OWNER_IS_ value_owner, name##_cached_ = CM_CACHE_IS_ cache};)
 
+#define CM_COUNTED_ 2 /* for `anchored`: it is, and counted */
+
 /* The descriptor of a map's type, or of a view of it that looks keys up otherwise. */
 #define CM_DESCRIPTOR_(name, Map, Key, Value, bitwise, foreign, anchored, move)                                        \
     static const struct cm_type name##_type_ = {sizeof(Key),                                                           \
@@ -85,8 +87,9 @@
                                                 bitwise,                                                               \
                                                 CM_IS_TEXT_(Key),                                                      \
                                                 foreign,                                                               \
-                                                Map##_key_owned_ || Map##_value_owned_ || Map##_cached_ || anchored,   \
-                                                anchored,                                                              \
+                                                Map##_key_owned_ || Map##_value_owned_ || Map##_cached_ || (anchored),  \
+                                                (anchored) != 0,                                                       \
+                                                (anchored) + 0 == CM_COUNTED_,                                         \
                                                 name##_hash_,                                                          \
                                                 name##_equal_,                                                         \
                                                 move,                                                                  \

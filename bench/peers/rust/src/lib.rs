@@ -10,6 +10,7 @@ mod peer_flashmap;
 mod peer_papaya;
 mod peer_scc;
 mod peer_std;
+mod sleepers;
 mod swap_cell;
 
 use interface::Ops;
