@@ -10,7 +10,7 @@ static const char *key_at(const cm_any *map, const void *keys, size_t i)
 /* Where the i-th value is given out. */
 static char *out_at(const cm_any *map, void *values, size_t i)
 {
-    return values ? (char *)values + i * (map->type.anchored ? sizeof(void *) : map->type.value_size) : NULL;
+    return values ? (char *)values + i * out_size(map) : NULL;
 }
 
 static char *value_at(const cm_any *map, void *values, size_t i)

@@ -61,7 +61,7 @@ static cm_status map_sift(cm_any *map, struct each *each, cm_status (*take)(cons
 {
     struct room old;
     old.at = NULL;
-    if (take && !room_take(&old, map))
+    if (take && !room_take_of(&old, map, out_size(map)))
         return CM_NOMEM;
     struct cm_any_walk_ walk;
     cm_status status = CM_OK;
@@ -197,7 +197,7 @@ cm_status cm_any_equals(const cm_any *a, const cm_any *b, bool (*equal)(const vo
         return CM_INVALID;
     if (cm_any_len(a) != cm_any_len(b))
         return CM_ABSENT;
-    if (!room_take(&other, b))
+    if (!room_take_of(&other, b, out_size(b)))
         return CM_NOMEM;
     struct cm_any_walk_ walk;
     cm_status status = CM_OK;

@@ -47,6 +47,12 @@ static inline void room_give_back(struct room *room, const cm_any *map)
         allocator->deallocate(allocator->context, room->at, room->size, 8);
 }
 
+/* Bytes of what is given out for a value. */
+static inline size_t out_size(const cm_any *map)
+{
+    return map->type.anchored ? sizeof(void *) : map->type.value_size;
+}
+
 /* What to copy of a value that was given: of a set there is none. */
 static inline const void *given(const cm_any *map, const void *value)
 {
