@@ -58,15 +58,15 @@ static void a_typed_map_and_a_dynamic_one_load_what_the_other_saved(void **state
     struct cm_type type = words_dynamic();
     struct buffer typed = {.bytes = NULL}, dynamic = {.bytes = NULL};
     cm_sink to_typed = buffer_sink(&typed), to_dynamic = buffer_sink(&dynamic);
-    words words;
-    symbols symbols;
+    words hashed;
+    symbols kept;
     cm_any any;
     cm_any_anchored anchored;
-    assert_int_equal(words_init(&words, NULL), CM_OK);
+    assert_int_equal(words_init(&hashed, NULL), CM_OK);
     for (uint64_t i = 0; i < 9000; i++)
-        assert_int_equal(words_put(&words, text_of(i, 40), i, NULL), CM_OK);
-    assert_int_equal(words_save(&words, &to_typed, NULL, NULL), CM_OK);
-    words_destroy(&words);
+        assert_int_equal(words_put(&hashed, text_of(i, 40), i, NULL), CM_OK);
+    assert_int_equal(words_save(&hashed, &to_typed, NULL, NULL), CM_OK);
+    words_destroy(&hashed);
 
     cm_source source = buffer_source(&typed);
     assert_int_equal(cm_any_load(&any, &type, NULL, &source, NULL, NULL), CM_OK);
@@ -78,15 +78,15 @@ static void a_typed_map_and_a_dynamic_one_load_what_the_other_saved(void **state
     assert_int_equal(cm_any_try_save(&any, &to_dynamic, NULL, NULL), CM_OK);
     assert_int_equal(dynamic.size, typed.size);
     source = buffer_source(&dynamic);
-    assert_int_equal(words_load(&words, NULL, &source, NULL, NULL), CM_OK);
-    assert_int_equal(words_len(&words), 9000);
-    words_destroy(&words);
+    assert_int_equal(words_load(&hashed, NULL, &source, NULL, NULL), CM_OK);
+    assert_int_equal(words_len(&hashed), 9000);
+    words_destroy(&hashed);
     dynamic.size = 0;
     assert_int_equal(cm_any_anchored_save_until(&anchored, &to_dynamic, NULL, NULL, CM_FOREVER), CM_OK);
     source = buffer_source(&dynamic);
-    assert_int_equal(symbols_load(&symbols, NULL, &source, NULL, NULL), CM_OK);
-    assert_int_equal(symbols_len(&symbols), 9000);
-    symbols_destroy(&symbols);
+    assert_int_equal(symbols_load(&kept, NULL, &source, NULL, NULL), CM_OK);
+    assert_int_equal(symbols_len(&kept), 9000);
+    symbols_destroy(&kept);
     cm_any_destroy(&any);
     cm_any_anchored_destroy(&anchored);
     buffer_free(&typed);
