@@ -121,7 +121,8 @@ cm_status cm_map_init_(struct cm_map_ *map, const struct cm_type *type, const cm
         config = &defaults;
     if ((config->budget && !type->cached) || (config->fixed && (config->capacity == 0 || cm_layout_has_nodes_(type))))
         return CM_INVALID;
-    if ((config->references == CM_DOMAIN && (!type->anchored || type->counted)) || (config->domain && config->references != CM_DOMAIN))
+    if ((config->references == CM_DOMAIN && (!type->anchored || type->counted)) ||
+        (config->domain && config->references != CM_DOMAIN))
         return CM_INVALID;
     struct cm_layout_ layout = cm_layout_of_(type);
     memset(map, 0, sizeof *map);
