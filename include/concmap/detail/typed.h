@@ -87,7 +87,7 @@
                                                 bitwise,                                                               \
                                                 CM_IS_TEXT_(Key),                                                      \
                                                 foreign,                                                               \
-                                                Map##_key_owned_ || Map##_value_owned_ || Map##_cached_ || (anchored),  \
+                                                Map##_key_owned_ || Map##_value_owned_ || Map##_cached_ || (anchored), \
                                                 (anchored) != 0,                                                       \
                                                 (anchored) + 0 == CM_COUNTED_,                                         \
                                                 name##_hash_,                                                          \
