@@ -838,9 +838,9 @@ static void a_writer_comes_in_among_readers(void **state) /* K5 */
     end();
 }
 
-/* Both words of a pair are always written alike. */
+/* Both words of a pair are always written alike; to copy one takes its time. */
 struct pair {
-    uint64_t a, b, rest[6];
+    uint64_t a, rest[500], b;
 };
 CM_LOCKED_MAP(pairs, uint64_t, struct pair, cm_hash_u64, cm_equal_u64)
 static pairs paired;
@@ -850,7 +850,6 @@ static cm_status step_pair(struct pair *pair, void *context)
     (void)context;
     pair->a++;
     pair->b++;
-    pair->rest[5] = pair->a;
     return CM_OK;
 }
 
@@ -858,12 +857,12 @@ static size_t copy_pairs(void *context, unsigned thread)
 {
     (void)context;
     size_t wrong = 0;
-    for (size_t i = 0; i < crew_scale(100000); i++) {
-        struct pair pair = {0};
+    for (size_t i = 0; i < crew_scale(50000); i++) {
+        struct pair pair;
         if (thread % 2)
             wrong += pairs_update(&paired, i % 3, step_pair, NULL) != CM_OK;
         else if (pairs_get(&paired, i % 3, &pair))
-            wrong += pair.a != pair.b || pair.a != pair.rest[5];
+            wrong += pair.a != pair.b;
         else
             wrong++;
     }

@@ -15,6 +15,7 @@
     CM_LOCKED_MANY_(how, name, Key, Value)
 
 #define CM_LOCKED_GETS_(how, name, Key, Value)                                                                         \
+    /* As cm_locked_visit_used_(); adds where there is `initial`. */                                                   \
     CM_LOCAL_(how, cm_status, name##_visit_used_,                                                                      \
               (const name *map, const Key *key, uint64_t hash, const Value *initial, unsigned way,                     \
                cm_deadline deadline, struct cm_locked_visit_ *visit),                                                  \
@@ -27,13 +28,13 @@
                   return cm_locked_visit_used_(&name##_type_, core, key, hash, initial ? &fresh.core : NULL, way,      \
                                                deadline, visit);                                                       \
               })                                                                                                       \
-    /* Finds the key and locks its entry, or adds it, where there is `initial`: see cm_locked_visit_used_(). */        \
+    /* The same, without a use where that will do. */                                                                  \
     CM_INNER_(how, cm_status, name##_visit_,                                                                           \
               (name * map, const Key *key, uint64_t hash, const Value *initial, unsigned way, cm_deadline deadline,    \
                struct cm_locked_visit_ *visit),                                                                        \
               {                                                                                                        \
-                  bool pins = !name##_type_.value_destroy && !(way & CM_LOCK_SHARED_);                                 \
-                  return pins && cm_locked_visit_unused_(&name##_type_, &map->core, key, hash, visit)                  \
+                  bool unused = !name##_type_.value_destroy && !(way & CM_LOCK_SHARED_);                               \
+                  return unused && cm_locked_visit_unused_(&name##_type_, &map->core, key, hash, visit)                \
                              ? CM_EXISTS                                                                               \
                              : name##_visit_used_(map, key, hash, initial, way, deadline, visit);                      \
               })                                                                                                       \
