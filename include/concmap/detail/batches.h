@@ -85,21 +85,16 @@ CM_INLINE struct cm_write_ cm_op_write_(cm_op_kind kind, const void *value, cm_s
      * fail. */                                                                                                        \
     CM_TWINS_OF_(how, size_t, name, apply_many, (name * map, name##_op * ops, size_t n), (map, ops, n))
 
-#define CM_BATCHES_(how, name, Key, Value)                                                                             \
+/* get_many, where the last argument finds out, for keys[i] with its `hash`, whether it is a `hit`, and fills *value in.
+ */
+#define CM_GET_MANY_(how, name, Key, Value, ...)                                                                       \
     CM_INNER_(how, size_t, name##_get_many_in_,                                                                        \
               (const name *map, const Key *keys, size_t n, bool *found, Value *values, cm_deadline deadline), {        \
                   size_t hits = 0;                                                                                     \
                   CM_BATCH_(&name##_type_, &map->core, i, n, hash, &keys[i], false, {                                  \
                       Value *value = values ? &values[i] : NULL;                                                       \
                       bool hit;                                                                                        \
-                      if (name##_type_.value_clone || name##_type_.cached) {                                           \
-                          hit = name##_look_(map, &keys[i], hash, value, deadline) == CM_OK;                           \
-                      } else {                                                                                         \
-                          enum cm_read_ result = cm_map_glance_(&name##_type_, &map->core, &keys[i], hash, value);     \
-                          hit = result == CM_READ_HIT_;                                                                \
-                          if (CM_UNLIKELY(result == CM_READ_AGAIN_))                                                   \
-                              hit = name##_look_again_(map, keys[i], hash, value, deadline) == CM_OK;                  \
-                      }                                                                                                \
+                      __VA_ARGS__                                                                                      \
                       if (found)                                                                                       \
                           found[i] = hit;                                                                              \
                       hits += hit;                                                                                     \
@@ -110,19 +105,21 @@ CM_INLINE struct cm_write_ cm_op_write_(cm_op_kind kind, const void *value, cm_s
      * key that was not found is undefined. Returns the hits. Each look-up is atomic, the batch is not. */             \
     CM_TWINS_OF_(how, size_t, name, get_many,                                                                          \
                  (const name *map, const Key *keys, size_t n, bool *found, Value *values),                             \
-                 (map, keys, n, found, values))                                                                        \
+                 (map, keys, n, found, values))
+
+#define CM_BATCHES_(how, name, Key, Value)                                                                             \
+    CM_GET_MANY_(                                                                                                      \
+        how, name, Key, Value,                                                                                         \
+        if (name##_type_.value_clone || name##_type_.cached) {                                                         \
+            hit = name##_look_(map, &keys[i], hash, value, deadline) == CM_OK;                                         \
+        } else {                                                                                                       \
+            enum cm_read_ result = cm_map_glance_(&name##_type_, &map->core, &keys[i], hash, value);                   \
+            hit = result == CM_READ_HIT_;                                                                              \
+            if (CM_UNLIKELY(result == CM_READ_AGAIN_))                                                                 \
+                hit = name##_look_again_(map, keys[i], hash, value, deadline) == CM_OK;                                \
+        })                                                                                                             \
     CM_BATCHED_CHANGES_(how, name, Key, Value)                                                                         \
-    /* One operation of a mixed batch. GET, PUT and REMOVE leave the (old) value in `value`; INSERT and UPSERT take it \
-     * as the initial one; UPDATE and UPSERT run the function. */                                                      \
-    CM_SHOWN_(                                                                                                         \
-        how, typedef struct name##_op {                                                                                \
-            cm_op_kind kind;                                                                                           \
-            cm_status status;                                                                                          \
-            Key key;                                                                                                   \
-            Value value;                                                                                               \
-            cm_status (*function)(Value *, void *);                                                                    \
-            void *context;                                                                                             \
-        } name##_op;)                                                                                                  \
+    CM_OP_(how, name, Key, Value)                                                                                      \
     CM_LOCAL_(how, void, name##_apply_, (name * map, name##_op * op, uint64_t hash, cm_deadline deadline), {           \
         if (op->kind == CM_OP_GET) {                                                                                   \
             op->status = name##_look_(map, &op->key, hash, &op->value, deadline);                                      \

@@ -344,33 +344,9 @@
     })
 
 #define CM_LOCKED_MANY_(how, name, Key, Value)                                                                         \
-    CM_INNER_(how, size_t, name##_get_many_in_,                                                                        \
-              (const name *map, const Key *keys, size_t n, bool *found, Value *values, cm_deadline deadline), {        \
-                  size_t hits = 0;                                                                                     \
-                  CM_BATCH_(&name##_type_, &map->core, i, n, hash, &keys[i], false, {                                  \
-                      bool hit = name##_look_(map, &keys[i], hash, values ? &values[i] : NULL, deadline) == CM_OK;     \
-                      if (found)                                                                                       \
-                          found[i] = hit;                                                                              \
-                      hits += hit;                                                                                     \
-                  });                                                                                                  \
-                  return hits;                                                                                         \
-              })                                                                                                       \
-    /* Looks n keys up, fetching ahead: found[i] and values[i] belong to keys[i]; both may be NULL, and the value of a \
-     * key that was not found is undefined. Returns the hits. Each look-up is atomic, the batch is not. */             \
-    CM_TWINS_OF_(how, size_t, name, get_many,                                                                          \
-                 (const name *map, const Key *keys, size_t n, bool *found, Value *values),                             \
-                 (map, keys, n, found, values))                                                                        \
+    CM_GET_MANY_(how, name, Key, Value, hit = name##_look_(map, &keys[i], hash, value, deadline) == CM_OK;)            \
     CM_BATCHED_CHANGES_(how, name, Key, Value)                                                                         \
-    /* One operation of a mixed batch, as of the sharded map. */                                                       \
-    CM_SHOWN_(                                                                                                         \
-        how, typedef struct name##_op {                                                                                \
-            cm_op_kind kind;                                                                                           \
-            cm_status status;                                                                                          \
-            Key key;                                                                                                   \
-            Value value;                                                                                               \
-            cm_status (*function)(Value *, void *);                                                                    \
-            void *context;                                                                                             \
-        } name##_op;)                                                                                                  \
+    CM_OP_(how, name, Key, Value)                                                                                      \
     CM_LOCAL_(how, void, name##_apply_, (name * map, name##_op * op, uint64_t hash, cm_deadline deadline), {           \
         switch (op->kind) {                                                                                            \
         case CM_OP_GET:                                                                                                \

@@ -91,17 +91,7 @@
                      });                                                                                               \
                      return done;                                                                                      \
                  })                                                                                                    \
-    /* One operation of a mixed batch. GET, PUT and REMOVE leave the (old) value in `value`; INSERT and UPSERT take it \
-     * as the initial one; UPDATE and UPSERT run the function. */                                                      \
-    CM_SHOWN_(                                                                                                         \
-        how, typedef struct name##_op {                                                                                \
-            cm_op_kind kind;                                                                                           \
-            cm_status status;                                                                                          \
-            Key key;                                                                                                   \
-            Value value;                                                                                               \
-            cm_status (*function)(Value *, void *);                                                                    \
-            void *context;                                                                                             \
-        } name##_op;)                                                                                                  \
+    CM_OP_(how, name, Key, Value)                                                                                      \
     CM_LOCAL_(how, cm_status, name##_op_run_, (name * map, name##_op * op, uint64_t hash), {                           \
         switch (op->kind) {                                                                                            \
         case CM_OP_GET:                                                                                                \
