@@ -10,42 +10,12 @@
 
 #include "crew.h"
 #include "failing_allocator.h"
+#include "items.h"
 #include "shared_type.h"
 #include "texts.h"
 #include "unit.h"
 
 #define MS 1000000
-
-/* A value that owns memory, and is counted. */
-struct item {
-    uint64_t number;
-    uint64_t *own;
-};
-
-static long alive;
-
-static struct item item_of(uint64_t number)
-{
-    struct item made = {number, malloc(sizeof(uint64_t))};
-    *made.own = number;
-    __atomic_add_fetch(&alive, 1, __ATOMIC_RELAXED);
-    return made;
-}
-
-static cm_status item_clone(struct item *to, const struct item *from, void *context)
-{
-    (void)context;
-    *to = item_of(*from->own);
-    return CM_OK;
-}
-
-static void item_destroy(struct item *item, void *context)
-{
-    (void)context;
-    *item->own = 999999;
-    free(item->own);
-    __atomic_sub_fetch(&alive, 1, __ATOMIC_RELAXED);
-}
 
 static uint64_t one_hash(const uint64_t *key, uint64_t seed)
 {
@@ -689,7 +659,7 @@ static void begin_items(void)
 static cm_status grow_item(struct item *item, void *context)
 {
     (void)context;
-    item->number = ++*item->own;
+    ++*item->own;
     return CM_OK;
 }
 

@@ -4,41 +4,13 @@
 
 #include "crew.h"
 #include "failing_allocator.h"
+#include "items.h"
 #include "unit.h"
 
 #define KEYS 20
 #define VALUES 70
 
-/* A value that owns memory, and is counted. */
-struct item {
-    uint64_t *own;
-};
-
-static long alive;
 static bool all_collide; /* hashes of items are all the same */
-
-static struct item item_of(uint64_t number)
-{
-    struct item made = {malloc(sizeof(uint64_t))};
-    *made.own = number;
-    __atomic_add_fetch(&alive, 1, __ATOMIC_RELAXED);
-    return made;
-}
-
-static cm_status item_clone(struct item *to, const struct item *from, void *context)
-{
-    (void)context;
-    *to = item_of(*from->own);
-    return CM_OK;
-}
-
-static void item_destroy(struct item *item, void *context)
-{
-    (void)context;
-    *item->own = UINT64_MAX;
-    free(item->own);
-    __atomic_sub_fetch(&alive, 1, __ATOMIC_RELAXED);
-}
 
 static uint64_t item_hash(const struct item *item, uint64_t seed)
 {
