@@ -30,26 +30,26 @@ static uint64_t one_hash(const uint64_t *key, uint64_t seed)
 }
 CM_LOCKED_MAP(ones, uint64_t, uint64_t, one_hash, cm_equal_u64)
 
-static nums map;
+static nums shelf;
 
 static void begin(void)
 {
-    assert_int_equal(nums_init(&map, NULL), CM_OK);
+    assert_int_equal(nums_init(&shelf, NULL), CM_OK);
     for (uint64_t i = 0; i < 10; i++)
-        assert_int_equal(nums_put(&map, i, i, NULL), CM_OK);
+        assert_int_equal(nums_put(&shelf, i, i, NULL), CM_OK);
 }
 
 static void end(void)
 {
-    assert_int_equal(nums_check(&map, NULL), CM_OK);
-    assert_int_equal(map.core.waiters.count, 0);
-    nums_destroy(&map);
+    assert_int_equal(nums_check(&shelf, NULL), CM_OK);
+    assert_int_equal(shelf.core.waiters.count, 0);
+    nums_destroy(&shelf);
 }
 
 static nums_entry *entry_of(uint64_t key)
 {
     nums_entry *entry = NULL;
-    assert_int_equal(nums_acquire(&map, key, key, &entry), CM_OK);
+    assert_int_equal(nums_acquire(&shelf, key, key, &entry), CM_OK);
     return entry;
 }
 
@@ -75,10 +75,10 @@ static void acquire_finds_or_creates(void **state)
     begin();
     nums_entry *first = entry_of(100), *again = entry_of(100);
     assert_ptr_equal(first, again);
-    assert_ptr_equal(nums_find(&map, 100), first);
-    assert_null(nums_find(&map, 101));
+    assert_ptr_equal(nums_find(&shelf, 100), first);
+    assert_null(nums_find(&shelf, 101));
     assert_int_equal(*nums_entry_key(first), 100);
-    assert_int_equal(nums_len(&map), 11);
+    assert_int_equal(nums_len(&shelf), 11);
     *nums_entry_lock(first) = 5;
     assert_int_equal(nums_entry_unlock(first), CM_OK);
     assert_int_equal(nums_entry_unlock(first), CM_INVALID);
@@ -166,22 +166,22 @@ static void spent_entries_go_with_their_last_user(void **state)
 {
     (void)state;
     begin();
-    assert_int_equal(nums_remove_when_unused(&map, 1), CM_OK);
-    assert_int_equal(nums_remove_when_unused(&map, 1), CM_ABSENT);
+    assert_int_equal(nums_remove_when_unused(&shelf, 1), CM_OK);
+    assert_int_equal(nums_remove_when_unused(&shelf, 1), CM_ABSENT);
     nums_entry *entry = entry_of(2), *other = entry_of(2);
-    assert_int_equal(nums_remove_when_unused(&map, 2), CM_EXISTS);
+    assert_int_equal(nums_remove_when_unused(&shelf, 2), CM_EXISTS);
     nums_entry_release(other);
-    assert_true(nums_contains(&map, 2)); /* for all, until then */
-    assert_int_equal(nums_put(&map, 2, 22, NULL), CM_REPLACED);
+    assert_true(nums_contains(&shelf, 2)); /* for all, until then */
+    assert_int_equal(nums_put(&shelf, 2, 22, NULL), CM_REPLACED);
     nums_entry_release(entry);
-    assert_false(nums_contains(&map, 2));
+    assert_false(nums_contains(&shelf, 2));
     entry = entry_of(3);
-    assert_int_equal(nums_remove_when_unused(&map, 3), CM_EXISTS);
-    assert_int_equal(nums_remove(&map, 3, NULL), CM_OK);
-    assert_int_equal(nums_insert(&map, 3, 33), CM_OK); /* another one, which is not spent */
+    assert_int_equal(nums_remove_when_unused(&shelf, 3), CM_EXISTS);
+    assert_int_equal(nums_remove(&shelf, 3, NULL), CM_OK);
+    assert_int_equal(nums_insert(&shelf, 3, 33), CM_OK); /* another one, which is not spent */
     nums_entry_release(entry);
-    assert_true(nums_contains(&map, 3));
-    assert_int_equal(nums_len(&map), 8);
+    assert_true(nums_contains(&shelf, 3));
+    assert_int_equal(nums_len(&shelf), 8);
     end();
 }
 
@@ -190,8 +190,8 @@ static void discard_takes_out_that_very_entry(void **state)
     (void)state;
     begin();
     nums_entry *entry = entry_of(1);
-    assert_int_equal(nums_remove(&map, 1, NULL), CM_OK);
-    assert_int_equal(nums_insert(&map, 1, 7), CM_OK);
+    assert_int_equal(nums_remove(&shelf, 1, NULL), CM_OK);
+    assert_int_equal(nums_insert(&shelf, 1, 7), CM_OK);
     assert_int_equal(nums_entry_discard(entry), CM_ABSENT); /* the key has another one */
     nums_entry_release(entry);
     entry = entry_of(1);
@@ -200,7 +200,7 @@ static void discard_takes_out_that_very_entry(void **state)
     assert_false(nums_entry_is_linked(entry));
     nums_entry_unlock(entry);
     nums_entry_release(entry);
-    assert_false(nums_contains(&map, 1));
+    assert_false(nums_contains(&shelf, 1));
     end();
 }
 
@@ -221,22 +221,22 @@ static size_t work_on_own(void *context, unsigned thread)
 {
     (void)context;
     nums_entry *entry;
-    if (nums_acquire(&map, 1000 + thread, 0, &entry) != CM_OK)
+    if (nums_acquire(&shelf, 1000 + thread, 0, &entry) != CM_OK)
         return 1;
     nums_entry_release(entry);
-    return nums_update(&map, 1000 + thread, meet, NULL) != CM_OK;
+    return nums_update(&shelf, 1000 + thread, meet, NULL) != CM_OK;
 }
 
 static void each_works_on_its_own_element_at_once(void **state) /* from an empty map */
 {
     (void)state;
-    assert_int_equal(nums_init(&map, NULL), CM_OK);
+    assert_int_equal(nums_init(&shelf, NULL), CM_OK);
     pthread_barrier_init(&inside, NULL, 10);
     assert_int_equal(crew_run(10, work_on_own, NULL), 0);
     pthread_barrier_destroy(&inside);
     for (uint64_t i = 0; i < 10; i++) {
         uint64_t value = 0;
-        assert_true(nums_get(&map, 1000 + i, &value));
+        assert_true(nums_get(&shelf, 1000 + i, &value));
         assert_int_equal(value, 1);
     }
     end();
@@ -245,7 +245,7 @@ static void each_works_on_its_own_element_at_once(void **state) /* from an empty
 static void *hold_up(void *context)
 {
     (void)context;
-    nums_update(&map, 5, meet, NULL);
+    nums_update(&shelf, 5, meet, NULL);
     return NULL;
 }
 
@@ -267,19 +267,19 @@ static void a_held_value_holds_nothing_else_up(void **state) /* K2, K3, K7 */
     assert_int_equal(pthread_create(&thread, NULL, hold_up, NULL), 0);
     pthread_barrier_wait(&inside);
     /* 5 is locked by the other thread; everything else goes on, growth and the removal of 5 included. */
-    assert_true(nums_contains(&map, 5));
-    assert_int_equal(nums_try_get(&map, 5, &value), CM_BUSY);
-    assert_int_equal(nums_get_until(&map, 5, &value, cm_deadline_after(MS)), CM_TIMEOUT);
-    assert_int_equal(nums_try_put(&map, 5, 1, NULL), CM_BUSY);
-    assert_int_equal(nums_put_until(&map, 5, 1, NULL, cm_deadline_after(MS)), CM_TIMEOUT);
-    assert_int_equal(nums_try_update(&map, 5, count_up, NULL), CM_BUSY);
-    assert_int_equal(nums_try_upsert(&map, 5, 1, count_up, NULL), CM_BUSY);
-    assert_int_equal(nums_try_get_or_insert(&map, 5, 1, &value), CM_BUSY);
-    assert_int_equal(nums_try_remove(&map, 5, &value), CM_BUSY);
-    assert_int_equal(nums_try_put_many(&map, &key, &value, 1, &result), 0);
+    assert_true(nums_contains(&shelf, 5));
+    assert_int_equal(nums_try_get(&shelf, 5, &value), CM_BUSY);
+    assert_int_equal(nums_get_until(&shelf, 5, &value, cm_deadline_after(MS)), CM_TIMEOUT);
+    assert_int_equal(nums_try_put(&shelf, 5, 1, NULL), CM_BUSY);
+    assert_int_equal(nums_put_until(&shelf, 5, 1, NULL, cm_deadline_after(MS)), CM_TIMEOUT);
+    assert_int_equal(nums_try_update(&shelf, 5, count_up, NULL), CM_BUSY);
+    assert_int_equal(nums_try_upsert(&shelf, 5, 1, count_up, NULL), CM_BUSY);
+    assert_int_equal(nums_try_get_or_insert(&shelf, 5, 1, &value), CM_BUSY);
+    assert_int_equal(nums_try_remove(&shelf, 5, &value), CM_BUSY);
+    assert_int_equal(nums_try_put_many(&shelf, &key, &value, 1, &result), 0);
     assert_int_equal(result, CM_BUSY);
-    assert_int_equal(nums_insert(&map, 5, 1), CM_EXISTS);
-    assert_int_equal(nums_remove_when_unused(&map, 6), CM_OK);
+    assert_int_equal(nums_insert(&shelf, 5, 1), CM_EXISTS);
+    assert_int_equal(nums_remove_when_unused(&shelf, 6), CM_OK);
     nums_entry *entry = entry_of(5);
     assert_null(nums_entry_try_lock(entry));
     assert_null(nums_entry_lock_until(entry, cm_deadline_after(MS)));
@@ -288,17 +288,17 @@ static void a_held_value_holds_nothing_else_up(void **state) /* K2, K3, K7 */
     assert_int_equal(nums_entry_lock_status(entry, CM_TRY, &at), CM_BUSY);
     assert_int_equal(nums_entry_lock_status(entry, cm_deadline_after(MS), &at), CM_TIMEOUT);
     size_t seen[2] = {0, 0};
-    assert_int_equal(nums_for_each(&map, count_seen, seen), CM_OK);
+    assert_int_equal(nums_for_each(&shelf, count_seen, seen), CM_OK);
     assert_int_equal(seen[0], 8);
-    assert_int_equal(nums_for_each_reporting(&map, count_seen, seen), CM_OK);
+    assert_int_equal(nums_for_each_reporting(&shelf, count_seen, seen), CM_OK);
     assert_int_equal(seen[1], 1);
     for (uint64_t i = 100; i < 20000; i++)
-        assert_int_equal(nums_put(&map, i, i, NULL), CM_OK);
-    assert_int_equal(nums_settle(&map), CM_OK);
-    assert_int_equal(nums_remove(&map, 5, NULL), CM_OK);
+        assert_int_equal(nums_put(&shelf, i, i, NULL), CM_OK);
+    assert_int_equal(nums_settle(&shelf), CM_OK);
+    assert_int_equal(nums_remove(&shelf, 5, NULL), CM_OK);
     assert_false(nums_entry_is_linked(entry));
-    assert_int_equal(nums_insert(&map, 5, 500), CM_OK);
-    assert_true(nums_get(&map, 5, &value));
+    assert_int_equal(nums_insert(&shelf, 5, 500), CM_OK);
+    assert_true(nums_get(&shelf, 5, &value));
     assert_int_equal(value, 500);
     pthread_barrier_wait(&inside);
     pthread_join(thread, NULL);
@@ -314,24 +314,24 @@ static void a_walk_holds_no_lock(void **state) /* K3 */
     (void)state;
     size_t visits = 0;
     begin();
-    CM_FOREACH (nums, &map, it) {
+    CM_FOREACH (nums, &shelf, it) {
         visits++;
         assert_int_equal(*nums_entry_key(it.entry), it.key);
-        assert_int_equal(nums_put(&map, it.key, it.key + 1, NULL), CM_REPLACED);
-        assert_int_equal(nums_put(&map, it.key + 100, 0, NULL) >= 0, true);
-        assert_int_equal(nums_remove(&map, it.key + 100, NULL), CM_OK);
+        assert_int_equal(nums_put(&shelf, it.key, it.key + 1, NULL), CM_REPLACED);
+        assert_int_equal(nums_put(&shelf, it.key + 100, 0, NULL) >= 0, true);
+        assert_int_equal(nums_remove(&shelf, it.key + 100, NULL), CM_OK);
         CM_WITH_ENTRY (nums, it.entry, g)
             assert_int_equal(*g.value, it.key + 1);
         else
             fail();
         if (it.key == 3)
-            assert_int_equal(nums_remove(&map, 3, NULL), CM_OK);
+            assert_int_equal(nums_remove(&shelf, 3, NULL), CM_OK);
     }
     assert_true(visits >= 10);
-    CM_FOREACH (nums, &map, it)
+    CM_FOREACH (nums, &shelf, it)
         if (it.key == 7)
             break;
-    assert_int_equal(nums_len(&map), 9);
+    assert_int_equal(nums_len(&shelf), 9);
     end();
 }
 
@@ -348,13 +348,13 @@ static void it_prints_and_tells_figures(void **state)
     size_t size = 0;
     cm_stats stats;
     begin();
-    assert_int_equal(nums_print(&map, swallow, &size), CM_OK);
+    assert_int_equal(nums_print(&shelf, swallow, &size), CM_OK);
     assert_true(size > 50);
-    nums_stats(&map, &stats);
+    nums_stats(&shelf, &stats);
     assert_int_equal(stats.entries, 10);
     nums_entry *entry = entry_of(1);
     assert_non_null(nums_entry_read_lock(entry));
-    assert_int_equal(nums_print(&map, swallow, &size), CM_OK);
+    assert_int_equal(nums_print(&shelf, swallow, &size), CM_OK);
     nums_entry_read_unlock(entry);
     nums_entry_release(entry);
     end();
@@ -376,7 +376,7 @@ static cm_status fill_in(uint64_t *value, void *context)
 
 static void *update_nine(void *context)
 {
-    *(cm_status *)context = nums_update(&map, 9, fill_in, NULL);
+    *(cm_status *)context = nums_update(&shelf, 9, fill_in, NULL);
     return NULL;
 }
 
@@ -389,26 +389,26 @@ static void a_node_is_not_used_again_while_it_is_locked(void **state) /* E5 of d
     pthread_barrier_init(&inside, NULL, 2);
     assert_int_equal(pthread_create(&thread, NULL, update_nine, &status), 0);
     pthread_barrier_wait(&inside);
-    assert_int_equal(nums_remove(&map, 9, NULL), CM_OK);
+    assert_int_equal(nums_remove(&shelf, 9, NULL), CM_OK);
     for (int round = 0; round < 4; round++) { /* all nodes come and go */
         for (uint64_t i = 100; i < 5000; i++)
-            assert_int_equal(nums_put(&map, i, i, NULL), CM_OK);
+            assert_int_equal(nums_put(&shelf, i, i, NULL), CM_OK);
         for (uint64_t i = 100; i < 5000; i++)
-            assert_int_equal(nums_remove(&map, i, NULL), CM_OK);
-        nums_settle(&map);
+            assert_int_equal(nums_remove(&shelf, i, NULL), CM_OK);
+        nums_settle(&shelf);
     }
     for (uint64_t i = 100; i < 5000; i++)
-        assert_int_equal(nums_insert(&map, i, i), CM_OK);
+        assert_int_equal(nums_insert(&shelf, i, i), CM_OK);
     pthread_barrier_wait(&inside);
     pthread_join(thread, NULL);
     assert_int_equal(status, CM_OK);
     for (uint64_t i = 100; i < 5000; i++) {
         uint64_t value = 0;
-        assert_int_equal(nums_try_get(&map, i, &value), CM_OK);
+        assert_int_equal(nums_try_get(&shelf, i, &value), CM_OK);
         assert_int_equal(value, i);
     }
     pthread_barrier_destroy(&inside);
-    assert_int_equal(nums_settle(&map), CM_OK);
+    assert_int_equal(nums_settle(&shelf), CM_OK);
     end();
 }
 
@@ -419,13 +419,13 @@ static cm_status ask_again(uint64_t *value, void *context)
     uint64_t seen = 0;
     (void)context;
     *value = 100;
-    assert_true(nums_get(&map, 1, &seen)); /* it reads through its own lock */
+    assert_true(nums_get(&shelf, 1, &seen)); /* it reads through its own lock */
     assert_int_equal(seen, 100);
-    assert_int_equal(nums_put(&map, 1, 1, NULL), CM_DEADLOCK);
-    assert_int_equal(nums_update(&map, 1, count_up, NULL), CM_DEADLOCK);
-    assert_int_equal(nums_upsert(&map, 1, 1, count_up, NULL), CM_DEADLOCK);
-    assert_int_equal(nums_remove(&map, 1, &seen), CM_DEADLOCK);
-    assert_int_equal(nums_update(&map, 2, count_up, NULL), CM_OK); /* other keys go on */
+    assert_int_equal(nums_put(&shelf, 1, 1, NULL), CM_DEADLOCK);
+    assert_int_equal(nums_update(&shelf, 1, count_up, NULL), CM_DEADLOCK);
+    assert_int_equal(nums_upsert(&shelf, 1, 1, count_up, NULL), CM_DEADLOCK);
+    assert_int_equal(nums_remove(&shelf, 1, &seen), CM_DEADLOCK);
+    assert_int_equal(nums_update(&shelf, 2, count_up, NULL), CM_OK); /* other keys go on */
     nums_entry *own = entry_of(1);
     uint64_t *at;
     assert_null(nums_entry_lock(own));
@@ -439,7 +439,7 @@ static void who_has_the_entry_is_told(void **state) /* K2 */
 {
     (void)state;
     begin();
-    assert_int_equal(nums_update(&map, 1, ask_again, NULL), CM_OK);
+    assert_int_equal(nums_update(&shelf, 1, ask_again, NULL), CM_OK);
     nums_entry *entry = entry_of(1);
     assert_non_null(nums_entry_read_lock(entry));
     assert_null(nums_entry_lock(entry)); /* no upgrade */
@@ -450,7 +450,7 @@ static void who_has_the_entry_is_told(void **state) /* K2 */
             fail();
         else
             told = again.status == CM_DEADLOCK;
-        assert_int_equal(nums_remove(&map, 1, NULL), CM_OK); /* which needs no lock of the entry */
+        assert_int_equal(nums_remove(&shelf, 1, NULL), CM_OK); /* which needs no lock of the entry */
         *g.value = 1;
     }
     assert_true(told);
@@ -490,13 +490,13 @@ static cm_status lock_five(uint64_t *value, void *result)
 {
     (void)value;
     pthread_barrier_wait(&both);
-    *(cm_status *)result = nums_put(&map, 5, 50, NULL);
+    *(cm_status *)result = nums_put(&shelf, 5, 50, NULL);
     return CM_OK;
 }
 
 static void *update_six(void *result)
 {
-    nums_update(&map, 6, lock_five, result);
+    nums_update(&shelf, 6, lock_five, result);
     return NULL;
 }
 
@@ -530,7 +530,7 @@ static void circle(void *(*theirs)(void *), cm_status (*mine)(void))
 
 static cm_status put_six(void)
 {
-    return nums_put(&map, 6, 60, NULL);
+    return nums_put(&shelf, 6, 60, NULL);
 }
 
 static cm_status put_shard(void)
@@ -550,7 +550,7 @@ static void a_circle_is_told_to_one(void **state)
 static void *end_with_the_lock(void *context)
 {
     (void)context;
-    nums_entry *entry = nums_find(&map, 1);
+    nums_entry *entry = nums_find(&shelf, 1);
     uint64_t *value = nums_entry_lock(entry);
     *value = 4711;
     nums_entry_release(entry_of(1));
@@ -567,7 +567,7 @@ static cm_status end_the_thread(uint64_t *value, void *context)
 static void *end_in_a_function(void *context)
 {
     (void)context;
-    nums_update(&map, 2, end_the_thread, NULL);
+    nums_update(&shelf, 2, end_the_thread, NULL);
     return NULL;
 }
 
@@ -582,27 +582,27 @@ static void an_owner_that_died_is_told(void **state) /* L8 */
     assert_null(nums_entry_lock(entry));
     assert_null(nums_entry_try_read_lock(entry));
     assert_int_equal(nums_entry_lock_status(entry, CM_FOREVER, &at), CM_OWNER_DIED);
-    assert_false(nums_get(&map, 1, &value));
-    assert_int_equal(nums_get_until(&map, 1, &value, CM_FOREVER), CM_OWNER_DIED);
-    assert_int_equal(nums_update(&map, 1, count_up, NULL), CM_OWNER_DIED);
+    assert_false(nums_get(&shelf, 1, &value));
+    assert_int_equal(nums_get_until(&shelf, 1, &value, CM_FOREVER), CM_OWNER_DIED);
+    assert_int_equal(nums_update(&shelf, 1, count_up, NULL), CM_OWNER_DIED);
     size_t seen[2] = {0, 0};
-    assert_int_equal(nums_for_each_reporting(&map, count_seen, seen), CM_OK);
+    assert_int_equal(nums_for_each_reporting(&shelf, count_seen, seen), CM_OK);
     assert_int_equal(seen[1], 2);
     uint64_t *broken = nums_entry_recover(entry);
     assert_int_equal(*broken, 4711);
     *broken = 1;
     assert_int_equal(nums_entry_unlock(entry), CM_OK);
-    assert_int_equal(nums_update(&map, 1, count_up, NULL), CM_OK);
+    assert_int_equal(nums_update(&shelf, 1, count_up, NULL), CM_OK);
     nums_entry_release(entry);
-    assert_int_equal(nums_put(&map, 2, 7, NULL), CM_REPLACED); /* a new value is sound */
-    assert_true(nums_get(&map, 2, &value));
+    assert_int_equal(nums_put(&shelf, 2, 7, NULL), CM_REPLACED); /* a new value is sound */
+    assert_true(nums_get(&shelf, 2, &value));
     in_thread(end_in_a_function, NULL);
     entry = entry_of(2);
     assert_int_equal(nums_entry_discard(entry), CM_OK);
     nums_entry_release(entry);
-    assert_int_equal(nums_insert(&map, 2, 2), CM_OK);
+    assert_int_equal(nums_insert(&shelf, 2, 2), CM_OK);
     in_thread(end_in_a_function, NULL);
-    assert_int_equal(nums_remove(&map, 2, &value), CM_OK);
+    assert_int_equal(nums_remove(&shelf, 2, &value), CM_OK);
     assert_int_equal(value, 4712);
     end();
 }
@@ -652,16 +652,16 @@ static size_t count_and_grow(void *context, unsigned thread)
     size_t n = *(const size_t *)context;
     for (size_t i = 0; i < n; i++) {
         uint64_t value;
-        wrong += nums_upsert(&map, 500, 1, count_up, NULL) < 0;
-        wrong += nums_update(&map, 1, count_up, NULL) != CM_OK;
+        wrong += nums_upsert(&shelf, 500, 1, count_up, NULL) < 0;
+        wrong += nums_update(&shelf, 1, count_up, NULL) != CM_OK;
         nums_entry *entry;
-        wrong += nums_acquire(&map, 2, 0, &entry) != CM_OK;
+        wrong += nums_acquire(&shelf, 2, 0, &entry) != CM_OK;
         ++*nums_entry_lock(entry);
         nums_entry_unlock(entry);
         nums_entry_release(entry);
         uint64_t key = 1000 + (uint64_t)thread * n + i;
-        wrong += nums_insert(&map, key, key) != CM_OK;
-        wrong += !nums_get(&map, key, &value) || value != key;
+        wrong += nums_insert(&shelf, key, key) != CM_OK;
+        wrong += !nums_get(&shelf, key, &value) || value != key;
     }
     return wrong;
 }
@@ -673,15 +673,15 @@ static void no_update_is_lost_while_it_grows(void **state) /* E2, E3, E6, G2 */
     uint64_t value = 0;
     begin();
     assert_int_equal(crew_run(4, count_and_grow, &n), 0);
-    assert_true(nums_get(&map, 500, &value));
+    assert_true(nums_get(&shelf, 500, &value));
     assert_int_equal(value, 4 * n);
-    assert_true(nums_get(&map, 1, &value));
+    assert_true(nums_get(&shelf, 1, &value));
     assert_int_equal(value, 4 * n + 1);
-    assert_true(nums_get(&map, 2, &value));
+    assert_true(nums_get(&shelf, 2, &value));
     assert_int_equal(value, 4 * n + 2);
-    assert_int_equal(nums_len(&map), 11 + 4 * n);
+    assert_int_equal(nums_len(&shelf), 11 + 4 * n);
     size_t seen[2] = {0, 0};
-    assert_int_equal(nums_for_each(&map, count_seen, seen), CM_OK);
+    assert_int_equal(nums_for_each(&shelf, count_seen, seen), CM_OK);
     assert_int_equal(seen[0], 11 + 4 * n);
     end();
 }
@@ -695,7 +695,7 @@ static size_t remove_same(void *context, unsigned thread)
     removed[thread] = 0;
     for (uint64_t i = 0; i < 5000; i++) {
         uint64_t value = 0;
-        cm_status status = nums_remove(&map, 10000 + i, (thread & 1) ? &value : NULL);
+        cm_status status = nums_remove(&shelf, 10000 + i, (thread & 1) ? &value : NULL);
         wrong += status != CM_OK && status != CM_ABSENT;
         wrong += status == CM_OK && (thread & 1) && value != i;
         removed[thread] += status == CM_OK;
@@ -708,10 +708,10 @@ static void one_of_two_removers_gets_it(void **state) /* E4 */
     (void)state;
     begin();
     for (uint64_t i = 0; i < 5000; i++)
-        assert_int_equal(nums_insert(&map, 10000 + i, i), CM_OK);
+        assert_int_equal(nums_insert(&shelf, 10000 + i, i), CM_OK);
     assert_int_equal(crew_run(4, remove_same, NULL), 0);
     assert_int_equal(removed[0] + removed[1] + removed[2] + removed[3], 5000);
-    assert_int_equal(nums_len(&map), 10);
+    assert_int_equal(nums_len(&shelf), 10);
     end();
 }
 
@@ -723,8 +723,8 @@ static size_t add_and_take_out(void *context, unsigned thread)
     taken_out[thread] = 0;
     for (size_t i = 0; i < n; i++) {
         uint64_t value = 0;
-        wrong += nums_upsert(&map, i % 2, 1, count_up, NULL) < 0;
-        if (thread % 2 && nums_remove(&map, i % 2, &value) == CM_OK)
+        wrong += nums_upsert(&shelf, i % 2, 1, count_up, NULL) < 0;
+        if (thread % 2 && nums_remove(&shelf, i % 2, &value) == CM_OK)
             taken_out[thread] += value;
     }
     return wrong;
@@ -735,11 +735,11 @@ static void no_update_is_lost_to_a_removal(void **state) /* E2, E4 */
     (void)state;
     size_t n = crew_scale(100000);
     uint64_t sum = 0;
-    assert_int_equal(nums_init(&map, NULL), CM_OK);
+    assert_int_equal(nums_init(&shelf, NULL), CM_OK);
     assert_int_equal(crew_run(4, add_and_take_out, &n), 0);
     for (uint64_t i = 0; i < 4; i++) {
         uint64_t value = 0;
-        nums_get(&map, i % 2, i < 2 ? &value : NULL);
+        nums_get(&shelf, i % 2, i < 2 ? &value : NULL);
         sum += taken_out[i] + value;
     }
     assert_int_equal(sum, 4 * n);
@@ -813,7 +813,7 @@ static size_t read_or_write(void *context, unsigned thread)
 {
     (void)context;
     size_t wrong = 0;
-    nums_entry *entry = nums_find(&map, 1);
+    nums_entry *entry = nums_find(&shelf, 1);
     if (thread == 0) {
         for (int i = 0; i < 50; i++) {
             wrong += !nums_entry_lock(entry);
@@ -893,13 +893,13 @@ static void a_function_that_fails_changes_nothing(void **state) /* K4 */
     (void)state;
     uint64_t value = 0;
     begin();
-    assert_int_equal(nums_update(&map, 1, spoil, NULL), CM_IO);
-    assert_int_equal(nums_upsert(&map, 1, 5, spoil, NULL), CM_IO);
-    assert_int_equal(nums_get_or_insert_with(&map, 100, spoil, NULL, &value), CM_IO);
-    assert_true(nums_get(&map, 1, &value));
+    assert_int_equal(nums_update(&shelf, 1, spoil, NULL), CM_IO);
+    assert_int_equal(nums_upsert(&shelf, 1, 5, spoil, NULL), CM_IO);
+    assert_int_equal(nums_get_or_insert_with(&shelf, 100, spoil, NULL, &value), CM_IO);
+    assert_true(nums_get(&shelf, 1, &value));
     assert_int_equal(value, 1);
-    assert_false(nums_contains(&map, 100));
-    assert_int_equal(nums_update(&map, 1, count_up, NULL), CM_OK);
+    assert_false(nums_contains(&shelf, 100));
+    assert_int_equal(nums_update(&shelf, 1, count_up, NULL), CM_OK);
     end();
 }
 
@@ -946,25 +946,25 @@ static void sizes_are_refused_or_work(void **state) /* M2, G3, G5 */
     (void)state;
     static const size_t capacities[] = {0, 1, 2, 1000, 4096};
     for (size_t i = 0; i < 5; i++) {
-        assert_int_equal(nums_init(&map, &(cm_config){.capacity = capacities[i], .shrink = true}), CM_OK);
+        assert_int_equal(nums_init(&shelf, &(cm_config){.capacity = capacities[i], .shrink = true}), CM_OK);
         for (uint64_t k = 0; k < 3000; k++)
-            assert_int_equal(nums_put(&map, k, k, NULL), CM_OK);
+            assert_int_equal(nums_put(&shelf, k, k, NULL), CM_OK);
         for (uint64_t k = 10; k < 3000; k++)
-            assert_int_equal(nums_remove(&map, k, NULL), CM_OK);
-        assert_int_equal(nums_shrink_to_fit(&map), CM_OK);
-        assert_int_equal(nums_len(&map), 10);
-        for (uint64_t k = 10; k < 20000 && nums_insert(&map, k, k) == CM_OK; k++)
+            assert_int_equal(nums_remove(&shelf, k, NULL), CM_OK);
+        assert_int_equal(nums_shrink_to_fit(&shelf), CM_OK);
+        assert_int_equal(nums_len(&shelf), 10);
+        for (uint64_t k = 10; k < 20000 && nums_insert(&shelf, k, k) == CM_OK; k++)
             ; /* destroyed amid growth, maybe */
         end();
     }
-    assert_int_equal(nums_init(&map, &(cm_config){.capacity = SIZE_MAX}), CM_NOMEM);
-    assert_int_equal(nums_init(&map, &(cm_config){.references = CM_DOMAIN}), CM_INVALID);
-    assert_int_equal(nums_init(&map, &(cm_config){.limit = 10}), CM_OK);
+    assert_int_equal(nums_init(&shelf, &(cm_config){.capacity = SIZE_MAX}), CM_NOMEM);
+    assert_int_equal(nums_init(&shelf, &(cm_config){.references = CM_DOMAIN}), CM_INVALID);
+    assert_int_equal(nums_init(&shelf, &(cm_config){.limit = 10}), CM_OK);
     for (uint64_t k = 0; k < 10; k++)
-        assert_int_equal(nums_insert(&map, k, k), CM_OK);
-    assert_int_equal(nums_insert(&map, 10, 1), CM_FULL);
-    assert_int_equal(nums_remove(&map, 1, NULL), CM_OK);
-    assert_int_equal(nums_insert(&map, 10, 1), CM_OK);
+        assert_int_equal(nums_insert(&shelf, k, k), CM_OK);
+    assert_int_equal(nums_insert(&shelf, 10, 1), CM_FULL);
+    assert_int_equal(nums_remove(&shelf, 1, NULL), CM_OK);
+    assert_int_equal(nums_insert(&shelf, 10, 1), CM_OK);
     end();
 }
 
@@ -981,16 +981,16 @@ static void a_static_map_and_a_shared_type_work(void **state)
     }
     assert_true(nums_memory(&resting).nodes < 3 * 5000 * 64);
     nums_destroy(&resting);
-    vaults vault;
+    vaults own;
     vaults_entry *entry;
-    assert_int_equal(vaults_init(&vault, NULL), CM_OK);
-    assert_int_equal(vaults_acquire(&vault, cm_str_of("gold"), 1, &entry), CM_OK);
+    assert_int_equal(vaults_init(&own, NULL), CM_OK);
+    assert_int_equal(vaults_acquire(&own, cm_str_of("gold"), 1, &entry), CM_OK);
     CM_WITH_ENTRY (vaults, entry, g)
         ++*g.value;
     vaults_entry_release(entry);
-    assert_true(vaults_get(&vault, cm_str_of("gold"), &value));
+    assert_true(vaults_get(&own, cm_str_of("gold"), &value));
     assert_int_equal(value, 2);
-    vaults_destroy(&vault);
+    vaults_destroy(&own);
 }
 
 int main(void)
