@@ -116,6 +116,11 @@ cm_status cm_print_bytes(const void *bytes, size_t size, cm_write_text *write, v
     return status < 0 ? status : piece_flush(&piece);
 }
 
+cm_status cm_print_view_(size_t entries, uint64_t meta, cm_write_text *write, void *context)
+{
+    return print_format(write, context, "entries: %zu, meta: %" PRIu64 "\n", entries, meta);
+}
+
 /* ---- stats ---- */
 
 static cm_status print_depths(const char *what, const size_t depths[CM_STATS_DEPTH], cm_write_text *write,

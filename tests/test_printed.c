@@ -1,4 +1,6 @@
 /* Maps as text. */
+#include <concmap/leftright_multimap.h>
+#include <concmap/leftright_set.h>
 #include <concmap/printed.h>
 #include <concmap/sharded_set.h>
 
@@ -16,6 +18,12 @@ CM_SHARDED_MAP(pairs, uint64_t, struct pair, cm_hash_u64, cm_equal_u64)
 CM_PRINTED(pairs, cm_print_u64, CM_PRINT_HEX)
 CM_SHARDED_SET(seen, int64_t, cm_hash_i64, cm_equal_i64)
 CM_PRINTED_SET(seen, cm_print_i64)
+CM_LEFTRIGHT_MAP(routes, uint64_t, uint32_t, cm_hash_u64, cm_equal_u64)
+CM_PRINTED_VIEW(routes, cm_print_u64, cm_print_u32)
+CM_LEFTRIGHT_SET(peers, uint64_t, cm_hash_u64, cm_equal_u64)
+CM_PRINTED_SET_VIEW(peers, cm_print_u64)
+CM_LEFTRIGHT_MULTIMAP(members, cm_str, uint32_t, cm_hash_str, cm_equal_str, cm_hash_u32, cm_equal_u32)
+CM_PRINTED_MULTIMAP_VIEW(members, cm_print_str, cm_print_u32)
 CM_PRINTED(tallies, cm_print_str, cm_print_u64)
 CM_PRINTED_SET(marks, cm_print_u64)
 
@@ -211,6 +219,65 @@ static void files_take_text(void **state)
     }
 }
 
+/* What was published is what a view prints, whatever is changed behind it. */
+static void views_are_printed(void **state)
+{
+    (void)state;
+    struct written written = nothing_yet();
+    routes map;
+    routes_writer writer;
+    routes_reader reader;
+    assert_int_equal(routes_init(&map, NULL), CM_OK);
+    assert_int_equal(routes_writer_open(&map, &writer), CM_OK);
+    assert_int_equal(routes_reader_open(&map, &reader), CM_OK);
+    assert_int_equal(routes_put(&writer, 10, 1, NULL), CM_OK);
+    assert_int_equal(routes_put(&writer, 20, 2, NULL), CM_OK);
+    assert_int_equal(routes_set_meta(&writer, 7), CM_OK);
+    assert_int_equal(routes_publish(&writer), CM_OK);
+    CM_WITH_VIEW (routes, &reader, view) {
+        assert_int_equal(routes_put(&writer, 30, 3, NULL), CM_OK);
+        assert_int_equal(routes_view_print(view, write_down, &written), CM_OK);
+        written.left = 2;
+        assert_int_equal(routes_view_print(view, write_down, &written), CM_FULL);
+    }
+    has(&written, "entries: 2, meta: 7\n");
+    has(&written, "10: 1\n");
+    has(&written, "20: 2\n");
+    assert_null(strstr(written.text, "30"));
+    routes_destroy(&map);
+}
+
+static void views_of_sets_and_multimaps_are_printed(void **state)
+{
+    (void)state;
+    struct written written = nothing_yet();
+    peers set;
+    peers_writer adds;
+    peers_reader looks;
+    members channels;
+    members_writer writer;
+    members_reader reader;
+    assert_int_equal(peers_init(&set, NULL), CM_OK);
+    assert_int_equal(peers_writer_open(&set, &adds), CM_OK);
+    assert_int_equal(peers_reader_open(&set, &looks), CM_OK);
+    assert_int_equal(peers_add(&adds, 77), CM_OK);
+    assert_int_equal(peers_publish(&adds), CM_OK);
+    CM_WITH_VIEW (peers, &looks, view)
+        assert_int_equal(peers_view_print(view, write_down, &written), CM_OK);
+    has(&written, "entries: 1, meta: 0\n77\n");
+    peers_destroy(&set);
+    assert_int_equal(members_init(&channels, NULL), CM_OK);
+    assert_int_equal(members_writer_open(&channels, &writer), CM_OK);
+    assert_int_equal(members_reader_open(&channels, &reader), CM_OK);
+    for (uint32_t user = 1; user <= 3; user++)
+        assert_int_equal(members_insert(&writer, cm_str_of("news"), user), CM_OK);
+    assert_int_equal(members_publish(&writer), CM_OK);
+    CM_WITH_VIEW (members, &reader, view)
+        assert_int_equal(members_view_print(view, write_down, &written), CM_OK);
+    has(&written, "\"news\": 1, 2, 3\n");
+    members_destroy(&channels);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -224,6 +291,8 @@ int main(void)
         cmocka_unit_test(whatever_ends_the_text_ends_the_printing),
         cmocka_unit_test(a_bucket_that_is_held_is_waited_for_as_long_as_one_likes),
         cmocka_unit_test(files_take_text),
+        cmocka_unit_test(views_are_printed),
+        cmocka_unit_test(views_of_sets_and_multimaps_are_printed),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

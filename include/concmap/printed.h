@@ -47,6 +47,8 @@ CM_API cm_status cm_print_bytes(const void *bytes, size_t size, cm_write_text *w
 
 /* Figures of a map, a line for each kind. */
 CM_API cm_status cm_print_stats(const cm_stats *stats, cm_write_text *write, void *context);
+/* What a view of a left-right map has. */
+CM_API cm_status cm_print_view_(size_t entries, uint64_t meta, cm_write_text *write, void *context);
 
 CM_END_DECLS
 
@@ -91,6 +93,46 @@ CM_END_DECLS
     CM_TYPED cm_status name##_try_print(const name *map, cm_write_text *write, void *context)                          \
     {                                                                                                                  \
         return name##_print_until(map, write, context, CM_TRY);                                                        \
+    }
+
+/* Makes name_view_print for a left-right map, of what a view has. */
+#define CM_PRINTED_VIEW(name, print_key, print_value)                                                                  \
+    CM_PRINTED_VIEW_(name, {                                                                                           \
+        status = print_key(iter.key, write, context);                                                                  \
+        if (status >= 0)                                                                                               \
+            status = cm_print_plain(": ", write, context);                                                             \
+        if (status >= 0)                                                                                               \
+            status = print_value(iter.value, write, context);                                                          \
+    })
+
+/* The same for a left-right multimap: the values of a key stand behind it, with commas. */
+#define CM_PRINTED_MULTIMAP_VIEW(name, print_key, print_value)                                                         \
+    CM_PRINTED_VIEW_(name, {                                                                                           \
+        status = print_key(iter.key, write, context);                                                                  \
+        for (size_t i = 0; i < iter.count && status >= 0; i++) {                                                       \
+            status = cm_print_plain(i ? ", " : ": ", write, context);                                                  \
+            if (status >= 0)                                                                                           \
+                status = print_value(&iter.values[i], write, context);                                                 \
+        }                                                                                                              \
+    })
+
+/* The same for a left-right set. */
+#define CM_PRINTED_SET_VIEW(name, print_key) CM_PRINTED_VIEW_(name, { status = print_key(iter.key, write, context); })
+
+#define CM_PRINTED_VIEW_(name, ...)                                                                                    \
+    /* Prints how many entries there are, the meta value, and each entry. CM_OK, or what is less than 0 from a printer \
+     * or `write`. Inside the view: nobody waits but a writer that needs the side back. O(entries). */                 \
+    CM_TYPED cm_status name##_view_print(const name##_view *view, cm_write_text *write, void *context)                 \
+    {                                                                                                                  \
+        cm_status status = cm_print_view_(name##_view_len(view), name##_view_meta(view), write, context);              \
+        name##_view_iter iter = name##_view_iter_begin(view);                                                          \
+        while (status >= 0 && name##_view_iter_next(&iter)) {                                                          \
+            __VA_ARGS__                                                                                                \
+            if (status >= 0)                                                                                           \
+                status = cm_print_plain("\n", write, context);                                                         \
+        }                                                                                                              \
+        name##_view_iter_end(&iter);                                                                                   \
+        return status < 0 ? status : CM_OK;                                                                            \
     }
 
 #endif
