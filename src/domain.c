@@ -135,6 +135,13 @@ void cm_slot_fence_(struct cm_slot_ *slot)
     cm_fence_full_();
 }
 
+void cm_domain_begin_(struct cm_thread_ *record)
+{
+    cm_fence_full_(); /* before the epoch word is loaded: see domain.h */
+    if (uses_fences(&cm_domain_))
+        cm_store_relaxed_(&record->fenced, 1);
+}
+
 struct cm_slot_ *cm_slot_make_(struct cm_domain *domain, struct cm_thread_ *thread)
 {
     struct cm_slot_ *slot =
@@ -142,6 +149,7 @@ struct cm_slot_ *cm_slot_make_(struct cm_domain *domain, struct cm_thread_ *thre
     if (slot && !cm_load_relaxed_(&slot->used)) { /* relaxed: the thread's own */
         cm_store_relaxed_(&slot->used, 1);
         cm_fence_full_(); /* before the epoch word is loaded: see domain.h */
+        cm_store_relaxed_(&slot->fenced, (uint32_t)uses_fences(domain));
     }
     return slot;
 }
@@ -172,7 +180,6 @@ static void slot_leave(struct cm_slot_ *slot)
     cm_store_relaxed_(&slot->depth, 0);
     cm_store_relaxed_(&slot->online, 0);
     cm_store_relaxed_(&slot->owes, 0);
-    cm_store_relaxed_(&slot->fenced, 0); /* before it is out of use: the next thread acknowledges by itself */
     cm_store_release_(&slot->used, 0);
 }
 
@@ -303,13 +310,26 @@ struct cm_holding_ cm_domain_held_back_(const struct cm_domain *domain, uint64_t
     return holding.holder == CM_HOLDER_NONE && domain == &cm_domain_ ? record_in_the_way(epoch) : holding;
 }
 
+/* The calling thread fences from now on: this one stands behind the pins that it has. */
+static void acknowledge(struct cm_domain *domain)
+{
+    struct cm_thread_ *self = cm_thread_self_;
+    struct cm_slot_ *slot = self ? cm_slot_find_(domain, self) : NULL;
+    if (slot)
+        cm_store_relaxed_(&slot->fenced, 1);
+    if (self)
+        cm_domain_fence_(self);
+    else
+        cm_fence_full_();
+}
+
 bool cm_domain_advance_(struct cm_domain *domain)
 {
     domain = domain ? domain : &cm_domain_;
     uint64_t epoch = cm_load_acquire_(&domain->epoch);
     /* The lists of records and slots are read after the barrier, and the pins after the lists. */
     if (epoch & CM_EPOCH_FENCES_) {
-        cm_fence_full_();
+        acknowledge(domain);
     } else if (!cm_platform_barrier_()) {
         domain_use_fences(domain);
         return false;

@@ -171,6 +171,7 @@ struct cm_thread_ *cm_thread_join_(void)
     struct cm_thread_ *record = ended ? NULL : record_take();
     if (record) {
         cm_store_relaxed_(&record->used, 1);
+        cm_domain_begin_(record);
         cm_store_relaxed_(&record->handle, (uint64_t)(uintptr_t)pthread_self());
     }
     pthread_mutex_unlock(&lock);

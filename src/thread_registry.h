@@ -38,5 +38,7 @@ void cm_domains_unlock_(void);
 void cm_domains_forget_(const struct cm_thread_ *self);
 /* Makes readers fence for themselves from now on, as if membarrier had failed. For tests. */
 void cm_domain_force_fences_(void);
+/* Of a record that has come into use: its thread fences from the first pin on, if that is the mode. */
+void cm_domain_begin_(struct cm_thread_ *record);
 
 #endif

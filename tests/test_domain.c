@@ -713,6 +713,43 @@ static void R17_without_membarrier_each_slot_acknowledges_fences(void **state)
     end(&domain);
 }
 
+static void *be_known(void *context)
+{
+    uint32_t *told = context;
+    cm_thread_get_();
+    __atomic_store_n(told, 1, __ATOMIC_RELEASE);
+    while (__atomic_load_n(told, __ATOMIC_ACQUIRE) != 2)
+        usleep(100);
+    return NULL;
+}
+
+/* Neither the thread that waits, which has not pinned since, nor one that came later. */
+static bool never_pin(cm_domain *domain, size_t *done)
+{
+    uint32_t told = 0;
+    pthread_t thread;
+    cm_thread_get_();
+    cm_domain_force_fences_();
+    pthread_create(&thread, NULL, be_known, &told);
+    while (__atomic_load_n(&told, __ATOMIC_ACQUIRE) != 1)
+        usleep(100);
+    cm_domain_retire(cm_domain_default(), done, 8, count, NULL);
+    bool well = cm_domain_barrier_until(cm_domain_default(), cm_deadline_after(2000000000)) == CM_OK && *done == 1;
+    __atomic_store_n(&told, 2, __ATOMIC_RELEASE);
+    pthread_join(thread, NULL);
+    return well && cm_domain_destroy(domain) == CM_OK;
+}
+
+static void R17_without_membarrier_who_never_pins_holds_nothing_back(void **state)
+{
+    (void)state;
+    static cm_domain domain;
+    size_t done = 0;
+    begin(&domain);
+    assert_true(child_is_well(never_pin, &domain, &done));
+    end(&domain);
+}
+
 /* ---- without memory ---- */
 
 static void *use_without_memory(void *context)
@@ -929,6 +966,7 @@ int main(void)
         cmocka_unit_test(any_number_of_threads_is_served),
         cmocka_unit_test(R17_a_forked_child_drops_the_slots_of_others),
         cmocka_unit_test(R17_without_membarrier_each_slot_acknowledges_fences),
+        cmocka_unit_test(R17_without_membarrier_who_never_pins_holds_nothing_back),
         cmocka_unit_test(M1_without_memory_nothing_changes_and_a_retry_succeeds),
         cmocka_unit_test(without_a_slot_maps_are_pinned_for_ever),
         cmocka_unit_test(the_default_domain_is_one_like_others_but_cannot_be_destroyed),

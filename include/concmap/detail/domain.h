@@ -24,8 +24,9 @@
  *
  * Without membarrier (FENCES set) readers run a full fence of their own after the pin's store. If membarrier stops
  * working in a running process, nothing is given back until every thread has acknowledged by setting `fenced` in its
- * record, and in its slot of the domain. A slot comes into use with a full fence between the store of `used` and the
- * load of the epoch word: either the scan sees that it is used, or its thread sees FENCES.
+ * record, and in its slot of the domain: by its next pin, or by advancing the epoch itself. Records and slots come into
+ * use with a full fence between the store of `used` and the load of the epoch word: either the scan sees that it is
+ * used, or its thread sees FENCES, and acknowledges at once, so that who never pins holds nothing back.
  *
  * Failure. A thread for which there is no slot shares the domain's stranger, whose words are set for ever: its accesses
  * are safe, and what was retired waits until the domain is destroyed. */
