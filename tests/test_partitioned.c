@@ -912,6 +912,14 @@ static void each_allocation_may_fail(void **state) /* M1 */
     assert_true(opened);
 }
 
+bool cm_platform_pin_(unsigned processor);
+
+static void *try_to_pin(void *can)
+{
+    *(bool *)can = cm_platform_pin_(0);
+    return NULL;
+}
+
 static void options_that_it_has_not_are_refused(void **state) /* M2 */
 {
     (void)state;
@@ -941,7 +949,12 @@ static void options_that_it_has_not_are_refused(void **state) /* M2 */
     assert_int_equal(
         cm_partitions_init_(&map.core, &nums_plain_type_, NULL, CM_PARTITIONS_VERSION_ + 1, sizeof map.core),
         CM_INVALID);
-    begin((cm_partition_config){.partitions = 2, .cpus = (int[]){0}, .cpu_count = 1});
+    bool can_pin = false;
+    in_thread(try_to_pin, &can_pin);
+    cm_partition_config pinned = {.partitions = 2, .cpus = (int[]){0}, .cpu_count = 1};
+    assert_int_equal(nums_open(&map, &pinned), can_pin ? CM_OK : CM_INVALID);
+    if (!can_pin)
+        return;
     assert_int_equal(nums_put(&map, 1, 1, NULL), CM_OK);
     end();
 }
