@@ -59,7 +59,8 @@ static bool is_words(const struct cm_type *type)
 /* The map's own copy of its type: with what follows from the rest. */
 static bool type_take(struct cm_type *type, const struct cm_type *from, bool anchored)
 {
-    if (!from || !key_is_right(from) || !value_is_right(from) || (anchored ? from->cached : from->anchored))
+    if (!from || !key_is_right(from) || !value_is_right(from) || from->counted ||
+        (anchored ? from->cached : from->anchored))
         return false;
     *type = *from;
     type->anchored = anchored;

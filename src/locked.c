@@ -4,6 +4,7 @@
 #include <concmap/detail/write.h>
 
 #include "table.h"
+#include "thread_registry.h"
 
 /* ---- the lock ---- */
 
@@ -18,15 +19,15 @@ int cm_locked_wait_(struct cm_locked_ *entry, unsigned how, cm_deadline deadline
         cm_hold_tell_(thread, own);
         return CM_DEADLOCK;
     }
-    struct cm_wait_ wait = {&entry->map->waiters, deadline, CM_WAIT_REPORTS_};
+    /* A copy is waited for by calls that cannot say CM_DEADLOCK: another thread of the circle is told. */
+    bool reports = !(how & CM_LOCK_THROUGH_) || deadline != CM_FOREVER;
+    struct cm_wait_ wait = {&entry->map->waiters, deadline, reports ? CM_WAIT_REPORTS_ : 0};
     int got = cm_cell_wait_(&entry->cell, !shared, &wait);
     uint64_t word = cm_load_relaxed_(&entry->cell); /* relaxed: the flag only changes under the lock */
     if (got != CM_GOT_ || !(word & CM_UNTIDY_))
         return got;
-    if (how & CM_LOCK_ANYWAY_) {
-        cm_store_relaxed_(&entry->cell, word & ~CM_UNTIDY_); /* relaxed: the word is the holder's own (C1) */
+    if (how & CM_LOCK_ANYWAY_) /* the mark stays, until the value is right */
         return CM_GOT_;
-    }
     if (shared)
         cm_cell_unshare_(&entry->cell, wait.waiters);
     else
@@ -127,13 +128,53 @@ cm_status cm_locked_unlink_entry_(const struct cm_type *type, struct cm_locked_ 
 
 /* ---- the end ---- */
 
-/* Nobody uses the entry any more, nor can. */
-static void entry_end(const struct cm_type *type, struct cm_locked_ *entry)
+/* The entries of one type that a thread ends: those of which their destructors give up the last use come behind them,
+ * in a list by `uses`, and not within, for there may be any number in a row. */
+struct ending {
+    const struct cm_type *type;
+    struct cm_locked_ *next;
+    struct ending *outer; /* of another type */
+};
+
+static __thread struct ending *endings;
+static __thread uint32_t endings_life; /* in which they began: a destructor may have ended the thread */
+
+static struct ending *ending_find(const struct cm_type *type)
+{
+    if (endings_life != cm_thread_life_)
+        endings = NULL;
+    endings_life = cm_thread_life_;
+    struct ending *ending = endings;
+    while (ending && ending->type != type)
+        ending = ending->outer;
+    return ending;
+}
+
+static void entry_destroy(const struct cm_type *type, struct cm_locked_ *entry)
 {
     struct cm_map_ *map = entry->map;
     cm_value_destroy_(type, map, entry);
     char *node = (char *)entry - cm_layout_of_(type).node_value;
     cm_pool_retire_(&map->pool, &map->allocator, &map->waiters, cm_thread_get_()->index, (void *)node);
+}
+
+/* Nobody uses the entry any more, nor can. */
+static void entry_end(const struct cm_type *type, struct cm_locked_ *entry)
+{
+    struct ending *under_way = type->value_destroy ? ending_find(type) : NULL;
+    if (under_way) {
+        entry->uses = (uint64_t)(uintptr_t)under_way->next;
+        under_way->next = entry;
+        return;
+    }
+    struct ending own = {type, NULL, endings};
+    endings = &own;
+    while (entry) {
+        entry_destroy(type, entry);
+        entry = own.next;
+        own.next = entry ? (struct cm_locked_ *)(uintptr_t)entry->uses : NULL;
+    }
+    endings = own.outer;
 }
 
 /* Gives one use up, but not the last one of an entry that is out of the map: false. */
@@ -148,20 +189,24 @@ static bool use_end(struct cm_locked_ *entry, uint64_t *uses)
     return true;
 }
 
-bool cm_locked_release_slow_(const struct cm_type *type, struct cm_locked_ *entry)
+cm_status cm_locked_release_slow_(const struct cm_type *type, struct cm_locked_ *entry)
 {
     struct cm_map_ *map = entry->map;
     uint64_t uses;
+    cm_status unlinked = CM_BUSY;
     struct cm_pin_ pin = cm_map_pin_(type, map); /* keeps the node when the use is gone */
     bool last = !use_end(entry, &uses);
     if (!last && uses == (CM_LINKED_ | CM_SPENT_)) {
         const char *key = cm_locked_key_(type, entry);
-        last = cm_locked_unlink_(type, map, key, type->hash(key, map->seed), entry, true, CM_FOREVER, &entry) == CM_OK;
+        unlinked = cm_locked_unlink_(type, map, key, type->hash(key, map->seed), entry, true, CM_FOREVER, &entry);
+        last = unlinked == CM_OK;
     }
     cm_pin_leave_(pin);
     if (last)
         entry_end(type, entry);
-    return !last && (uses & CM_LINKED_);
+    if (unlinked != CM_BUSY)
+        return unlinked;
+    return uses & CM_LINKED_ ? CM_EXISTS : CM_ABSENT;
 }
 
 /* ---- walks ---- */

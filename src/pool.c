@@ -237,7 +237,8 @@ static void fresh_push(const struct cm_pool_ *pool, struct fresh *fresh, struct 
 static bool node_is_locked(const struct cm_pool_ *pool, struct cm_node_ *node)
 {
     /* Acquire: who unlocked is done with the node. */
-    return pool->cell && (cm_load_acquire_((uint64_t *)(void *)((char *)node + pool->cell)) & CM_WRITER_);
+    return pool->cell &&
+           (cm_load_acquire_((uint64_t *)(void *)((char *)node + pool->cell)) & (CM_WRITER_ | CM_READERS_));
 }
 
 /* Ends nodes, and makes them usable again. */

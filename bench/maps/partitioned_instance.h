@@ -7,7 +7,7 @@
 struct NAME(flow) {
     MAP map;
     bool polled;
-    unsigned running; /* threads whose streams are not done */
+    unsigned arrived, done; /* threads that have begun their streams, and ended them, in all rounds */
 };
 
 /* Batches under way, the oldest first. */
@@ -30,7 +30,7 @@ static void *NAME(flow_open)(size_t capacity, unsigned threads, bool polled)
     cm_status status = flow ? NAME(map_open)(&flow->map, &config) : CM_NOMEM;
     if (status != CM_OK)
         bench_fatal("open", (int)status);
-    flow->running = 0;
+    flow->arrived = flow->done = 0;
     flow->polled = polled;
     return flow;
 }
@@ -118,7 +118,8 @@ static void NAME(flow_run_timed)(void *map, unsigned thread, const struct bench_
     pipe->flow = flow;
     pipe->thread = thread;
     pipe->first = pipe->last = 0;
-    __atomic_add_fetch(&flow->running, 1, __ATOMIC_ACQ_REL);
+    unsigned threads = (unsigned)NAME(map_partitions)(&flow->map);
+    unsigned all = (__atomic_fetch_add(&flow->arrived, 1, __ATOMIC_RELAXED) / threads + 1) * threads;
     NAME(flow_own)(flow, thread, thread + 1, true);
     for (size_t i = 0; i < stream->n; i += bench_batch) {
         size_t n = stream->n - i < bench_batch ? stream->n - i : bench_batch;
@@ -136,9 +137,9 @@ static void NAME(flow_run_timed)(void *map, unsigned thread, const struct bench_
         NAME(flow_finish)(pipe, &tally);
     free(pipe);
     *out = tally;
-    /* The others still ask. */
-    __atomic_sub_fetch(&flow->running, 1, __ATOMIC_ACQ_REL);
-    while (flow->polled && __atomic_load_n(&flow->running, __ATOMIC_ACQUIRE) > 0)
+    /* The others still ask, or have not begun yet. */
+    __atomic_add_fetch(&flow->done, 1, __ATOMIC_ACQ_REL);
+    while (flow->polled && __atomic_load_n(&flow->done, __ATOMIC_ACQUIRE) < all)
         if (NAME(map_owner_sleep_until)(&flow->map, cm_deadline_after(50000)) == CM_OK)
             NAME(map_partition_poll)(&flow->map, thread, 8, NULL);
     NAME(flow_own)(flow, thread, thread + 1, false);

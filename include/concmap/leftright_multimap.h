@@ -41,13 +41,13 @@
                                     key_owner, value_owner)                                                            \
     CM_MULTIMAP_TYPE_(cm_inline, name, Key, Value, hash_function, equal_function, value_hash, value_equal, key_owner,  \
                       value_owner)                                                                                     \
-    CM_MULTIMAP_FUNCTIONS_(cm_inline, name, name##_key_, name##_value_)
+    CM_MULTIMAP_FUNCTIONS_(cm_inline, name, name##_key_, name##_one_)
 
 /* The same for a type that many files use: DECLARE in a header, and DEFINE in one C file that includes it. The calls
  * are functions of that file then, and not inlined in others. */
 #define CM_LEFTRIGHT_MULTIMAP_DECLARE(name, Key, Value)                                                                \
     CM_MULTIMAP_TYPE_(cm_declare, name, Key, Value, unused_, unused_, unused_, unused_, CM_PLAIN, CM_PLAIN)            \
-    CM_MULTIMAP_FUNCTIONS_(cm_declare, name, name##_key_, name##_value_)
+    CM_MULTIMAP_FUNCTIONS_(cm_declare, name, name##_key_, name##_one_)
 #define CM_LEFTRIGHT_MULTIMAP_DEFINE(name, Key, Value, hash_function, equal_function, value_hash, value_equal)         \
     CM_LEFTRIGHT_MULTIMAP_DEFINE_OWNED(name, Key, Value, hash_function, equal_function, value_hash, value_equal,       \
                                        CM_PLAIN, CM_PLAIN)
@@ -55,22 +55,22 @@
                                            key_owner, value_owner)                                                     \
     CM_MULTIMAP_TYPE_(cm_define, name, Key, Value, hash_function, equal_function, value_hash, value_equal, key_owner,  \
                       value_owner)                                                                                     \
-    CM_MULTIMAP_FUNCTIONS_(cm_define, name, name##_key_, name##_value_)
+    CM_MULTIMAP_FUNCTIONS_(cm_define, name, name##_key_, name##_one_)
 
 /* The map's values are bags, as struct cm_bag_ and cm_bag_one_() have them; what they hold are keys of a set. */
 #define CM_MULTIMAP_TYPE_(how, name, Key, Value, hash_function, equal_function, value_hash, value_equal, key_owner,    \
                           value_owner)                                                                                 \
     CM_LEFTRIGHT_HANDLES_(how, name)                                                                                   \
     CM_SHOWN_(                                                                                                         \
-        how, typedef Key name##_key_; typedef Value name##_value_; typedef struct name##_bag_ {                        \
+        how, typedef Key name##_key_; typedef Value name##_one_; typedef struct name##_bag_ {                          \
             struct cm_bag_room_ *room;                                                                                 \
             uint32_t len;                                                                                              \
-            name##_value_ one;                                                                                         \
+            name##_one_ one;                                                                                           \
         } name##_bag_;)                                                                                                \
-    CM_LEFTRIGHT_TAKEN_TYPE_(how, name, name##_value_)                                                                 \
-    CM_ADAPTORS_(how, name##_bag, name##_value_, cm_nothing, value_hash, value_equal, value_owner, CM_PLAIN,           \
+    CM_LEFTRIGHT_TAKEN_TYPE_(how, name, name##_one_)                                                                   \
+    CM_ADAPTORS_(how, name##_bag, name##_one_, cm_nothing, value_hash, value_equal, value_owner, CM_PLAIN,             \
                  CM_NO_CACHE_)                                                                                         \
-    CM_HIDDEN_(how, CM_DESCRIPTOR_(name##_bag, name##_bag, name##_value_, cm_nothing, name##_bag_key_bitwise_, false,  \
+    CM_HIDDEN_(how, CM_DESCRIPTOR_(name##_bag, name##_bag, name##_one_, cm_nothing, name##_bag_key_bitwise_, false,    \
                                    false, NULL))                                                                       \
     CM_LOCAL_(how, void, name##_bag_end_, (name##_bag_ * bag, void *context),                                          \
               { cm_bag_end_(&name##_bag_type_, (struct cm_bag_ *)(void *)bag, context); })                             \

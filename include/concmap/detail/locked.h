@@ -53,12 +53,19 @@ struct cm_locked_ {
 /* How an entry is locked. */
 enum {
     CM_LOCK_SHARED_ = 1,
-    CM_LOCK_ANYWAY_ = 2, /* exclusively, and also after a thread that ended: the value is replaced, or destroyed */
+    CM_LOCK_ANYWAY_ = 2, /* exclusively, and also after a thread that ended, whose mark stays: cm_locked_tidy_() */
     CM_LOCK_THROUGH_ = 4 /* shared, or not at all where the thread has it exclusively */
 };
 
 /* Waits for the lock. Also CM_GOT_NESTED_: THROUGH, and the thread has it. */
 CM_API CM_COLD int cm_locked_wait_(struct cm_locked_ *entry, unsigned how, cm_deadline deadline);
+/* Takes back the mark of an owner that died, for who has the lock exclusively. */
+CM_INLINE void cm_locked_tidy_(struct cm_locked_ *entry)
+{
+    uint64_t word = cm_load_relaxed_(&entry->cell); /* relaxed, both: the word is the holder's own (C1) */
+    if (CM_UNLIKELY(word & CM_UNTIDY_))
+        cm_store_relaxed_(&entry->cell, word & ~CM_UNTIDY_);
+}
 /* Gives it back. CM_INVALID: the thread does not have it. */
 CM_API cm_status cm_locked_unlock_(struct cm_locked_ *entry, bool shared);
 /* Adds the key with the entry `fresh`, value included: CM_OK; or finds it: CM_EXISTS. *entry is what the map has, in
@@ -72,8 +79,9 @@ CM_API cm_status cm_locked_unlink_(const struct cm_type *type, struct cm_map_ *m
                                    struct cm_locked_ **entry);
 /* The same for an entry that the caller uses. */
 CM_API cm_status cm_locked_unlink_entry_(const struct cm_type *type, struct cm_locked_ *entry, cm_deadline deadline);
-/* Gives a use up that may be the last one, or that of a spent entry. Whether the entry is in the map still. */
-CM_API CM_COLD bool cm_locked_release_slow_(const struct cm_type *type, struct cm_locked_ *entry);
+/* Gives a use up that may be the last one, or that of a spent entry. CM_OK: it has taken the entry out of the map;
+ * CM_EXISTS: the entry is in the map; CM_ABSENT: others have taken it out. */
+CM_API CM_COLD cm_status cm_locked_release_slow_(const struct cm_type *type, struct cm_locked_ *entry);
 /* Takes all out that is there from beginning to end. */
 CM_API CM_COLD cm_status cm_locked_clear_(const struct cm_type *type, struct cm_map_ *map, cm_deadline deadline);
 

@@ -27,7 +27,8 @@
         return entry;                                                                                                  \
     })                                                                                                                 \
     /* Gives a use up; NULL does nothing. The last one of an entry that is out of the map destroys the value. The      \
-     * entry is not to be locked by the caller, unless it has another use of it. Never waits. */                       \
+     * entry is not to be locked by the caller, unless it has another use of it. Waits for nobody, but locks one       \
+     * bucket where the entry is to go once it is unused (remove_when_unused). */                                                   \
     CM_FUNCTION_(how, void, name##_entry_release, (name##_entry * entry), {                                            \
         if (entry)                                                                                                     \
             cm_locked_release_(&name##_type_, &entry->core);                                                           \
@@ -63,8 +64,12 @@
                          *value = &entry->value;                                                                       \
                      return (cm_status)got;                                                                            \
                  })                                                                                                    \
-    CM_INNER_(how, Value *, name##_entry_recover_in_, (name##_entry * entry, cm_deadline deadline),                    \
-              { return cm_locked_lock_(&entry->core, CM_LOCK_ANYWAY_, deadline) == CM_GOT_ ? &entry->value : NULL; })  \
+    CM_INNER_(how, Value *, name##_entry_recover_in_, (name##_entry * entry, cm_deadline deadline), {                  \
+        if (cm_locked_lock_(&entry->core, CM_LOCK_ANYWAY_, deadline) != CM_GOT_)                                       \
+            return NULL;                                                                                               \
+        cm_locked_tidy_(&entry->core);                                                                                 \
+        return &entry->value;                                                                                          \
+    })                                                                                                                 \
     /* As entry_lock, also where the owner died: the caller puts the value right, and others lock it as ever. */       \
     CM_TWINS_OF_(how, Value *, name##_entry, recover, (name##_entry * entry), (entry))                                 \
     /* Unlocks. CM_INVALID: the calling thread does not have the lock. */                                              \
@@ -159,9 +164,11 @@
             name##_iter iter = name##_iter_begin(map);                                                                 \
             cm_status status = CM_OK;                                                                                  \
             while (status >= 0 && name##_iter_next(&iter)) {                                                           \
-                bool seen = name##_iter_lock_(&iter, CM_TRY) >= 0;                                                     \
-                if (seen || reports)                                                                                   \
-                    status = function(&iter.key, seen ? name##_iter_value_(&iter) : NULL, context);                    \
+                cm_status locked = name##_iter_lock_(&iter, CM_TRY);                                                   \
+                if (locked == CM_NOMEM)                                                                                \
+                    status = locked;                                                                                   \
+                else if (locked >= 0 || reports)                                                                       \
+                    status = function(&iter.key, locked >= 0 ? name##_iter_value_(&iter) : NULL, context);             \
             }                                                                                                          \
             name##_iter_end(&iter);                                                                                    \
             return status < 0 ? status : iter.status;                                                                  \

@@ -194,6 +194,7 @@
                   Value *now = name##_visited_(&visit);                                                                \
                   memcpy((void *)&was, now, sizeof was);                                                               \
                   memcpy((void *)now, &value, sizeof value);                                                           \
+                  cm_locked_tidy_(visit.entry);                                                                        \
                   cm_locked_leave_(&name##_type_, &visit);                                                             \
                   if (old)                                                                                             \
                       memcpy((void *)old, &was, sizeof was);                                                           \
@@ -225,6 +226,8 @@
               (, initial, function, context))                                                                          \
     CM_INNER_(how, cm_status, name##_get_or_insert_in_,                                                                \
               (name * map, uint64_t hash, Key key, Value initial, Value * value, cm_deadline deadline), {              \
+                  if (!value)                                                                                          \
+                      return name##_insert_in_(map, hash, key, initial, deadline);                                     \
                   struct cm_locked_visit_ visit;                                                                       \
                   Value copy;                                                                                          \
                   cm_status status = name##_copy_(map, &copy, &initial); /* while nobody else has it */                \
@@ -234,13 +237,13 @@
                       name##_visit_(map, &key, hash, &initial, CM_LOCK_SHARED_ | CM_LOCK_THROUGH_, deadline, &visit);  \
                   if (status == CM_OK)                                                                                 \
                       cm_locked_release_(&name##_type_, visit.entry);                                                  \
-                  if (value && status == CM_OK)                                                                        \
+                  if (status == CM_OK)                                                                                 \
                       memcpy((void *)value, &copy, sizeof copy);                                                       \
                   else                                                                                                 \
                       name##_drop_(map, &copy);                                                                        \
                   if (status != CM_EXISTS)                                                                             \
                       return status;                                                                                   \
-                  status = value ? name##_copy_(map, value, name##_visited_(&visit)) : CM_OK;                          \
+                  status = name##_copy_(map, value, name##_visited_(&visit));                                          \
                   cm_locked_leave_(&name##_type_, &visit);                                                             \
                   if (status < 0)                                                                                      \
                       return status;                                                                                   \
@@ -334,13 +337,14 @@
     CM_KEYED_(how, name, name, Key, remove_if, (, cm_status(*condition)(Value *, void *), void *context, Value *old),  \
               (, condition, context, old))                                                                             \
     /* Removes the key as soon as nobody uses its entry: CM_OK: now; CM_EXISTS: whoever gives up the last use does it, \
-     * and until then the key is there for all; CM_ABSENT. */                                                          \
+     * and until then the key is there for all; CM_ABSENT. (Calls on plain values that find the lock free use no       \
+     * entry: it is removed beneath them.) Locks one bucket. */                                                                     \
     CM_FUNCTION_(how, cm_status, name##_remove_when_unused, (name * map, Key key), {                                   \
         struct cm_locked_ *entry = cm_locked_find_(&name##_type_, &map->core, &key, name##_hash_to_read_(map, &key));  \
         if (!entry)                                                                                                    \
             return CM_ABSENT;                                                                                          \
         cm_or_relaxed_(&entry->uses, CM_SPENT_); /* relaxed: seen with the count, in one word */                       \
-        return cm_locked_release_slow_(&name##_type_, entry) ? CM_EXISTS : CM_OK;                                      \
+        return cm_locked_release_slow_(&name##_type_, entry);                                                          \
     })
 
 #define CM_LOCKED_MANY_(how, name, Key, Value)                                                                         \
