@@ -28,7 +28,7 @@
     })                                                                                                                 \
     /* Gives a use up; NULL does nothing. The last one of an entry that is out of the map destroys the value. The      \
      * entry is not to be locked by the caller, unless it has another use of it. Waits for nobody, but locks one       \
-     * bucket where the entry is to go once it is unused (remove_when_unused). */                                                   \
+     * bucket where the entry is to go once it is unused (remove_when_unused). */                                      \
     CM_FUNCTION_(how, void, name##_entry_release, (name##_entry * entry), {                                            \
         if (entry)                                                                                                     \
             cm_locked_release_(&name##_type_, &entry->core);                                                           \

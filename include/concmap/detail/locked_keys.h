@@ -338,7 +338,7 @@
               (, condition, context, old))                                                                             \
     /* Removes the key as soon as nobody uses its entry: CM_OK: now; CM_EXISTS: whoever gives up the last use does it, \
      * and until then the key is there for all; CM_ABSENT. (Calls on plain values that find the lock free use no       \
-     * entry: it is removed beneath them.) Locks one bucket. */                                                                     \
+     * entry: it is removed beneath them.) Locks one bucket. */                                                        \
     CM_FUNCTION_(how, cm_status, name##_remove_when_unused, (name * map, Key key), {                                   \
         struct cm_locked_ *entry = cm_locked_find_(&name##_type_, &map->core, &key, name##_hash_to_read_(map, &key));  \
         if (!entry)                                                                                                    \
