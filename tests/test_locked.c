@@ -968,6 +968,81 @@ static void sizes_are_refused_or_work(void **state) /* M2, G3, G5 */
     end();
 }
 
+/* ---- chains of owners ---- */
+
+/* A value that has the last use of another entry of the same map. */
+struct link {
+    void *next;
+};
+
+static size_t links_destroyed;
+
+static cm_status link_clone(struct link *to, const struct link *from, void *context);
+static void link_destroy(struct link *link, void *context);
+
+CM_LOCKED_MAP_OWNED(links, uint64_t, struct link, cm_hash_u64, cm_equal_u64, CM_PLAIN,
+                    CM_OWNED(link_clone, link_destroy))
+
+static cm_status link_clone(struct link *to, const struct link *from, void *context)
+{
+    (void)to, (void)from, (void)context;
+    return CM_INVALID;
+}
+
+static void link_destroy(struct link *link, void *context)
+{
+    (void)context;
+    links_destroyed++;
+    links_entry_release(link->next);
+}
+
+/* Rule 21. */
+static void destructors_that_give_up_last_uses_do_not_nest(void **state)
+{
+    (void)state;
+    enum { LINKS = 300000 };
+    links map;
+    links_entry *entry = NULL;
+    links_destroyed = 0;
+    assert_int_equal(links_init(&map, NULL), CM_OK);
+    for (uint64_t i = 0; i < LINKS; i++) {
+        assert_int_equal(links_acquire(&map, i, (struct link){entry}, &entry), CM_OK);
+        assert_int_equal(links_remove(&map, i, NULL), CM_OK);
+    }
+    links_entry_release(entry);
+    assert_int_equal(links_destroyed, LINKS);
+    links_destroy(&map);
+}
+
+static void *lock_and_end(void *entry)
+{
+    boxes_entry_lock(entry);
+    return NULL;
+}
+
+/* A removal that fails leaves the mark of the owner that died to those who come after it; a new value takes it away. */
+static void a_failed_removal_leaves_the_mark(void **state)
+{
+    (void)state;
+    cm_config owned = config();
+    boxes map;
+    boxes_entry *entry;
+    struct box key = box_of(1), old;
+    assert_int_equal(boxes_init(&map, &owned), CM_OK);
+    assert_int_equal(boxes_acquire(&map, key, box_of(1), &entry), CM_OK);
+    in_thread(lock_and_end, entry);
+    assert_int_equal(boxes_update(&map, key, add_ten, NULL), CM_OWNER_DIED);
+    all.fail_at = all.clones + 1;
+    assert_int_equal(boxes_remove(&map, key, &old), CM_NOMEM);
+    assert_int_equal(boxes_update(&map, key, add_ten, NULL), CM_OWNER_DIED);
+    assert_int_equal(boxes_put(&map, key, box_of(5), NULL), CM_REPLACED);
+    assert_int_equal(boxes_update(&map, key, add_ten, NULL), CM_OK);
+    boxes_entry_release(entry);
+    box_destroy(&key, &all);
+    boxes_destroy(&map);
+    assert_int_equal(all.live, 0);
+}
+
 static void a_static_map_and_a_shared_type_work(void **state)
 {
     (void)state;
@@ -1022,6 +1097,8 @@ int main(void)
         cmocka_unit_test(a_function_that_fails_changes_nothing),
         cmocka_unit_test(the_nth_allocation_fails),
         cmocka_unit_test(sizes_are_refused_or_work),
+        cmocka_unit_test(destructors_that_give_up_last_uses_do_not_nest),
+        cmocka_unit_test(a_failed_removal_leaves_the_mark),
         cmocka_unit_test(a_static_map_and_a_shared_type_work),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

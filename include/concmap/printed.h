@@ -67,8 +67,9 @@ CM_END_DECLS
 
 #define CM_PRINTED_(name, ...)                                                                                         \
     /* Prints the map: its stats, then each entry that is there throughout; those that come or go meanwhile may be     \
-     * printed. No lock is held while a printer or `write` runs. CM_OK, or what ended it: less than 0 from a printer   \
-     * or `write`, CM_NOMEM, or why a wait was given up: CM_TIMEOUT past the deadline. O(buckets). */                  \
+     * printed. No lock is held while a printer or `write` runs, but, of a locked map, that of the very entry. CM_OK,  \
+     * or what ended it: less than 0 from a printer or `write`, CM_NOMEM, or why a wait was given up: CM_TIMEOUT past  \
+     * the deadline; of a locked map CM_OWNER_DIED. O(buckets). */                                                     \
     CM_TYPED cm_status name##_print_until(const name *map, cm_write_text *write, void *context, cm_deadline deadline)  \
     {                                                                                                                  \
         cm_stats stats;                                                                                                \
