@@ -163,7 +163,8 @@ static void entry_end(const struct cm_type *type, struct cm_locked_ *entry)
 {
     struct ending *under_way = type->value_destroy ? ending_find(type) : NULL;
     if (under_way) {
-        entry->uses = (uint64_t)(uintptr_t)under_way->next;
+        /* Relaxed: late look-ups may load it, and find no LINKED in an address. */
+        cm_store_relaxed_(&entry->uses, (uint64_t)(uintptr_t)under_way->next);
         under_way->next = entry;
         return;
     }
