@@ -1,8 +1,11 @@
 /* A map of ours, OUR_MAP, for one pair of key and value; included by core/instances.h. GUARDS: through guards and
- * entries. ANCHORED: one that gives out addresses. */
+ * entries. ANCHORED: one that gives out addresses. TEXT_HASH: if another than SipHash. */
 
 #if TEXT
-OUR_MAP(NAME(map), cm_str, VALUE, cm_hash_str, cm_equal_str)
+#ifndef TEXT_HASH
+#define TEXT_HASH cm_hash_str
+#endif
+OUR_MAP(NAME(map), cm_str, VALUE, TEXT_HASH, cm_equal_str)
 #else
 OUR_MAP(NAME(map), uint64_t, VALUE, cm_hash_u64, cm_equal_u64)
 #endif

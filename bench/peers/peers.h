@@ -18,6 +18,7 @@ const struct bench_ops *bench_glib_find(const char *name, bool text, size_t word
 
 /* concmap's own maps. */
 const struct bench_ops *bench_sharded_find(const char *name, bool text, size_t words);
+const struct bench_ops *bench_sharded_xxh3_find(const char *name, bool text, size_t words);
 const struct bench_ops *bench_guards_find(const char *name, bool text, size_t words);
 const struct bench_ops *bench_anchored_find(const char *name, bool text, size_t words);
 const struct bench_ops *bench_anchored_domain_find(const char *name, bool text, size_t words);

@@ -4,11 +4,14 @@ use crate::interface::{bench_digest_text, bench_digest_u64, Stream};
 use std::borrow::Borrow;
 use std::collections::hash_map::DefaultHasher;
 use std::hash::{BuildHasher, BuildHasherDefault, Hash, Hasher};
+use xxhash_rust::xxh3::xxh3_64;
 
 /// A key as a map stores it; maps look it up by what it borrows as.
 pub trait Key: Eq + Hash + Clone + Send + Sync + Borrow<Self::Ref> + 'static {
     type Ref: Eq + Hash + ?Sized;
     type Build: BuildHasher + Default + Clone + Send + Sync + 'static;
+    /// For texts that no enemy chooses.
+    type FastBuild: BuildHasher + Default + Clone + Send + Sync + 'static;
 
     fn at(stream: &Stream, numbers: &[u64], i: usize) -> impl std::ops::Deref<Target = Self::Ref>;
     fn own(key: &Self::Ref) -> Self;
@@ -18,6 +21,7 @@ pub trait Key: Eq + Hash + Clone + Send + Sync + Borrow<Self::Ref> + 'static {
 impl Key for u64 {
     type Ref = u64;
     type Build = BuildHasherDefault<MultiplyFold>;
+    type FastBuild = Self::Build;
 
     #[inline(always)]
     fn at(_: &Stream, numbers: &[u64], i: usize) -> impl std::ops::Deref<Target = u64> {
@@ -38,6 +42,7 @@ impl Key for u64 {
 impl Key for Box<str> {
     type Ref = str;
     type Build = BuildHasherDefault<DefaultHasher>; // SipHash-1-3
+    type FastBuild = BuildHasherDefault<Xxh3>;
 
     #[inline(always)]
     fn at(stream: &Stream, _: &[u64], i: usize) -> impl std::ops::Deref<Target = str> {
@@ -83,6 +88,25 @@ impl Hasher for MultiplyFold {
     fn write(&mut self, _: &[u8]) {
         unreachable!("only u64 keys are hashed so");
     }
+
+    #[inline(always)]
+    fn finish(&self) -> u64 {
+        self.0
+    }
+}
+
+/// XXH3 in one go: a text arrives as one slice, and a byte that marks its end.
+#[derive(Default, Clone, Copy)]
+pub struct Xxh3(u64);
+
+impl Hasher for Xxh3 {
+    #[inline(always)]
+    fn write(&mut self, text: &[u8]) {
+        self.0 = xxh3_64(text);
+    }
+
+    #[inline(always)]
+    fn write_u8(&mut self, _: u8) {}
 
     #[inline(always)]
     fn finish(&self) -> u64 {

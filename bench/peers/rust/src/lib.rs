@@ -35,7 +35,7 @@ macro_rules! table {
 }
 
 use peer_anchormap::Anchor;
-use peer_dashmap::Dash;
+use peer_dashmap::{Dash, DashXxh3};
 use peer_evmap::Evmap;
 use peer_flashmap::Flash;
 use peer_papaya::Papaya;
@@ -51,6 +51,8 @@ pub unsafe extern "C" fn bench_rust_find(name: *const c_char, text: bool, words:
     match CStr::from_ptr(name).to_bytes() {
         b"dashmap" => table!(Dash, 0; text, words),
         b"dashmap-128" => table!(Dash, 128; text, words),
+        b"dashmap-xxh3" => table!(DashXxh3, 0; text, words),
+        b"dashmap-128-xxh3" => table!(DashXxh3, 128; text, words),
         b"papaya" => table!(Papaya, false; text, words),
         b"papaya-pinned" => table!(Papaya, true; text, words),
         b"flashmap" => table!(Flash, 1; text, words),

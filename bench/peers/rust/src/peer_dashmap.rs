@@ -3,16 +3,23 @@
 use crate::entry::{Key, Value};
 use crate::peer::Peer;
 use dashmap::DashMap;
+use std::hash::BuildHasher;
 
 /// `SHARDS` 0: the crate's default.
-pub struct Dash<K: Key, const W: usize, const SHARDS: usize>(DashMap<K, Value<W>, K::Build>);
+pub struct DashBy<K: Key, B, const W: usize, const SHARDS: usize>(DashMap<K, Value<W>, B>);
 
-impl<K: Key, const W: usize, const SHARDS: usize> Peer<K, W> for Dash<K, W, SHARDS> {
+pub type Dash<K, const W: usize, const SHARDS: usize> = DashBy<K, <K as Key>::Build, W, SHARDS>;
+pub type DashXxh3<K, const W: usize, const SHARDS: usize> = DashBy<K, <K as Key>::FastBuild, W, SHARDS>;
+
+impl<K: Key, B, const W: usize, const SHARDS: usize> Peer<K, W> for DashBy<K, B, W, SHARDS>
+where
+    B: BuildHasher + Default + Clone + Send + Sync + 'static,
+{
     type Local<'a> = ();
 
     fn create(capacity: usize, _: usize) -> Self {
-        let hasher = K::Build::default();
-        Dash(match SHARDS {
+        let hasher = B::default();
+        DashBy(match SHARDS {
             0 => DashMap::with_capacity_and_hasher(capacity, hasher),
             _ => DashMap::with_capacity_and_hasher_and_shard_amount(capacity, hasher, SHARDS),
         })
