@@ -10,6 +10,8 @@
 
 CM_BEGIN_DECLS
 
+#define CM_MOVE_AHEAD_ 8 /* buckets of nodes that are fetched before they move */
+
 enum cm_moved_ { CM_MOVED_NOW_, CM_MOVED_BEFORE_, CM_MOVED_HELD_, CM_MOVED_NOMEM_ };
 
 /* Remembers a bucket that could not be moved now: it was held, or lacked overflow buckets. Then the next mover sees to
@@ -190,13 +192,26 @@ CM_INLINE enum cm_moved_ cm_unit_move_(const struct cm_type *type, struct cm_map
     return copied ? CM_MOVED_NOW_ : CM_MOVED_NOMEM_;
 }
 
+/* Asks for the nodes of a bucket, whose headers its move will read: they lie all over the memory. What is read here may
+ * be changing, which does not matter. */
+CM_INLINE void cm_move_fetch_(const struct cm_layout_ layout, struct cm_table_ *from, uint64_t index)
+{
+    char *bucket = cm_table_bucket_(from, layout, index);
+    for (unsigned slot = 0; slot < layout.slots; slot++)
+        __builtin_prefetch((const void *)cm_slot_node_(cm_load_relaxed_(cm_bucket_slot_(bucket, slot))));
+}
+
 /* Moves the units of a range; returns how many buckets this call has moved. */
 CM_INLINE uint64_t cm_buckets_move_(const struct cm_type *type, struct cm_map_ *map, struct cm_table_ *from,
                                     const struct cm_table_ *before, uint64_t begin, uint64_t end)
 {
     struct cm_table_ *to = cm_load_acquire_(&from->next);
     uint64_t moved = 0, lacking = 0;
+    const struct cm_layout_ layout = cm_layout_of_(type);
+    uint64_t fetched = layout.nodes ? begin : end;
     for (uint64_t unit = begin; unit < end; unit++) {
+        for (; fetched < end && fetched <= unit + CM_MOVE_AHEAD_; fetched++)
+            cm_move_fetch_(layout, from, fetched);
         enum cm_moved_ result = cm_unit_move_(type, map, from, to, before, unit, &lacking);
         moved += result == CM_MOVED_NOW_;
         if (CM_UNLIKELY(result == CM_MOVED_HELD_))
