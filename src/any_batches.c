@@ -95,7 +95,8 @@ CM_TWINS_OF_(cm_define, size_t, cm_any, remove_many,
 
 static cm_status op_write(cm_any *map, const cm_any_op *op, const void *value, uint64_t hash, cm_deadline deadline)
 {
-    struct cm_write_ write = cm_op_write_(op->kind, value, op->function, op->context, NULL, op->value, deadline);
+    struct cm_write_ write =
+        cm_op_write_(&map->type, op->kind, value, op->function, op->context, NULL, op->value, deadline);
     struct cm_written_ written = cm_any_write_(map, op->key, hash, &write);
     return op->kind == CM_OP_UPSERT ? cm_written_upserted_(written) : written.status;
 }

@@ -186,6 +186,23 @@ static void figures_tell_of_what_is_kept(void **state)
     symbols_destroy(&map);
 }
 
+static void a_batch_of_inserts_tells_where_each_value_is(void **state)
+{
+    (void)state;
+    words map;
+    words_init(&map, NULL);
+    words_op ops[] = {{.kind = CM_OP_INSERT, .key = cm_str_of("a"), .value = 1},
+                      {.kind = CM_OP_INSERT, .key = cm_str_of("b"), .value = 2},
+                      {.kind = CM_OP_INSERT, .key = cm_str_of("a"), .value = 3}};
+    assert_int_equal(words_apply_many(&map, ops, 3), 3);
+    assert_int_equal(ops[2].status, CM_EXISTS);
+    assert_ptr_equal(ops[2].seen, ops[0].seen);
+    assert_ptr_equal(ops[0].seen, words_get(&map, cm_str_of("a")));
+    assert_ptr_equal(ops[1].seen, words_get(&map, cm_str_of("b")));
+    assert_int_equal(*ops[0].seen, 1);
+    words_destroy(&map);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -194,6 +211,7 @@ int main(void)
         cmocka_unit_test(a_type_of_another_file_does_what_it_should),
         cmocka_unit_test(maps_and_sets_are_printed),
         cmocka_unit_test(figures_tell_of_what_is_kept),
+        cmocka_unit_test(a_batch_of_inserts_tells_where_each_value_is),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,5 +1,6 @@
 /* A map of ours, OUR_MAP, for one pair of key and value; included by core/instances.h. GUARDS: through guards and
- * entries. ANCHORED: one that gives out addresses. TEXT_HASH: if another than SipHash. */
+ * entries. ANCHORED: one that gives out addresses; IN_PLACE: whose values are changed where they are, with atomics.
+ * TEXT_HASH: if another than SipHash. */
 
 #if TEXT
 #ifndef TEXT_HASH
@@ -54,6 +55,32 @@ static inline void NAME(leave)(MAP *map, LOCAL *local)
 #endif
 }
 
+#if ANCHORED
+#ifndef IN_PLACE
+#define IN_PLACE 0
+#endif
+static inline bool NAME(sum)(const VALUE *seen, uint64_t *sum)
+{
+    if (!seen)
+        return false;
+#if IN_PLACE
+    *sum += __atomic_load_n(&seen->word[0], __ATOMIC_RELAXED) + bench_value_sum(seen->word + 1, WORDS - 1);
+#else
+    *sum += bench_value_sum(seen->word, WORDS);
+#endif
+    return true;
+}
+#endif
+
+#if ANCHORED && IN_PLACE
+static inline bool NAME(bump_there)(VALUE *seen)
+{
+    if (seen)
+        __atomic_fetch_add(&seen->word[0], 1, __ATOMIC_RELAXED);
+    return seen != NULL;
+}
+#endif
+
 /* As a server's loop does once a turn. */
 static inline void NAME(changed)(LOCAL *local)
 {
@@ -76,8 +103,15 @@ static inline bool NAME(get)(MAP *map, LOCAL *local, KEY key, VALUE *value)
     return false;
 #elif ANCHORED
     const VALUE *seen = NAME(map_get)(map, key);
+#if IN_PLACE
+    if (seen) {
+        value->word[0] = __atomic_load_n(&seen->word[0], __ATOMIC_RELAXED);
+        memcpy(value->word + 1, seen->word + 1, sizeof *value - sizeof *value->word);
+    }
+#else
     if (seen)
         *value = *seen;
+#endif
     return seen != NULL;
 #else
     return NAME(map_get)(map, key, value);
@@ -114,6 +148,8 @@ static inline bool NAME(update)(MAP *map, LOCAL *local, KEY key)
     CM_WITH_WRITE (NAME(map), map, key, guard)
         return NAME(bump)(guard.value, NULL) == CM_OK;
     return false;
+#elif ANCHORED && IN_PLACE
+    return NAME(bump_there)(NAME(map_get)(map, key));
 #else
     return NAME(map_update)(map, key, NAME(bump), NULL) == CM_OK;
 #endif
@@ -131,6 +167,12 @@ static inline bool NAME(upsert)(MAP *map, LOCAL *local, KEY key, VALUE value)
     else if (status == CM_OK && !NAME(map_entry_insert)(&entry, value))
         status = CM_NOMEM;
     NAME(map_entry_unlock)(&entry);
+#elif ANCHORED && IN_PLACE
+    VALUE *seen;
+    cm_status status = NAME(map_get_or_insert)(map, key, value, &seen);
+
+    if (status == CM_EXISTS)
+        NAME(bump_there)(seen);
 #else
     cm_status status = NAME(map_upsert)(map, key, value, NAME(bump), NULL);
 #endif
@@ -181,11 +223,10 @@ static void NAME(batch_gets)(MAP *map, const struct bench_stream *stream, size_t
     (void)keys;
 #endif
 #if ANCHORED
-    const VALUE *seen[BENCH_BATCH_MAX];
+    NAME(map_out_) seen[BENCH_BATCH_MAX];
     tally->hits += NAME(map_get_many)(map, wanted, n, seen);
     for (size_t i = 0; i < n; i++)
-        if (seen[i])
-            tally->sum += bench_value_sum(seen[i]->word, WORDS);
+        NAME(sum)(seen[i], &tally->sum);
 #else
     VALUE values[BENCH_BATCH_MAX];
     bool found[BENCH_BATCH_MAX];
@@ -198,7 +239,11 @@ static void NAME(batch_gets)(MAP *map, const struct bench_stream *stream, size_t
 
 static inline void NAME(batch_prepare)(NAME(map_op) * op, const struct bench_stream *stream, size_t i)
 {
+#if ANCHORED && IN_PLACE
+    static const cm_op_kind kinds[BENCH_KINDS] = {CM_OP_GET, CM_OP_INSERT, CM_OP_REMOVE, CM_OP_GET, CM_OP_INSERT};
+#else
     static const cm_op_kind kinds[BENCH_KINDS] = {CM_OP_GET, CM_OP_INSERT, CM_OP_REMOVE, CM_OP_UPDATE, CM_OP_UPSERT};
+#endif
     enum bench_kind kind = (enum bench_kind)stream->kind[i];
 
     op->kind = kinds[kind];
@@ -209,32 +254,39 @@ static inline void NAME(batch_prepare)(NAME(map_op) * op, const struct bench_str
         bench_value_set(op->value.word, WORDS, stream->key[i]);
 }
 
-static inline void NAME(batch_account)(const NAME(map_op) * op, struct bench_tally *tally)
+static inline void NAME(batch_account)(const NAME(map_op) * op, enum bench_kind kind, struct bench_tally *tally)
 {
     bool ok = op->status == CM_OK;
 
     if (op->status < 0)
         bench_fatal("apply_many", (int)op->status);
-    switch (op->kind) {
-    case CM_OP_GET:
+    switch (kind) {
+    case BENCH_GET:
         tally->hits += ok;
         if (ok)
 #if ANCHORED
-            tally->sum += bench_value_sum(op->seen->word, WORDS);
+            NAME(sum)(op->seen, &tally->sum);
 #else
             tally->sum += bench_value_sum(op->value.word, WORDS);
 #endif
         break;
-    case CM_OP_INSERT:
+    case BENCH_INSERT:
         tally->inserted += ok;
         break;
-    case CM_OP_REMOVE:
+    case BENCH_REMOVE:
         tally->removed += ok;
         break;
-    case CM_OP_UPDATE:
+    case BENCH_UPDATE:
+#if ANCHORED && IN_PLACE
+        NAME(bump_there)(op->seen);
+#endif
         tally->updated += ok;
         break;
     default:
+#if ANCHORED && IN_PLACE
+        if (!ok)
+            NAME(bump_there)(op->seen);
+#endif
         tally->upserted += ok;
     }
 }
@@ -248,7 +300,7 @@ static void NAME(batch_mixed)(MAP *map, const struct bench_stream *stream, size_
         NAME(batch_prepare)(&ops[i], stream, from + i);
     NAME(map_apply_many)(map, ops, n);
     for (size_t i = 0; i < n; i++)
-        NAME(batch_account)(&ops[i], tally);
+        NAME(batch_account)(&ops[i], (enum bench_kind)stream->kind[from + i], tally);
 }
 
 static void NAME(batch_run)(void *map, unsigned thread, const struct bench_stream *stream, struct bench_tally *out)

@@ -17,6 +17,7 @@ struct NAME(pipe) {
     struct NAME(under_way) {
         NAME(map_batch) batch;
         size_t n;
+        const uint8_t *kind; /* of each operation */
         NAME(map_op) ops[BENCH_BATCH_MAX];
     } under_way[FLOW_DEPTH];
     size_t first, last;
@@ -89,7 +90,7 @@ static void NAME(flow_finish)(struct NAME(pipe) * pipe, struct bench_tally *tall
     struct NAME(under_way) *oldest = &pipe->under_way[pipe->first++ % FLOW_DEPTH];
     NAME(map_batch_wait)(&oldest->batch);
     for (size_t i = 0; i < oldest->n; i++)
-        NAME(batch_account)(&oldest->ops[i], tally);
+        NAME(batch_account)(&oldest->ops[i], (enum bench_kind)oldest->kind[i], tally);
 }
 
 static void NAME(flow_send)(struct NAME(pipe) * pipe, const struct bench_stream *stream, size_t from, size_t n)
@@ -97,6 +98,7 @@ static void NAME(flow_send)(struct NAME(pipe) * pipe, const struct bench_stream 
     struct NAME(under_way) *next = &pipe->under_way[pipe->last++ % FLOW_DEPTH];
     next->batch = NAME(map_batch_begin)(&pipe->flow->map);
     next->n = n;
+    next->kind = stream->kind + from;
     for (size_t i = 0; i < n; i++) {
         NAME(map_op) *op = &next->ops[i];
         NAME(batch_prepare)(op, stream, from + i);

@@ -22,6 +22,7 @@ const struct bench_ops *bench_sharded_xxh3_find(const char *name, bool text, siz
 const struct bench_ops *bench_guards_find(const char *name, bool text, size_t words);
 const struct bench_ops *bench_anchored_find(const char *name, bool text, size_t words);
 const struct bench_ops *bench_anchored_domain_find(const char *name, bool text, size_t words);
+const struct bench_ops *bench_anchored_in_place_find(const char *name, bool text, size_t words);
 const struct bench_ops *bench_plain_find(const char *name, bool text, size_t words);
 const struct bench_ops *bench_partitioned_find(const char *name, bool text, size_t words);
 const struct bench_ops *bench_locked_find(const char *name, bool text, size_t words);

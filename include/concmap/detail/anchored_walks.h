@@ -102,7 +102,8 @@
 #define CM_ANCHORED_BATCHES_(how, name, Key, Value)                                                                    \
     CM_BATCHED_CHANGES_(how, name, Key, Value)                                                                         \
     /* One operation of a mixed batch. INSERT, PUT and UPSERT take `value`, UPDATE and UPSERT run the function; `seen` \
-     * takes where the value is that GET has found, or that the others have taken out of use; NULL: none. */           \
+     * takes where the value is that GET has found, that INSERT has found or added, or that the others have taken out  \
+     * of use; NULL: none. */                                                                                          \
     CM_SHOWN_(                                                                                                         \
         how, typedef struct name##_op {                                                                                \
             cm_op_kind kind;                                                                                           \
@@ -127,7 +128,7 @@
         cm_value_clear_(&name##_type_, &scratch);                                                                      \
         struct name##_call_ call = {op->function, op->context};                                                        \
         struct cm_write_ write =                                                                                       \
-            cm_op_write_(op->kind, &op->value, name##_run_, &call, &scratch, &op->seen, deadline);                     \
+            cm_op_write_(&name##_type_, op->kind, &op->value, name##_run_, &call, &scratch, &op->seen, deadline);      \
         struct cm_written_ written = cm_map_write_(&name##_type_, &map->core, &op->key, hash, &write);                 \
         op->status = op->kind == CM_OP_UPSERT ? cm_written_upserted_(written) : written.status;                        \
     })                                                                                                                 \

@@ -6,15 +6,19 @@
 #include <concmap/detail/reads.h>
 #include <concmap/detail/writes.h>
 
-/* The write that an operation of a mixed batch is; GET and REMOVE are none. */
-CM_INLINE struct cm_write_ cm_op_write_(cm_op_kind kind, const void *value, cm_status (*call)(void *, void *),
-                                        void *context, void *scratch, void *old, cm_deadline deadline)
+/* The write that an operation of a mixed batch is; GET and REMOVE are none. `out` takes the old value; of anchored maps
+ * INSERT tells there where the value is that the map has. */
+CM_INLINE struct cm_write_ cm_op_write_(const struct cm_type *type, cm_op_kind kind, const void *value,
+                                        cm_status (*call)(void *, void *), void *context, void *scratch, void *out,
+                                        cm_deadline deadline)
 {
+    bool tells = type->anchored && kind == CM_OP_INSERT;
     enum cm_absent_ absent = kind == CM_OP_UPDATE ? CM_ABSENT_FAIL_ : CM_ABSENT_INSERT_;
     enum cm_present_ present = kind == CM_OP_INSERT ? CM_PRESENT_KEEP_
                                : kind == CM_OP_PUT  ? CM_PRESENT_REPLACE_
                                                     : CM_PRESENT_APPLY_;
-    struct cm_write_ write = {absent, present, value, call, context, scratch, old, NULL, deadline};
+    struct cm_write_ write = {absent,  present, value, call, context, scratch, tells ? NULL : out, tells ? out : NULL,
+                              deadline};
     return write;
 }
 
@@ -133,7 +137,8 @@ CM_INLINE struct cm_write_ cm_op_write_(cm_op_kind kind, const void *value, cm_s
         Value scratch;                                                                                                 \
         cm_value_clear_(&name##_type_, &scratch);                                                                      \
         struct name##_call_ call = {op->function, op->context};                                                        \
-        struct cm_write_ write = cm_op_write_(op->kind, &value, name##_run_, &call, &scratch, &op->value, deadline);   \
+        struct cm_write_ write =                                                                                       \
+            cm_op_write_(&name##_type_, op->kind, &value, name##_run_, &call, &scratch, &op->value, deadline);         \
         struct cm_written_ written = cm_map_write_(&name##_type_, &map->core, &op->key, hash, &write);                 \
         op->status = op->kind == CM_OP_UPSERT ? cm_written_upserted_(written) : written.status;                        \
     })                                                                                                                 \
