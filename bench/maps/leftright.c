@@ -14,6 +14,10 @@
 #define VIEW_GETS 64 /* gets inside one view */
 
 #define OUR_MAP(...) CM_LEFTRIGHT_MAP(__VA_ARGS__) /* expands the instance's name first */
+#define MULTIMAP 0
+#define GET map_get
+#define VIEW_GET map_view_get
+#define VALUES value
 #define ADAPTER "../maps/leftright_instance.h"
 #include "../core/instances.h"
 

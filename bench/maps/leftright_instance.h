@@ -1,4 +1,17 @@
-/* The left-right map for one pair of key and value; included by core/instances.h. */
+/* The left-right map for one pair of key and value; included by core/instances.h. MULTIMAP: the multimap, with one
+ * value for each key. */
+
+#if MULTIMAP
+static uint64_t NAME(value_hash)(const VALUE *value, uint64_t seed)
+{
+    return cm_hash_u64(&value->word[0], seed);
+}
+
+static bool NAME(value_equal)(const VALUE *a, const VALUE *b)
+{
+    return memcmp(a, b, sizeof *a) == 0;
+}
+#endif
 
 #if TEXT
 OUR_MAP(NAME(map), cm_str, VALUE, cm_hash_str, cm_equal_str)
@@ -97,13 +110,13 @@ static inline bool NAME(get)(MAP *map, LOCAL *local, KEY key, VALUE *value)
     const VALUE *found;
 
     if (!map->view_gets)
-        return NAME(map_get)(&local->reader, key, value);
+        return NAME(GET)(&local->reader, key, value);
     if (!local->view || local->gets-- == 0) {
         NAME(outside)(local);
         local->view = NAME(map_enter)(&local->reader);
         local->gets = map->view_gets;
     }
-    found = NAME(map_view_get)(local->view, key);
+    found = NAME(VIEW_GET)(local->view, key);
     if (found)
         *value = *found;
     return found != NULL;
@@ -129,18 +142,35 @@ static inline cm_status NAME(write_end)(MAP *map, cm_status status)
     return status;
 }
 
-static inline bool NAME(insert)(MAP *map, LOCAL *local, KEY key, VALUE value)
+#if MULTIMAP
+static cm_status NAME(insert_in)(NAME(map_writer) * writer, KEY key, VALUE value)
 {
-    NAME(write_begin)(map, local);
-    return NAME(write_end)(map, NAME(map_insert)(&map->writer, key, value)) == CM_OK;
+    return NAME(map_writer_contains)(writer, key) ? CM_EXISTS : NAME(map_insert)(writer, key, value);
 }
 
-static inline bool NAME(remove)(MAP *map, LOCAL *local, KEY key)
+static cm_status NAME(remove_in)(NAME(map_writer) * writer, KEY key)
 {
-    NAME(write_begin)(map, local);
-    return NAME(write_end)(map, NAME(map_remove)(&map->writer, key, NULL)) == CM_OK;
+    return NAME(map_remove_entry)(writer, key);
 }
 
+static cm_status NAME(update_in)(NAME(map_writer) * writer, KEY key)
+{
+    VALUE value;
+    cm_status status = NAME(map_writer_get_one)(writer, key, &value);
+
+    value.word[0]++;
+    if (status == CM_OK)
+        status = NAME(map_update)(writer, key, value);
+    return status == CM_REPLACED ? CM_OK : status;
+}
+
+static cm_status NAME(upsert_in)(NAME(map_writer) * writer, KEY key, VALUE value)
+{
+    cm_status status = NAME(update_in)(writer, key);
+
+    return status == CM_ABSENT ? NAME(map_insert)(writer, key, value) : status == CM_OK ? CM_REPLACED : status;
+}
+#else
 static cm_status NAME(bump)(VALUE *value, void *context)
 {
     (void)context;
@@ -148,16 +178,49 @@ static cm_status NAME(bump)(VALUE *value, void *context)
     return CM_OK;
 }
 
+static cm_status NAME(insert_in)(NAME(map_writer) * writer, KEY key, VALUE value)
+{
+    return NAME(map_insert)(writer, key, value);
+}
+
+static cm_status NAME(remove_in)(NAME(map_writer) * writer, KEY key)
+{
+    return NAME(map_remove)(writer, key, NULL);
+}
+
+static cm_status NAME(update_in)(NAME(map_writer) * writer, KEY key)
+{
+    return NAME(map_update)(writer, key, NAME(bump), NULL);
+}
+
+static cm_status NAME(upsert_in)(NAME(map_writer) * writer, KEY key, VALUE value)
+{
+    return NAME(map_upsert)(writer, key, value, NAME(bump), NULL);
+}
+#endif
+
+static inline bool NAME(insert)(MAP *map, LOCAL *local, KEY key, VALUE value)
+{
+    NAME(write_begin)(map, local);
+    return NAME(write_end)(map, NAME(insert_in)(&map->writer, key, value)) == CM_OK;
+}
+
+static inline bool NAME(remove)(MAP *map, LOCAL *local, KEY key)
+{
+    NAME(write_begin)(map, local);
+    return NAME(write_end)(map, NAME(remove_in)(&map->writer, key)) == CM_OK;
+}
+
 static inline bool NAME(update)(MAP *map, LOCAL *local, KEY key)
 {
     NAME(write_begin)(map, local);
-    return NAME(write_end)(map, NAME(map_update)(&map->writer, key, NAME(bump), NULL)) == CM_OK;
+    return NAME(write_end)(map, NAME(update_in)(&map->writer, key)) == CM_OK;
 }
 
 static inline bool NAME(upsert)(MAP *map, LOCAL *local, KEY key, VALUE value)
 {
     NAME(write_begin)(map, local);
-    return NAME(write_end)(map, NAME(map_upsert)(&map->writer, key, value, NAME(bump), NULL)) == CM_OK;
+    return NAME(write_end)(map, NAME(upsert_in)(&map->writer, key, value)) == CM_OK;
 }
 
 #include "../core/loop.h"
@@ -188,9 +251,9 @@ static void NAME(contents)(void *opaque, struct bench_contents *contents)
         CM_FOREACH (NAME(map_view), view, it) {
             contents->entries++;
 #if TEXT
-            contents->checksum += bench_digest_text(it.key->data, it.key->len, it.value->word, WORDS);
+            contents->checksum += bench_digest_text(it.key->data, it.key->len, it.VALUES->word, WORDS);
 #else
-            contents->checksum += bench_digest_u64(*it.key, it.value->word, WORDS);
+            contents->checksum += bench_digest_u64(*it.key, it.VALUES->word, WORDS);
 #endif
         }
     NAME(map_reader_close)(&reader);

@@ -28,6 +28,7 @@ const struct bench_ops *bench_partitioned_find(const char *name, bool text, size
 const struct bench_ops *bench_locked_find(const char *name, bool text, size_t words);
 const struct bench_ops *bench_mutex_find(const char *name, bool text, size_t words);
 const struct bench_ops *bench_leftright_find(const char *name, bool text, size_t words);
+const struct bench_ops *bench_multimap_find(const char *name, bool text, size_t words);
 
 #ifdef __cplusplus
 }
