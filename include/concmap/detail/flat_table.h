@@ -141,7 +141,7 @@ CM_INLINE struct cm_flat_place_ cm_flat_find_in_(const struct cm_type *type, con
     char *entries = cm_flat_entry_(type, flat, index, 0);
     struct cm_flat_place_ place = {NULL, NULL};
     for (unsigned match = cm_tags_match_(group, sought); match; match &= match - 1) {
-        size_t slot = (size_t)__builtin_ctz(match);
+        size_t slot = (unsigned)__builtin_ctz(match);
         char *entry = entries + slot * cm_flat_layout_of_(type).entry;
         if (CM_LIKELY(type->equal(key, entry))) {
             place.entry = entry;

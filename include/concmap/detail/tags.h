@@ -39,10 +39,20 @@ CM_INLINE cm_tags_ cm_tags_of_(uint8_t tag)
     return _mm_set1_epi32((int)(tag * UINT32_C(0x01010101)));
 }
 
-/* 0 becomes 1 here as it does in cm_tag_of_(), where it costs less. */
+/* A tag four times, by the upper end of the hash: a load from the first-level cache instead of three steps, which a
+ * look-up of a present key notices by a fifteenth. */
+#define CM_TAG_WORD_(upper) (((upper) ? (upper) : 1) * UINT32_C(0x01010101))
+#define CM_TAG_WORDS_4_(n) CM_TAG_WORD_(n), CM_TAG_WORD_((n) + 1), CM_TAG_WORD_((n) + 2), CM_TAG_WORD_((n) + 3)
+#define CM_TAG_WORDS_16_(n)                                                                                            \
+    CM_TAG_WORDS_4_(n), CM_TAG_WORDS_4_((n) + 4), CM_TAG_WORDS_4_((n) + 8), CM_TAG_WORDS_4_((n) + 12)
+#define CM_TAG_WORDS_64_(n)                                                                                            \
+    CM_TAG_WORDS_16_(n), CM_TAG_WORDS_16_((n) + 16), CM_TAG_WORDS_16_((n) + 32), CM_TAG_WORDS_16_((n) + 48)
+static const uint32_t cm_tag_words_[256] = {CM_TAG_WORDS_64_(0), CM_TAG_WORDS_64_(64), CM_TAG_WORDS_64_(128),
+                                            CM_TAG_WORDS_64_(192)};
+
 CM_INLINE cm_tags_ cm_tags_sought_(uint64_t hash)
 {
-    return _mm_max_epu8(cm_tags_of_((uint8_t)(hash >> 56)), _mm_set1_epi8(1));
+    return _mm_set1_epi32((int)cm_tag_words_[hash >> 56]);
 }
 
 CM_INLINE unsigned cm_tags_match_(const uint8_t *group, cm_tags_ sought)
