@@ -19,7 +19,8 @@
  * are all that is left, unlinks the entry, unless by then somebody uses it: then that is up to them.
  *
  * The lock is a cell (cell.h), listed among its thread's holds (hold.h). Buckets are locked behind it, and it is not
- * waited for with a bucket. A thread that ends with it leaves UNTIDY in the cell.
+ * waited for with a bucket. A thread that ends with it leaves UNTIDY in the cell. If a call had it, the call's use goes
+ * with it (hold.h); other uses are nobody's in particular.
  *
  * Plain values need no last user, but only that the node stays. So a call that finds the lock of such a value free
  * takes it without a use, in a pin that it leaves when it has seen LINKED: until it unlocks, the lock itself keeps the
@@ -191,8 +192,10 @@ CM_INLINE void cm_locked_list_(struct cm_locked_ *entry, struct cm_thread_ *thre
 }
 
 /* Locks an entry that the caller uses, and lists that: CM_GOT_; CM_GOT_NESTED_; CM_BUSY, CM_TIMEOUT, CM_DEADLOCK,
- * CM_OWNER_DIED, CM_NOMEM: no hold. */
-CM_INLINE int cm_locked_lock_(struct cm_locked_ *entry, unsigned how, cm_deadline deadline)
+ * CM_OWNER_DIED, CM_NOMEM: no hold. `counted`: the entry's type, if the use ends with an exclusive lock, also where the
+ * thread ends with it; NULL: it is the user's. */
+CM_INLINE int cm_locked_lock_(struct cm_locked_ *entry, const struct cm_type *counted, unsigned how,
+                              cm_deadline deadline)
 {
     const bool shared = (how & CM_LOCK_SHARED_) != 0;
     struct cm_thread_ *thread = cm_thread_get_();
@@ -200,8 +203,11 @@ CM_INLINE int cm_locked_lock_(struct cm_locked_ *entry, unsigned how, cm_deadlin
     if (CM_UNLIKELY(!hold))
         return CM_NOMEM;
     int got = CM_LIKELY(cm_locked_try_(entry, shared)) ? (int)CM_GOT_ : cm_locked_wait_(entry, how, deadline);
-    if (CM_LIKELY(got == CM_GOT_))
+    if (CM_LIKELY(got == CM_GOT_)) {
         cm_locked_list_(entry, thread, hold, shared);
+        if (!shared)
+            hold->counted = counted;
+    }
     return got;
 }
 
@@ -255,7 +261,7 @@ CM_INLINE cm_status cm_locked_visit_used_(const struct cm_type *type, struct cm_
             if (status != CM_EXISTS)
                 return status;
         }
-        int got = cm_locked_lock_(visit->entry, how, deadline);
+        int got = cm_locked_lock_(visit->entry, type, how, deadline);
         visit->locked = got == CM_GOT_;
         if (CM_LIKELY(got >= 0) && CM_LIKELY(cm_locked_is_linked_(visit->entry)))
             return CM_EXISTS;

@@ -48,7 +48,7 @@
 
 #define CM_LOCKED_LOCKS_(how, name, Key, Value)                                                                        \
     CM_INNER_(how, Value *, name##_entry_lock_in_, (name##_entry * entry, cm_deadline deadline),                       \
-              { return cm_locked_lock_(&entry->core, 0, deadline) == CM_GOT_ ? &entry->value : NULL; })                \
+              { return cm_locked_lock_(&entry->core, NULL, 0, deadline) == CM_GOT_ ? &entry->value : NULL; })          \
     /* Locks the entry: where its value is, for the calling thread alone until it unlocks. NULL: it is not locked,     \
      * because the thread has it already or waits in a circle with others (CM_DEADLOCK), or its owner died. The try_   \
      * twin does not wait, the _until twin not for longer than its deadline. Parks. */                                 \
@@ -59,13 +59,13 @@
     CM_FUNCTION_(how, cm_status, name##_entry_lock_status,                                                             \
                  (name##_entry * entry, cm_deadline deadline, Value * *value), {                                       \
                      CM_CALLED_();                                                                                     \
-                     int got = cm_locked_lock_(&entry->core, 0, deadline);                                             \
+                     int got = cm_locked_lock_(&entry->core, NULL, 0, deadline);                                       \
                      if (got == CM_GOT_)                                                                               \
                          *value = &entry->value;                                                                       \
                      return (cm_status)got;                                                                            \
                  })                                                                                                    \
     CM_INNER_(how, Value *, name##_entry_recover_in_, (name##_entry * entry, cm_deadline deadline), {                  \
-        if (cm_locked_lock_(&entry->core, CM_LOCK_ANYWAY_, deadline) != CM_GOT_)                                       \
+        if (cm_locked_lock_(&entry->core, NULL, CM_LOCK_ANYWAY_, deadline) != CM_GOT_)                                 \
             return NULL;                                                                                               \
         cm_locked_tidy_(&entry->core);                                                                                 \
         return &entry->value;                                                                                          \
@@ -75,8 +75,9 @@
     /* Unlocks. CM_INVALID: the calling thread does not have the lock. */                                              \
     CM_FUNCTION_(how, cm_status, name##_entry_unlock, (name##_entry * entry),                                          \
                  { return cm_locked_unlock_(&entry->core, false); })                                                   \
-    CM_INNER_(how, const Value *, name##_entry_read_lock_in_, (name##_entry * entry, cm_deadline deadline),            \
-              { return cm_locked_lock_(&entry->core, CM_LOCK_SHARED_, deadline) == CM_GOT_ ? &entry->value : NULL; })  \
+    CM_INNER_(how, const Value *, name##_entry_read_lock_in_, (name##_entry * entry, cm_deadline deadline), {          \
+        return cm_locked_lock_(&entry->core, NULL, CM_LOCK_SHARED_, deadline) == CM_GOT_ ? &entry->value : NULL;       \
+    })                                                                                                                 \
     /* Locks it shared, to read: any number of threads at a time. A waiting writer keeps new readers out. As           \
      * entry_lock.                                                                                                     \
      */                                                                                                                \
@@ -138,7 +139,7 @@
         return more;                                                                                                   \
     })                                                                                                                 \
     CM_INNER_(how, cm_status, name##_iter_lock_, (name##_iter * iter, cm_deadline deadline), {                         \
-        int got = cm_locked_lock_(&iter->entry->core, CM_LOCK_SHARED_ | CM_LOCK_THROUGH_, deadline);                   \
+        int got = cm_locked_lock_(&iter->entry->core, NULL, CM_LOCK_SHARED_ | CM_LOCK_THROUGH_, deadline);             \
         iter->locked = got == CM_GOT_;                                                                                 \
         return got < 0 ? (cm_status)got : CM_OK;                                                                       \
     })                                                                                                                 \
