@@ -114,7 +114,8 @@ CM_END_DECLS
 
 #define CM_PARTITIONED_FUNCTIONS_(how, name, Key, Value)                                                               \
     CM_SHOWN_(                                                                                                         \
-        how, typedef struct name { struct cm_partitions_ core; } name;)                                                \
+        how, typedef struct name { struct cm_partitions_ core; } name; typedef Key name##_key_;                        \
+        typedef Value name##_value_;)                                                                                  \
     CM_REQUESTS_TYPE_(how, name, Key, Value)                                                                           \
     CM_RARE_REQUESTS_(how, name, Key, Value)                                                                           \
     CM_REQUESTS_(how, name, Key, Value)                                                                                \
@@ -130,6 +131,7 @@ CM_END_DECLS
     CM_PARTITIONED_FUTURE_VERBS_(how, name, Key, Value)                                                                \
     CM_PARTITIONED_WHOLE_(how, name, Key, Value)                                                                       \
     CM_PARTITIONED_BULK_(how, name, Key, Value)                                                                        \
+    CM_PARTITIONED_ITER_(how, name, Key, Value)                                                                        \
     CM_PARTITIONED_LIFE_(how, name)                                                                                    \
     CM_PARTITIONED_OWNERS_(how, name)
 
