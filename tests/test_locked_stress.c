@@ -208,9 +208,9 @@ static void entries_come_and_go(void **state) /* L4, L9, E9 */
     assert_int_equal(all.live, 0);
 }
 
-/* Both words of a pair are always written alike; to copy one takes its time. */
+/* Both words of a pair are always written alike; to copy one takes so long that threads are stopped amid it. */
 struct pair {
-    uint64_t a, rest[500], b;
+    uint64_t a, rest[4000], b;
 };
 CM_LOCKED_MAP(pairs, uint64_t, struct pair, cm_hash_u64, cm_equal_u64)
 static pairs paired;
@@ -227,7 +227,7 @@ static size_t copy_pairs(void *context, unsigned thread)
 {
     (void)context;
     size_t wrong = 0;
-    for (size_t i = 0; i < crew_scale(50000); i++) {
+    for (size_t i = 0; i < crew_scale(20000); i++) {
         struct pair pair;
         if (thread % 2)
             wrong += pairs_update(&paired, i % 3, step_pair, NULL) != CM_OK;

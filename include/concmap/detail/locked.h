@@ -244,15 +244,16 @@ CM_INLINE bool cm_locked_visit_unused_(const struct cm_type *type, struct cm_map
 }
 
 /* Finds the key's entry, uses it and locks it: CM_EXISTS. Where the key is absent, CM_ABSENT; or `fresh` (may be NULL)
- * is added, and is not locked: CM_OK. Or a failure. */
-CM_INLINE cm_status cm_locked_visit_used_(const struct cm_type *type, struct cm_map_ *map, const void *key,
-                                          uint64_t hash, struct cm_locked_ *fresh, unsigned how, cm_deadline deadline,
-                                          struct cm_locked_visit_ *visit)
+ * is added, and is not locked: CM_OK. Or a failure. `sought` is the type by which it is looked up: the map's, or that
+ * of a view (then `fresh` is NULL). */
+CM_INLINE cm_status cm_locked_visit_used_(const struct cm_type *sought, const struct cm_type *type, struct cm_map_ *map,
+                                          const void *key, uint64_t hash, struct cm_locked_ *fresh, unsigned how,
+                                          cm_deadline deadline, struct cm_locked_visit_ *visit)
 {
     visit->how = how;
     visit->unused = NULL;
     for (;;) {
-        visit->entry = cm_locked_find_(type, map, key, hash);
+        visit->entry = cm_locked_find_(sought, map, key, hash);
         visit->locked = false;
         if (!visit->entry) {
             cm_status status = CM_ABSENT;
