@@ -1,8 +1,8 @@
 /* The promises of every map instance. Included once for each, with MAP (the instance's name), KEY and VALUE (its
  * types), KEY_OF(i) and VALUE_OF(i), which make different keys and values of numbers, and NUMBER(value), which gets the
  * number back. SEQUENTIAL: the maps of the file have one table, without growth to be settled; BEHIND_A_MUTEX: nor a
- * walk without the lock; BY_MESSAGES: nor a walk but by functions; NOT_SAVED: they are not saved; STEPS: how long the random test is. ANCHORED: a
- * function that returns CM_EXISTS has changed nothing. */
+ * walk without the lock; BY_MESSAGES: nor a walk but by functions; NOT_SAVED: nor are they saved; STEPS: how long the
+ * random test is. ANCHORED: a function that returns CM_EXISTS has changed nothing. */
 #ifdef ANCHORED
 #define CHANGED CM_OK
 #else

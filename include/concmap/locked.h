@@ -116,7 +116,7 @@
         return status < 0 ? status : CM_OK;                                                                            \
     })                                                                                                                 \
     /* Makes `to`, which is not initialised, a copy of `from`, with its options and with entries of its own. Each      \
-     * value is copied under its entry's lock, for which it waits; others may use `from`: keys present throughout are              \
+     * value is copied under its entry's lock, for which it waits; others may use `from`: keys present throughout are  \
      * copied. On a failure there is no `to`: CM_NOMEM, CM_OWNER_DIED, CM_DEADLOCK. O(buckets). */                     \
     CM_TWINS_(how, name, clone, (name * to, const name *from), (to, from))
 
