@@ -236,6 +236,41 @@ static void a_node_is_not_used_again_while_it_is_locked(void **state) /* E5 of d
     end();
 }
 
+static void *update_five(void *status)
+{
+    *(cm_status *)status = nums_update(&shelf, 5, count_up, NULL);
+    return NULL;
+}
+
+/* Who waited for a lock does nothing to an entry that was removed meanwhile, but looks the key up again. */
+static void who_waited_looks_again(void **state)
+{
+    (void)state;
+    for (int again = 0; again < 2; again++) {
+        cm_status status = CM_IO;
+        uint64_t value = 0;
+        pthread_t thread;
+        begin();
+        nums_entry *entry = entry_of(5);
+        assert_non_null(nums_entry_lock(entry));
+        assert_int_equal(pthread_create(&thread, NULL, update_five, &status), 0);
+        while (__atomic_load_n(&shelf.core.waiters.count, __ATOMIC_ACQUIRE) == 0)
+            sched_yield();
+        assert_int_equal(nums_remove(&shelf, 5, NULL), CM_OK);
+        if (again)
+            assert_int_equal(nums_insert(&shelf, 5, 500), CM_OK);
+        assert_int_equal(nums_entry_unlock(entry), CM_OK);
+        pthread_join(thread, NULL);
+        assert_int_equal(status, again ? CM_OK : CM_ABSENT);
+        assert_int_equal(nums_get(&shelf, 5, &value), again);
+        assert_int_equal(value, again ? 501 : 0);
+        assert_int_equal(*nums_entry_lock(entry), 5);
+        nums_entry_unlock(entry);
+        nums_entry_release(entry);
+        end();
+    }
+}
+
 /* ---- deadlocks ---- */
 
 static cm_status ask_again(uint64_t *value, void *context)
@@ -567,6 +602,7 @@ int main(void)
         cmocka_unit_test(a_writer_comes_in_among_readers),
         cmocka_unit_test(K6_holders_that_lose_their_processor_hold_up_for_a_while_only),
         cmocka_unit_test(a_node_is_not_used_again_while_it_is_locked),
+        cmocka_unit_test(who_waited_looks_again),
         cmocka_unit_test(who_has_the_entry_is_told),
         cmocka_unit_test(keys_of_one_bucket_are_strangers),
         cmocka_unit_test(a_circle_is_told_to_one),
