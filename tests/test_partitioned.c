@@ -30,9 +30,9 @@ static size_t count_in_order(void *context, unsigned thread)
     nums_future *futures = all[thread];
     size_t wrong = 0;
     for (uint64_t k = 0; k < 8; k++)
-        wrong += nums_put(&map, thread * 8 + k, 0, NULL) != CM_OK;
+        wrong += nums_put(&divided, thread * 8 + k, 0, NULL) != CM_OK;
     for (size_t round = crew_scale(400); round > 0; round--) {
-        nums_batch batch = nums_batch_begin(&map);
+        nums_batch batch = nums_batch_begin(&divided);
         for (size_t i = (size_t)(crew_random(&random) % 40); i > 0; i--) {
             uint64_t k = crew_random(&random) % 8;
             wrong += nums_batch_apply(&batch, thread * 8 + k, is_next, (void *)(uintptr_t)expected[k]++, NULL) != CM_OK;
@@ -42,11 +42,11 @@ static size_t count_in_order(void *context, unsigned thread)
         memset(futures, 0, sizeof all[thread]);
         for (size_t i = 0; i < sent; i++) {
             uint64_t k = crew_random(&random) % 8;
-            wrong +=
-                nums_apply_async(&map, &futures[i], thread * 8 + k, is_next, (void *)(uintptr_t)expected[k]++) != CM_OK;
+            wrong += nums_apply_async(&divided, &futures[i], thread * 8 + k, is_next,
+                                      (void *)(uintptr_t)expected[k]++) != CM_OK;
         }
         uint64_t k = crew_random(&random) % 8, value = 0;
-        wrong += !nums_get(&map, thread * 8 + k, &value) || value != expected[k];
+        wrong += !nums_get(&divided, thread * 8 + k, &value) || value != expected[k];
         for (size_t i = 0; i < sent; i++)
             wrong += nums_future_wait(&futures[i]) != CM_OK;
         wrong += nums_batch_wait(&batch) != CM_OK;
@@ -70,12 +70,12 @@ static size_t count_together(void *context, unsigned thread)
     uint64_t random = *(const uint64_t *)context + thread, value;
     size_t wrong = 0, rounds = crew_scale(300);
     for (size_t round = 0; round < rounds; round++) {
-        nums_batch batch = nums_batch_begin(&map);
+        nums_batch batch = nums_batch_begin(&divided);
         for (uint64_t k = 0; k < KEYS; k++)
             wrong += nums_batch_upsert(&batch, k, 1, add_one, NULL, NULL) != CM_OK;
         wrong += nums_batch_wait(&batch) != CM_OK;
-        wrong += nums_upsert(&map, crew_random(&random) % KEYS, 1, add_one, NULL) < 0;
-        cm_status got = nums_get_or_insert(&map, 1000 + round, thread, &value);
+        wrong += nums_upsert(&divided, crew_random(&random) % KEYS, 1, add_one, NULL) < 0;
+        cm_status got = nums_get_or_insert(&divided, 1000 + round, thread, &value);
         wrong += got == CM_OK ? value != thread : got != CM_EXISTS || value >= 4;
     }
     return wrong;
@@ -95,16 +95,16 @@ static void no_update_is_lost(void **state) /* E1, E2 */
     size_t rounds = crew_scale(300);
     begin((cm_partition_config){.partitions = 2, .queue = 2});
     assert_int_equal(crew_run(4, count_together, &seed), 0);
-    assert_int_equal(nums_for_each(&map, add_up_common, &sum), CM_OK);
+    assert_int_equal(nums_for_each(&divided, add_up_common, &sum), CM_OK);
     assert_int_equal(sum, 4 * rounds * (KEYS + 1));
-    assert_int_equal(nums_len(&map), KEYS + rounds);
+    assert_int_equal(nums_len(&divided), KEYS + rounds);
     end();
 }
 
 static size_t add_own(void *context, unsigned thread)
 {
     size_t count = *(const size_t *)context, wrong = 0;
-    nums_batch batch = nums_batch_begin(&map);
+    nums_batch batch = nums_batch_begin(&divided);
     for (uint64_t i = 0; i < count; i++)
         wrong += nums_batch_insert(&batch, i * 8 + thread, i, NULL) != CM_OK;
     return wrong + (nums_batch_wait(&batch) != CM_OK);
@@ -116,7 +116,7 @@ static size_t remove_all(void *context, unsigned thread)
 {
     size_t count = *(const size_t *)context;
     static cm_status results[2][10000 * 8];
-    nums_batch batch = nums_batch_begin(&map);
+    nums_batch batch = nums_batch_begin(&divided);
     for (uint64_t i = 0; i < count * 8; i++)
         nums_batch_remove(&batch, i, NULL, &results[thread][i]);
     size_t wrong = nums_batch_wait(&batch) != CM_OK;
@@ -132,12 +132,12 @@ static void many_senders_fill_and_empty_it(void **state) /* E3, E4, E9 */
     size_t count = crew_scale(10000) < 10000 ? crew_scale(10000) : 10000;
     begin((cm_partition_config){.partitions = 3});
     assert_int_equal(crew_run(8, add_own, &count), 0);
-    assert_int_equal(nums_len(&map), 8 * count);
-    assert_int_equal(nums_check(&map, NULL), CM_OK);
+    assert_int_equal(nums_len(&divided), 8 * count);
+    assert_int_equal(nums_check(&divided, NULL), CM_OK);
     removed_twice = 0;
     assert_int_equal(crew_run(2, remove_all, &count), 0);
     assert_int_equal(removed_twice, 8 * count);
-    assert_int_equal(nums_len(&map), 0);
+    assert_int_equal(nums_len(&divided), 0);
     end();
 }
 
@@ -179,10 +179,10 @@ static cm_status use_the_map(nums_plain *own_map, const uint64_t *key, void *con
     uint64_t value = 0;
     (void)context;
     assert_int_equal(nums_plain_put(own_map, *key + 2, 1, NULL), CM_OK);
-    assert_int_equal(nums_put(&map, *key + 4, 2, NULL), CM_OK); /* of the same owner: at once */
-    assert_true(nums_get(&map, *key + 2, &value));
-    assert_int_equal(nums_put(&map, *key + 1, 3, NULL), CM_OK); /* of the other */
-    assert_int_equal(nums_shutdown(&map, CM_SHUTDOWN_DRAIN, NULL), CM_DEADLOCK);
+    assert_int_equal(nums_put(&divided, *key + 4, 2, NULL), CM_OK); /* of the same owner: at once */
+    assert_true(nums_get(&divided, *key + 2, &value));
+    assert_int_equal(nums_put(&divided, *key + 1, 3, NULL), CM_OK); /* of the other */
+    assert_int_equal(nums_shutdown(&divided, CM_SHUTDOWN_DRAIN, NULL), CM_DEADLOCK);
     return CM_EXISTS;
 }
 
@@ -190,8 +190,8 @@ static cm_status change_while_it_is_changed(uint64_t *value, void *context)
 {
     uint64_t seen = 0;
     (void)context;
-    assert_true(nums_get(&map, 2, &seen)); /* reading is allowed */
-    assert_int_equal(nums_put(&map, 2, 1, NULL), CM_DEADLOCK);
+    assert_true(nums_get(&divided, 2, &seen)); /* reading is allowed */
+    assert_int_equal(nums_put(&divided, 2, 1, NULL), CM_DEADLOCK);
     *value = 100;
     return CM_OK;
 }
@@ -200,11 +200,11 @@ static void functions_in_the_owner_may_use_the_map(void **state) /* K4 */
 {
     (void)state;
     begin((cm_partition_config){.partitions = 2});
-    assert_int_equal(nums_apply(&map, 0, use_the_map, NULL), CM_EXISTS);
-    assert_int_equal(nums_len(&map), 3);
-    assert_int_equal(nums_update(&map, 2, change_while_it_is_changed, NULL), CM_OK);
+    assert_int_equal(nums_apply(&divided, 0, use_the_map, NULL), CM_EXISTS);
+    assert_int_equal(nums_len(&divided), 3);
+    assert_int_equal(nums_update(&divided, 2, change_while_it_is_changed, NULL), CM_OK);
     uint64_t value = 0;
-    assert_true(nums_get(&map, 2, &value));
+    assert_true(nums_get(&divided, 2, &value));
     assert_int_equal(value, 100);
     end();
 }
@@ -221,14 +221,14 @@ static cm_status ask_the_other(nums_plain *own_map, const uint64_t *key, void *c
     struct crossing *crossing = context;
     (void)own_map, (void)key;
     pthread_barrier_wait(&both);
-    crossing->inner = nums_put(&map, crossing->other, 1, NULL);
+    crossing->inner = nums_put(&divided, crossing->other, 1, NULL);
     return CM_OK;
 }
 
 static void *cross(void *context)
 {
     struct crossing *crossing = context;
-    crossing->outer = nums_apply(&map, crossing->key, ask_the_other, crossing);
+    crossing->outer = nums_apply(&divided, crossing->key, ask_the_other, crossing);
     return NULL;
 }
 
@@ -268,7 +268,7 @@ static void a_circle_through_another_map_is_told(void **state)
     assert_int_equal(shards_init(&sharded, NULL), CM_OK);
     assert_int_equal(shards_put(&sharded, 1, 1, NULL), CM_OK);
     CM_WITH_WRITE (shards, &sharded, 1, guard) /* the owner wants it, and this thread waits for the owner */
-        outer = nums_apply(&map, 1, change_a_shard, &inner);
+        outer = nums_apply(&divided, 1, change_a_shard, &inner);
     assert_int_equal(outer, CM_OK);
     assert_int_equal(inner, CM_DEADLOCK);
     shards_destroy(&sharded);
@@ -280,10 +280,10 @@ static cm_status ask_for_many(nums_plain *own_map, const uint64_t *key, void *co
     (void)own_map;
     uint64_t keys[] = {*key, *key + 1}, values[2] = {0};
     bool found[2];
-    nums_batch batch = nums_batch_begin(&map);
+    nums_batch batch = nums_batch_begin(&divided);
     assert_int_equal(nums_batch_put(&batch, *key, 5, NULL), CM_OK);
     assert_int_equal(nums_batch_wait(&batch), CM_OK);
-    *(size_t *)context = nums_get_many(&map, keys, 2, found, values);
+    *(size_t *)context = nums_get_many(&divided, keys, 2, found, values);
     return values[0] == 5 ? CM_OK : CM_INVALID;
 }
 
@@ -292,7 +292,7 @@ static void a_function_may_use_batches_for_its_own_owner(void **state)
     (void)state;
     size_t hits = 0;
     begin((cm_partition_config){.partitions = 1});
-    assert_int_equal(nums_apply(&map, 7, ask_for_many, &hits), CM_OK);
+    assert_int_equal(nums_apply(&divided, 7, ask_for_many, &hits), CM_OK);
     assert_int_equal(hits, 1);
     end();
 }

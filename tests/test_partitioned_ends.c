@@ -39,12 +39,12 @@ static void callbacks_are_called_once_each(void **state)
         nums_future *future = calloc(1, sizeof *future);
         future->then = tell;
         future->context = &told;
-        assert_int_equal(nums_put_async(&map, future, i, i), CM_OK);
+        assert_int_equal(nums_put_async(&divided, future, i, i), CM_OK);
     }
-    assert_int_equal(nums_shutdown(&map, CM_SHUTDOWN_DRAIN, &closed), CM_OK);
+    assert_int_equal(nums_shutdown(&divided, CM_SHUTDOWN_DRAIN, &closed), CM_OK);
     assert_int_equal(closed, 0);
     assert_int_equal(told.done, 1000);
-    assert_int_equal(nums_len(&map), 1000);
+    assert_int_equal(nums_len(&divided), 1000);
     end();
 }
 
@@ -57,12 +57,12 @@ static void what_is_queued_is_drained_or_dropped(cm_shutdown what)
     size_t dropped = 99;
     begin((cm_partition_config){.partitions = 2, .polled = true});
     for (uint64_t i = 0; i < 10; i++)
-        assert_int_equal(nums_put_async(&map, &futures[i], i, i), CM_OK);
-    nums_batch batch = nums_batch_begin(&map);
+        assert_int_equal(nums_put_async(&divided, &futures[i], i, i), CM_OK);
+    nums_batch batch = nums_batch_begin(&divided);
     for (uint64_t i = 10; i < 17; i++)
         assert_int_equal(nums_batch_put(&batch, i, i, i == 12 ? &result : NULL), CM_OK);
     assert_int_equal(nums_batch_send(&batch), CM_OK);
-    assert_int_equal(nums_shutdown(&map, what, &dropped), CM_OK);
+    assert_int_equal(nums_shutdown(&divided, what, &dropped), CM_OK);
     cm_status expected = what == CM_SHUTDOWN_DROP ? CM_CLOSED : CM_OK;
     assert_int_equal(dropped, what == CM_SHUTDOWN_DROP ? 17 : 0);
     for (uint64_t i = 0; i < 10; i++)
@@ -70,12 +70,13 @@ static void what_is_queued_is_drained_or_dropped(cm_shutdown what)
     assert_int_equal(nums_batch_put(&batch, 20, 20, NULL), CM_OK);
     assert_int_equal(nums_batch_wait(&batch), CM_CLOSED);
     assert_int_equal(result, expected);
-    assert_int_equal(nums_len(&map), 17 - dropped);
-    assert_int_equal(nums_plain_len(nums_partition(&map, 0)) + nums_plain_len(nums_partition(&map, 1)), 17 - dropped);
-    assert_int_equal(nums_put(&map, 1, 1, NULL), CM_CLOSED);
-    assert_int_equal(nums_put_async(&map, &futures[0], 1, 1), CM_CLOSED);
-    assert_int_equal(nums_clear(&map), CM_CLOSED);
-    assert_int_equal(nums_shutdown(&map, what, NULL), CM_OK);
+    assert_int_equal(nums_len(&divided), 17 - dropped);
+    assert_int_equal(nums_plain_len(nums_partition(&divided, 0)) + nums_plain_len(nums_partition(&divided, 1)),
+                     17 - dropped);
+    assert_int_equal(nums_put(&divided, 1, 1, NULL), CM_CLOSED);
+    assert_int_equal(nums_put_async(&divided, &futures[0], 1, 1), CM_CLOSED);
+    assert_int_equal(nums_clear(&divided), CM_CLOSED);
+    assert_int_equal(nums_shutdown(&divided, what, NULL), CM_OK);
     end();
 }
 
@@ -99,17 +100,17 @@ static size_t insert_until_closed(void *context, unsigned thread)
     if (thread == 0) {
         size_t dropped;
         usleep(20000);
-        return nums_shutdown(&map, *(const cm_shutdown *)context, &dropped) != CM_OK;
+        return nums_shutdown(&divided, *(const cm_shutdown *)context, &dropped) != CM_OK;
     }
     for (uint64_t i = 0; closed == 0; i++) {
         uint64_t key = (i << 8) + thread;
         cm_status results[20];
         nums_future future = {0};
-        nums_batch batch = nums_batch_begin(&map);
+        nums_batch batch = nums_batch_begin(&divided);
         for (uint64_t k = 0; k < 20; k++)
             wrong += nums_batch_insert(&batch, key + (k << 32), 1, &results[k]) != CM_OK;
-        cm_status sent = nums_insert_async(&map, &future, key + (UINT64_C(21) << 32), 1);
-        cm_status called = nums_insert(&map, key + (UINT64_C(22) << 32), 1);
+        cm_status sent = nums_insert_async(&divided, &future, key + (UINT64_C(21) << 32), 1);
+        cm_status called = nums_insert(&divided, key + (UINT64_C(22) << 32), 1);
         nums_batch_wait(&batch);
         if (sent == CM_OK)
             sent = nums_future_wait(&future);
@@ -132,7 +133,7 @@ static void nothing_is_lost_silently(void **state)
         storm = (struct storm){0, 0, 0};
         begin((cm_partition_config){.partitions = 2, .queue = 4, .batch = 3});
         assert_int_equal(crew_run(4, insert_until_closed, (void *)&kinds[i % 2]), 0);
-        assert_int_equal(nums_len(&map), storm.done);
+        assert_int_equal(nums_len(&divided), storm.done);
         end();
     }
 }
@@ -140,7 +141,7 @@ static void nothing_is_lost_silently(void **state)
 static size_t shut_down(void *context, unsigned thread)
 {
     (void)context, (void)thread;
-    return nums_shutdown(&map, CM_SHUTDOWN_DRAIN, NULL) != CM_OK;
+    return nums_shutdown(&divided, CM_SHUTDOWN_DRAIN, NULL) != CM_OK;
 }
 
 static void many_may_shut_it_down_at_once(void **state)
@@ -148,10 +149,10 @@ static void many_may_shut_it_down_at_once(void **state)
     (void)state;
     for (size_t round = 0; round < 20; round++) {
         begin((cm_partition_config){.partitions = 3});
-        assert_int_equal(nums_put(&map, round, 1, NULL), CM_OK);
+        assert_int_equal(nums_put(&divided, round, 1, NULL), CM_OK);
         assert_int_equal(crew_run(4, shut_down, NULL), 0);
-        assert_int_equal(nums_put(&map, round, 1, NULL), CM_CLOSED);
-        nums_destroy(&map);
+        assert_int_equal(nums_put(&divided, round, 1, NULL), CM_CLOSED);
+        nums_destroy(&divided);
     }
 }
 
@@ -272,8 +273,8 @@ static void options_that_it_has_not_are_refused(void **state) /* M2 */
     for (size_t i = 0; i < 5; i++) {
         begin((cm_partition_config){.map.capacity = capacities[i], .partitions = i + 1, .queue = i, .batch = i});
         for (uint64_t k = 0; k < 100; k++)
-            assert_int_equal(nums_put(&map, k, k, NULL), CM_OK);
-        assert_true(nums_get(&map, 99, &value));
+            assert_int_equal(nums_put(&divided, k, k, NULL), CM_OK);
+        assert_true(nums_get(&divided, 99, &value));
         end();
     }
     cm_partition_config wrong[] = {
@@ -287,19 +288,19 @@ static void options_that_it_has_not_are_refused(void **state) /* M2 */
         {.cpus = (int[]){1000000}, .cpu_count = 1},
     };
     for (size_t i = 0; i < sizeof wrong / sizeof *wrong; i++)
-        assert_int_equal(nums_open(&map, &wrong[i]), CM_INVALID);
-    assert_int_equal(nums_open(&map, &(cm_partition_config){.map.capacity = SIZE_MAX}), CM_NOMEM);
-    assert_int_equal(nums_open(&map, &(cm_partition_config){.queue = SIZE_MAX}), CM_NOMEM);
+        assert_int_equal(nums_open(&divided, &wrong[i]), CM_INVALID);
+    assert_int_equal(nums_open(&divided, &(cm_partition_config){.map.capacity = SIZE_MAX}), CM_NOMEM);
+    assert_int_equal(nums_open(&divided, &(cm_partition_config){.queue = SIZE_MAX}), CM_NOMEM);
     assert_int_equal(
-        cm_partitions_init_(&map.core, &nums_plain_type_, NULL, CM_PARTITIONS_VERSION_ + 1, sizeof map.core),
+        cm_partitions_init_(&divided.core, &nums_plain_type_, NULL, CM_PARTITIONS_VERSION_ + 1, sizeof divided.core),
         CM_INVALID);
     bool can_pin = false;
     in_thread(try_to_pin, &can_pin);
     cm_partition_config pinned = {.partitions = 2, .cpus = (int[]){0}, .cpu_count = 1};
-    assert_int_equal(nums_open(&map, &pinned), can_pin ? CM_OK : CM_INVALID);
+    assert_int_equal(nums_open(&divided, &pinned), can_pin ? CM_OK : CM_INVALID);
     if (!can_pin)
         return;
-    assert_int_equal(nums_put(&map, 1, 1, NULL), CM_OK);
+    assert_int_equal(nums_put(&divided, 1, 1, NULL), CM_OK);
     end();
 }
 
@@ -308,16 +309,16 @@ static void a_forked_child_destroys_it(void **state) /* M4 */
     (void)state;
     int status = -1;
     begin((cm_partition_config){.partitions = 2});
-    assert_int_equal(nums_put(&map, 1, 1, NULL), CM_OK);
+    assert_int_equal(nums_put(&divided, 1, 1, NULL), CM_OK);
     pid_t child = fork();
     if (child == 0) {
         alarm(60);
-        nums_destroy(&map);
+        nums_destroy(&divided);
         _exit(0);
     }
     assert_int_equal(waitpid(child, &status, 0), child);
     assert_int_equal(status, 0);
-    assert_int_equal(nums_put(&map, 2, 1, NULL), CM_OK);
+    assert_int_equal(nums_put(&divided, 2, 1, NULL), CM_OK);
     end();
 }
 

@@ -29,8 +29,8 @@ static void other_maps_load_what_it_saves_and_save_what_it_loads(void **state)
     shards other;
     begin((cm_partition_config){.partitions = 3});
     for (uint64_t i = 0; i < 5000; i++)
-        assert_int_equal(nums_put(&map, i, i * i, NULL), CM_OK);
-    assert_int_equal(nums_save(&map, &sink, NULL, NULL), CM_OK);
+        assert_int_equal(nums_put(&divided, i, i * i, NULL), CM_OK);
+    assert_int_equal(nums_save(&divided, &sink, NULL, NULL), CM_OK);
     end();
     cm_source source = buffer_source(&first);
     assert_int_equal(shards_load(&other, NULL, &source, NULL, NULL), CM_OK);
@@ -39,11 +39,11 @@ static void other_maps_load_what_it_saves_and_save_what_it_loads(void **state)
     shards_destroy(&other);
     source = buffer_source(&second);
     cm_partition_config config = {.partitions = 2, .owner_of = in_turn}; /* other partitions than before */
-    assert_int_equal(nums_load(&map, &config, &source, NULL, NULL), CM_OK);
-    assert_int_equal(nums_len(&map), 5000);
+    assert_int_equal(nums_load(&divided, &config, &source, NULL, NULL), CM_OK);
+    assert_int_equal(nums_len(&divided), 5000);
     for (uint64_t i = 0; i < 5000; i += 100) {
         uint64_t value = 0;
-        assert_true(nums_get(&map, i, &value));
+        assert_true(nums_get(&divided, i, &value));
         assert_int_equal(value, i * i);
     }
     end();
@@ -59,14 +59,14 @@ static void a_polled_map_is_loaded_and_left_to_its_owners(void **state)
     begin((cm_partition_config){.partitions = 3, .polled = true});
     own(3);
     for (uint64_t i = 0; i < 100; i++)
-        assert_int_equal(nums_put(&map, i, i, NULL), CM_OK);
-    assert_int_equal(nums_save(&map, &sink, NULL, NULL), CM_OK);
+        assert_int_equal(nums_put(&divided, i, i, NULL), CM_OK);
+    assert_int_equal(nums_save(&divided, &sink, NULL, NULL), CM_OK);
     end();
     cm_source source = buffer_source(&buffer);
     cm_partition_config config = {.partitions = 2, .polled = true, .owner_of = in_turn};
-    assert_int_equal(nums_load(&map, &config, &source, NULL, NULL), CM_OK);
+    assert_int_equal(nums_load(&divided, &config, &source, NULL, NULL), CM_OK);
     own(2); /* CM_OK, not CM_EXISTS */
-    assert_int_equal(nums_len(&map), 100);
+    assert_int_equal(nums_len(&divided), 100);
     end();
     buffer_free(&buffer);
 }
@@ -74,7 +74,7 @@ static void a_polled_map_is_loaded_and_left_to_its_owners(void **state)
 static cm_status write_and_use(void *context, const void *bytes, size_t size)
 {
     for (uint64_t i = 0; i < 10; i++)
-        assert_int_equal(nums_put(&map, i, 1, NULL), CM_REPLACED);
+        assert_int_equal(nums_put(&divided, i, 1, NULL), CM_REPLACED);
     return buffer_write(context, bytes, size);
 }
 
@@ -85,8 +85,8 @@ static void owners_go_on_while_it_is_written(void **state)
     cm_sink sink = {write_and_use, &buffer};
     begin((cm_partition_config){.partitions = 2});
     for (uint64_t i = 0; i < 50000; i++)
-        assert_int_equal(nums_put(&map, i, 0, NULL), CM_OK);
-    assert_int_equal(nums_save(&map, &sink, NULL, NULL), CM_OK);
+        assert_int_equal(nums_put(&divided, i, 0, NULL), CM_OK);
+    assert_int_equal(nums_save(&divided, &sink, NULL, NULL), CM_OK);
     assert_true(buffer.size > 50000 * 16);
     end();
     buffer_free(&buffer);
@@ -106,7 +106,7 @@ static size_t save_and_look(void)
     cm_sink sink = buffer_sink(&buffer);
     shards loaded;
     uint64_t first[2] = {0, 0};
-    size_t wrong = nums_save(&map, &sink, NULL, NULL) != CM_OK;
+    size_t wrong = nums_save(&divided, &sink, NULL, NULL) != CM_OK;
     cm_source source = buffer_source(&buffer);
     wrong += shards_load(&loaded, NULL, &source, NULL, NULL) != CM_OK;
     wrong += !shards_get(&loaded, 0, &first[0]) || !shards_get(&loaded, 1, &first[1]);
@@ -122,7 +122,7 @@ static size_t step_or_save(void *context, unsigned thread)
     size_t wrong = 0;
     (void)context;
     for (size_t i = crew_scale(thread ? 100 : 500); i > 0; i--)
-        wrong += thread ? save_and_look() : nums_apply(&map, i % 2, step_all, NULL) != CM_OK;
+        wrong += thread ? save_and_look() : nums_apply(&divided, i % 2, step_all, NULL) != CM_OK;
     return wrong;
 }
 
@@ -131,7 +131,7 @@ static void each_partition_is_saved_as_it_was_at_one_instant(void **state)
     (void)state;
     begin((cm_partition_config){.partitions = 2});
     for (uint64_t i = 0; i < 1000; i++)
-        assert_int_equal(nums_put(&map, i, 0, NULL), CM_OK);
+        assert_int_equal(nums_put(&divided, i, 0, NULL), CM_OK);
     assert_int_equal(crew_run(3, step_or_save, NULL), 0);
     end();
 }
@@ -145,13 +145,13 @@ static void what_was_shut_down_is_saved(void **state)
     memset(futures, 0, sizeof futures);
     begin((cm_partition_config){.partitions = 2});
     for (uint64_t i = 0; i < 20; i++)
-        assert_int_equal(nums_put_async(&map, &futures[i], i, i), CM_OK);
-    assert_int_equal(nums_shutdown(&map, CM_SHUTDOWN_DRAIN, NULL), CM_OK);
-    assert_int_equal(nums_save(&map, &sink, NULL, NULL), CM_OK);
+        assert_int_equal(nums_put_async(&divided, &futures[i], i, i), CM_OK);
+    assert_int_equal(nums_shutdown(&divided, CM_SHUTDOWN_DRAIN, NULL), CM_OK);
+    assert_int_equal(nums_save(&divided, &sink, NULL, NULL), CM_OK);
     end();
     cm_source source = buffer_source(&buffer);
-    assert_int_equal(nums_load(&map, NULL, &source, NULL, NULL), CM_OK);
-    assert_int_equal(nums_len(&map), 20);
+    assert_int_equal(nums_load(&divided, NULL, &source, NULL, NULL), CM_OK);
+    assert_int_equal(nums_len(&divided), 20);
     end();
     buffer_free(&buffer);
 }
@@ -162,8 +162,8 @@ static void it_waits_no_longer_than_it_may(void **state) /* K7 */
     struct buffer buffer = {.bytes = NULL};
     cm_sink sink = buffer_sink(&buffer);
     begin((cm_partition_config){.partitions = 2, .polled = true}); /* nobody serves it */
-    assert_int_equal(nums_try_save(&map, &sink, NULL, NULL), CM_BUSY);
-    assert_int_equal(nums_save_until(&map, &sink, NULL, NULL, cm_deadline_after(MS)), CM_TIMEOUT);
+    assert_int_equal(nums_try_save(&divided, &sink, NULL, NULL), CM_BUSY);
+    assert_int_equal(nums_save_until(&divided, &sink, NULL, NULL, cm_deadline_after(MS)), CM_TIMEOUT);
     own(2);
     end();
     buffer_free(&buffer);

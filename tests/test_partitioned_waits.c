@@ -16,20 +16,20 @@ static void a_full_queue_is_told(void **state) /* K7 */
     nums_future futures[4] = {{0}};
     uint64_t value = 0;
     begin((cm_partition_config){.partitions = 1, .queue = 2, .polled = true});
-    assert_int_equal(nums_put_async(&map, &futures[0], 1, 10), CM_OK);
-    assert_int_equal(nums_put_async(&map, &futures[1], 2, 20), CM_OK);
-    assert_int_equal(nums_try_put_async(&map, &futures[2], 3, 30), CM_BUSY);
-    assert_int_equal(nums_put_async_until(&map, &futures[2], 3, 30, cm_deadline_after(2 * MS)), CM_TIMEOUT);
-    assert_int_equal(nums_try_put(&map, 3, 30, NULL), CM_BUSY);
-    assert_int_equal(nums_put_until(&map, 3, 30, NULL, cm_deadline_after(2 * MS)), CM_TIMEOUT);
-    assert_int_equal(nums_try_get(&map, 1, &value), CM_BUSY);
+    assert_int_equal(nums_put_async(&divided, &futures[0], 1, 10), CM_OK);
+    assert_int_equal(nums_put_async(&divided, &futures[1], 2, 20), CM_OK);
+    assert_int_equal(nums_try_put_async(&divided, &futures[2], 3, 30), CM_BUSY);
+    assert_int_equal(nums_put_async_until(&divided, &futures[2], 3, 30, cm_deadline_after(2 * MS)), CM_TIMEOUT);
+    assert_int_equal(nums_try_put(&divided, 3, 30, NULL), CM_BUSY);
+    assert_int_equal(nums_put_until(&divided, 3, 30, NULL, cm_deadline_after(2 * MS)), CM_TIMEOUT);
+    assert_int_equal(nums_try_get(&divided, 1, &value), CM_BUSY);
     assert_false(nums_future_is_done(&futures[0]));
     assert_int_equal(nums_try_future_wait(&futures[0]), CM_BUSY);
     own(1);
     assert_int_equal(nums_future_wait(&futures[1]), CM_OK);
     assert_true(nums_future_is_done(&futures[0]));
-    assert_int_equal(nums_len(&map), 2);
-    assert_false(nums_contains(&map, 3));
+    assert_int_equal(nums_len(&divided), 2);
+    assert_false(nums_contains(&divided, 3));
     end();
 }
 
@@ -41,16 +41,16 @@ static void what_was_given_up_is_never_done(void **state)
     uint64_t value = 77, key = 5;
     bool found = true;
     begin((cm_partition_config){.partitions = 2, .queue = 8, .polled = true});
-    assert_int_equal(nums_try_put(&map, 1, 10, NULL), CM_BUSY);
-    assert_int_equal(nums_put_until(&map, 1, 10, NULL, cm_deadline_after(2 * MS)), CM_TIMEOUT);
-    assert_int_equal(nums_put_async(&map, &future, 2, 20), CM_OK);
+    assert_int_equal(nums_try_put(&divided, 1, 10, NULL), CM_BUSY);
+    assert_int_equal(nums_put_until(&divided, 1, 10, NULL, cm_deadline_after(2 * MS)), CM_TIMEOUT);
+    assert_int_equal(nums_put_async(&divided, &future, 2, 20), CM_OK);
     assert_int_equal(nums_future_cancel(&future), CM_OK);
     assert_int_equal(nums_future_cancel(&future), CM_BUSY);
-    assert_int_equal(nums_try_put_many(&map, &key, &value, 1, results), 0);
+    assert_int_equal(nums_try_put_many(&divided, &key, &value, 1, results), 0);
     assert_int_equal(results[0], CM_BUSY);
-    assert_int_equal(nums_get_many_until(&map, &key, 1, &found, &value, cm_deadline_after(MS)), 0);
+    assert_int_equal(nums_get_many_until(&divided, &key, 1, &found, &value, cm_deadline_after(MS)), 0);
     assert_false(found);
-    nums_batch batch = nums_batch_begin(&map);
+    nums_batch batch = nums_batch_begin(&divided);
     for (uint64_t i = 0; i < 3; i++)
         assert_int_equal(nums_batch_put(&batch, 10 + i, i, &results[i]), CM_OK);
     assert_int_equal(nums_try_batch_wait(&batch), CM_BUSY);
@@ -60,8 +60,8 @@ static void what_was_given_up_is_never_done(void **state)
         assert_int_equal(results[i], CM_CLOSED);
     own(2);
     for (size_t i = 0; i < 2; i++)
-        assert_int_equal(nums_partition_poll(&map, i, SIZE_MAX, NULL), CM_OK);
-    assert_int_equal(nums_len(&map), 0);
+        assert_int_equal(nums_partition_poll(&divided, i, SIZE_MAX, NULL), CM_OK);
+    assert_int_equal(nums_len(&divided), 0);
     assert_int_equal(value, 77);
     end();
 }
@@ -71,14 +71,14 @@ static void a_batch_goes_on_after_a_deadline(void **state)
     (void)state;
     cm_status result = CM_IO;
     begin((cm_partition_config){.partitions = 2, .polled = true});
-    nums_batch batch = nums_batch_begin(&map);
+    nums_batch batch = nums_batch_begin(&divided);
     assert_int_equal(nums_batch_put(&batch, 1, 1, &result), CM_OK);
     assert_int_equal(nums_batch_wait_until(&batch, cm_deadline_after(MS)), CM_TIMEOUT);
     assert_int_equal(nums_batch_put(&batch, 3, 3, NULL), CM_OK);
     own(2);
     assert_int_equal(nums_batch_wait(&batch), CM_OK);
     assert_int_equal(result, CM_OK);
-    assert_int_equal(nums_len(&map), 2);
+    assert_int_equal(nums_len(&divided), 2);
     end();
 }
 
@@ -88,9 +88,9 @@ static void *put_some(void *context)
     for (uint64_t i = 0; i < 100; i++) {
         static nums_future futures[100];
         memset(&futures[i], 0, sizeof futures[i]);
-        wrong += nums_put_async(&map, &futures[i], i, i) != CM_OK; /* waits for room */
+        wrong += nums_put_async(&divided, &futures[i], i, i) != CM_OK; /* waits for room */
     }
-    *(size_t *)context = wrong + (nums_put(&map, 100, 100, NULL) != CM_OK);
+    *(size_t *)context = wrong + (nums_put(&divided, 100, 100, NULL) != CM_OK);
     return NULL;
 }
 
@@ -104,14 +104,14 @@ static void a_sender_that_waits_for_room_goes_on(void **state)
     assert_int_equal(pthread_create(&thread, NULL, put_some, &wrong), 0);
     while (served < 101) {
         size_t now = 0;
-        assert_int_equal(nums_owner_sleep(&map), CM_OK);
-        assert_int_equal(nums_partition_poll(&map, 0, 1, &now), CM_OK);
+        assert_int_equal(nums_owner_sleep(&divided), CM_OK);
+        assert_int_equal(nums_partition_poll(&divided, 0, 1, &now), CM_OK);
         served += now;
     }
     pthread_join(thread, NULL);
     assert_int_equal(wrong, 0);
-    assert_int_equal(nums_len(&map), 101);
-    assert_int_equal(nums_try_owner_sleep(&map), CM_BUSY);
+    assert_int_equal(nums_len(&divided), 101);
+    assert_int_equal(nums_try_owner_sleep(&divided), CM_BUSY);
     end();
 }
 
@@ -120,11 +120,11 @@ static void owners_sleep_when_nothing_comes(void **state)
     (void)state;
     begin((cm_partition_config){.partitions = 2});
     for (uint64_t i = 0; i < 4; i++) {
-        while (nums_partition_stats(&map, i % 2).sleeps == 0)
+        while (nums_partition_stats(&divided, i % 2).sleeps == 0)
             usleep(1000);
-        assert_int_equal(nums_put(&map, i, i, NULL), CM_OK);
+        assert_int_equal(nums_put(&divided, i, i, NULL), CM_OK);
     }
-    cm_partition_stats stats = nums_partition_stats(&map, 1);
+    cm_partition_stats stats = nums_partition_stats(&divided, 1);
     assert_int_equal(stats.entries, 2);
     assert_int_equal(stats.requests, 2);
     assert_int_equal(stats.messages, 2);
@@ -134,13 +134,13 @@ static void owners_sleep_when_nothing_comes(void **state)
 
 static void *put_for_a_while(void *context)
 {
-    *(cm_status *)context = nums_put_until(&map, 1, 1, NULL, cm_deadline_after(50000000));
+    *(cm_status *)context = nums_put_until(&divided, 1, 1, NULL, cm_deadline_after(50000000));
     return NULL;
 }
 
 static void *put_however_long(void *done)
 {
-    nums_put(&map, 2, 2, NULL);
+    nums_put(&divided, 2, 2, NULL);
     __atomic_store_n((int *)done, 1, __ATOMIC_RELEASE);
     return NULL;
 }
@@ -154,7 +154,7 @@ static void who_waits_for_room_is_woken_where_others_gave_up_before_it(void **st
     begin((cm_partition_config){.partitions = 1, .queue = 2, .polled = true});
     for (size_t i = 0; i < 2; i++)
         assert_int_equal(pthread_create(&threads[i], NULL, put_for_a_while, &given_up[i]), 0);
-    while (nums_partition_stats(&map, 0).queued < 2)
+    while (nums_partition_stats(&divided, 0).queued < 2)
         usleep(100);
     assert_int_equal(pthread_create(&threads[2], NULL, put_however_long, &done), 0);
     for (size_t i = 0; i < 2; i++) {
@@ -163,11 +163,11 @@ static void who_waits_for_room_is_woken_where_others_gave_up_before_it(void **st
     }
     own(1);
     while (!__atomic_load_n(&done, __ATOMIC_ACQUIRE)) {
-        nums_owner_sleep_until(&map, cm_deadline_after(MS)); /* the other may have its answer, and not say so yet */
-        assert_int_equal(nums_partition_poll(&map, 0, 8, NULL), CM_OK);
+        nums_owner_sleep_until(&divided, cm_deadline_after(MS)); /* the other may have its answer, and not say so yet */
+        assert_int_equal(nums_partition_poll(&divided, 0, 8, NULL), CM_OK);
     }
     pthread_join(threads[2], NULL);
-    assert_int_equal(nums_len(&map), 1);
+    assert_int_equal(nums_len(&divided), 1);
     end();
 }
 
@@ -175,14 +175,14 @@ static void who_waits_for_room_is_woken_where_others_gave_up_before_it(void **st
 static size_t own_and_ask(void *context, unsigned thread)
 {
     static unsigned done;
-    size_t rounds = *(const size_t *)context, wrong = nums_partition_own(&map, thread) != CM_OK;
+    size_t rounds = *(const size_t *)context, wrong = nums_partition_own(&divided, thread) != CM_OK;
     for (uint64_t i = 0; i < rounds; i++)
-        wrong += nums_upsert(&map, i % 10, 1, add_one, NULL) < 0;
+        wrong += nums_upsert(&divided, i % 10, 1, add_one, NULL) < 0;
     __atomic_add_fetch(&done, 1, __ATOMIC_ACQ_REL);
     while (__atomic_load_n(&done, __ATOMIC_ACQUIRE) % 2)
-        if (nums_owner_sleep_until(&map, cm_deadline_after(MS)) == CM_OK)
-            nums_partition_poll(&map, thread, SIZE_MAX, NULL);
-    return wrong + (nums_partition_leave(&map, thread) != CM_OK);
+        if (nums_owner_sleep_until(&divided, cm_deadline_after(MS)) == CM_OK)
+            nums_partition_poll(&divided, thread, SIZE_MAX, NULL);
+    return wrong + (nums_partition_leave(&divided, thread) != CM_OK);
 }
 
 static void owners_that_wait_serve_each_other(void **state)
@@ -193,7 +193,7 @@ static void owners_that_wait_serve_each_other(void **state)
     begin((cm_partition_config){.partitions = 2, .polled = true, .queue = 2});
     assert_int_equal(crew_run(2, own_and_ask, &rounds), 0);
     own(2);
-    assert_int_equal(nums_for_each(&map, add_up, &sum), CM_OK);
+    assert_int_equal(nums_for_each(&divided, add_up, &sum), CM_OK);
     assert_int_equal(sum, 2 * rounds);
     end();
 }
@@ -202,7 +202,7 @@ static void owners_that_wait_serve_each_other(void **state)
 
 static void *own_and_end(void *context)
 {
-    *(cm_status *)context = nums_partition_own(&map, 0);
+    *(cm_status *)context = nums_partition_own(&divided, 0);
     return NULL;
 }
 
@@ -215,8 +215,8 @@ static cm_status end_the_thread(uint64_t *value, void *context)
 
 static void *own_and_end_in_a_function(void *context)
 {
-    nums_partition_own(&map, 0);
-    nums_partition_poll(&map, 0, SIZE_MAX, NULL);
+    nums_partition_own(&divided, 0);
+    nums_partition_poll(&divided, 0, SIZE_MAX, NULL);
     return context;
 }
 
@@ -225,22 +225,23 @@ static void a_partition_has_one_owner(void **state)
     (void)state;
     cm_status theirs = CM_OK;
     begin((cm_partition_config){.partitions = 1, .polled = true});
-    assert_int_equal(nums_partition_poll(&map, 0, 1, NULL), CM_INVALID);
-    assert_int_equal(nums_partition_arm(&map, 0), CM_INVALID);
-    assert_int_equal(nums_partition_leave(&map, 0), CM_INVALID);
-    assert_int_equal(nums_owner_sleep(&map), CM_INVALID);
-    assert_int_equal(nums_partition_own(&map, 7), CM_INVALID);
+    assert_int_equal(nums_partition_poll(&divided, 0, 1, NULL), CM_INVALID);
+    assert_int_equal(nums_partition_arm(&divided, 0), CM_INVALID);
+    assert_int_equal(nums_partition_leave(&divided, 0), CM_INVALID);
+    assert_int_equal(nums_owner_sleep(&divided), CM_INVALID);
+    assert_int_equal(nums_partition_own(&divided, 7), CM_INVALID);
     own(1);
-    assert_int_equal(nums_partition_own(&map, 0), CM_EXISTS);
+    assert_int_equal(nums_partition_own(&divided, 0), CM_EXISTS);
     nums_future sent = {0};
     uint64_t value = 0;
-    assert_int_equal(nums_put_async(&map, &sent, 1, 5), CM_OK);
-    assert_int_equal(nums_put(&map, 1, 1, &value), CM_REPLACED); /* what it has sent comes before what it does itself */
+    assert_int_equal(nums_put_async(&divided, &sent, 1, 5), CM_OK);
+    assert_int_equal(nums_put(&divided, 1, 1, &value),
+                     CM_REPLACED); /* what it has sent comes before what it does itself */
     assert_int_equal(value, 5);
     leave(1);
     in_thread(own_and_end, &theirs);
     assert_int_equal(theirs, CM_OK);
-    assert_int_equal(nums_partition_own(&map, 0), CM_OWNER_DIED); /* told once */
+    assert_int_equal(nums_partition_own(&divided, 0), CM_OWNER_DIED); /* told once */
     leave(1);
     own(1);
     end();
@@ -253,13 +254,13 @@ static void a_function_that_ends_its_owner_is_told(void **state)
     uint64_t value = 0;
     begin((cm_partition_config){.partitions = 1, .polled = true});
     own(1);
-    assert_int_equal(nums_put(&map, 1, 1, NULL), CM_OK);
+    assert_int_equal(nums_put(&divided, 1, 1, NULL), CM_OK);
     leave(1);
-    assert_int_equal(nums_update_async(&map, &ended, 1, end_the_thread, NULL), CM_OK);
-    assert_int_equal(nums_get_async(&map, &next, 1), CM_OK);
+    assert_int_equal(nums_update_async(&divided, &ended, 1, end_the_thread, NULL), CM_OK);
+    assert_int_equal(nums_get_async(&divided, &next, 1), CM_OK);
     in_thread(own_and_end_in_a_function, NULL);
     assert_false(nums_future_is_done(&next));
-    assert_int_equal(nums_partition_own(&map, 0), CM_OWNER_DIED);
+    assert_int_equal(nums_partition_own(&divided, 0), CM_OWNER_DIED);
     assert_int_equal(nums_future_wait(&ended), CM_OWNER_DIED);
     assert_int_equal(nums_future_wait(&next), CM_OK);
     assert_int_equal(next.value, 4711);
@@ -267,9 +268,9 @@ static void a_function_that_ends_its_owner_is_told(void **state)
 
     begin((cm_partition_config){.partitions = 2}); /* the map's own threads go on */
     cm_status results[3] = {CM_IO, CM_IO, CM_IO};
-    assert_int_equal(nums_put(&map, 1, 1, NULL), CM_OK);
-    assert_int_equal(nums_update(&map, 1, end_the_thread, NULL), CM_OWNER_DIED);
-    nums_batch batch = nums_batch_begin(&map);
+    assert_int_equal(nums_put(&divided, 1, 1, NULL), CM_OK);
+    assert_int_equal(nums_update(&divided, 1, end_the_thread, NULL), CM_OWNER_DIED);
+    nums_batch batch = nums_batch_begin(&divided);
     assert_int_equal(nums_batch_put(&batch, 3, 3, &results[0]), CM_OK);
     assert_int_equal(nums_batch_update(&batch, 3, end_the_thread, NULL, &results[1]), CM_OK);
     assert_int_equal(nums_batch_put(&batch, 5, 5, &results[2]), CM_OK);
@@ -277,14 +278,14 @@ static void a_function_that_ends_its_owner_is_told(void **state)
     assert_int_equal(results[0], CM_OK);
     assert_int_equal(results[1], CM_OWNER_DIED);
     assert_int_equal(results[2], CM_OWNER_DIED);
-    assert_int_equal(nums_put(&map, 1, 2, &value), CM_REPLACED);
+    assert_int_equal(nums_put(&divided, 1, 2, &value), CM_REPLACED);
     assert_int_equal(value, 4711);
     end();
 }
 
 static void *sum_range(void *context)
 {
-    *(cm_status *)context = nums_put_until(&map, 0, 1, NULL, cm_deadline_after(20 * MS));
+    *(cm_status *)context = nums_put_until(&divided, 0, 1, NULL, cm_deadline_after(20 * MS));
     return NULL;
 }
 
@@ -297,19 +298,19 @@ static void keys_are_where_their_owner_is(void **state)
     begin((cm_partition_config){.partitions = 5, .polled = true});
     own(5);
     for (uint64_t i = 0; i < 10; i++) {
-        assert_int_equal(nums_put(&map, i, i, NULL), CM_OK);
-        assert_int_equal(nums_partition_of(&map, i), i % 5);
-        assert_true(nums_plain_contains(nums_partition(&map, i % 5), i));
+        assert_int_equal(nums_put(&divided, i, i, NULL), CM_OK);
+        assert_int_equal(nums_partition_of(&divided, i), i % 5);
+        assert_true(nums_plain_contains(nums_partition(&divided, i % 5), i));
     }
-    assert_int_equal(nums_to_arrays(&map, keys, values, 3, &count), CM_FULL);
+    assert_int_equal(nums_to_arrays(&divided, keys, values, 3, &count), CM_FULL);
     assert_int_equal(count, 10);
-    assert_int_equal(nums_to_arrays(&map, keys, values, 10, &count), CM_OK);
+    assert_int_equal(nums_to_arrays(&divided, keys, values, 10, &count), CM_OK);
     for (size_t i = 0; i < 10; i++)
         assert_int_equal(keys[i], values[i]);
-    assert_int_equal(nums_partition_leave(&map, 0), CM_OK);
+    assert_int_equal(nums_partition_leave(&divided, 0), CM_OK);
     in_thread(sum_range, &status); /* nobody serves that one */
     assert_int_equal(status, CM_TIMEOUT);
-    assert_int_equal(nums_partition_own(&map, 0), CM_OK);
+    assert_int_equal(nums_partition_own(&divided, 0), CM_OK);
     end();
 }
 
@@ -334,7 +335,7 @@ static void *put_a_few(void *context)
 {
     size_t wrong = 0;
     for (uint64_t i = 0; i < 50; i++)
-        wrong += nums_put(&map, i, i, NULL) != CM_OK;
+        wrong += nums_put(&divided, i, i, NULL) != CM_OK;
     *(size_t *)context = wrong;
     return NULL;
 }
@@ -348,22 +349,22 @@ static void an_event_loop_serves_a_partition(void **state)
     wakes = 0;
     begin((cm_partition_config){.partitions = 1, .polled = true, .wake = wake, .context = &event});
     own(1);
-    assert_int_equal(nums_partition_arm(&map, 0), CM_OK);
+    assert_int_equal(nums_partition_arm(&divided, 0), CM_OK);
     assert_int_equal(wakes, 0);
     assert_int_equal(pthread_create(&thread, NULL, put_a_few, &wrong), 0);
     while (served < 50) {
         uint64_t count;
-        if (nums_partition_arm(&map, 0) == CM_OK) {
+        if (nums_partition_arm(&divided, 0) == CM_OK) {
             assert_int_equal(poll(&(struct pollfd){event, POLLIN, 0}, 1, 60000), 1);
             assert_int_equal(read(event, &count, sizeof count), sizeof count);
         }
-        assert_int_equal(nums_partition_poll(&map, 0, SIZE_MAX, &now), CM_OK);
+        assert_int_equal(nums_partition_poll(&divided, 0, SIZE_MAX, &now), CM_OK);
         served += now;
     }
     pthread_join(thread, NULL);
     assert_int_equal(wrong, 0);
     assert_true(wakes > 0 && wakes <= 51);
-    assert_int_equal(nums_len(&map), 50);
+    assert_int_equal(nums_len(&divided), 50);
     end();
     close(event);
 }

@@ -22,7 +22,7 @@ static size_t walk_all(void)
     static unsigned char seen[300];
     size_t visits = 0;
     memset(seen, 0, sizeof seen);
-    CM_FOREACH (nums, &map, it) {
+    CM_FOREACH (nums, &divided, it) {
         if (it.key >= sizeof seen || it.value != it.key || seen[it.key]++)
             return 0;
         visits++;
@@ -45,7 +45,7 @@ static void a_walk_visits_each_once(void **state) /* K3, E6 */
             own(3);
         assert_int_equal(walk_all(), 0);
         for (uint64_t i = 0; i < 300; i++)
-            assert_int_equal(nums_put(&map, i, i, NULL), CM_OK);
+            assert_int_equal(nums_put(&divided, i, i, NULL), CM_OK);
         assert_int_equal(walk_all(), 300);
         end();
     }
@@ -57,17 +57,17 @@ static void any_call_is_allowed_amid_a_walk(void **state)
     size_t visits = 0;
     begin((cm_partition_config){.partitions = 3});
     for (uint64_t i = 0; i < 300; i++)
-        assert_int_equal(nums_put(&map, i, i, NULL), CM_OK);
-    CM_FOREACH (nums, &map, it) {
+        assert_int_equal(nums_put(&divided, i, i, NULL), CM_OK);
+    CM_FOREACH (nums, &divided, it) {
         visits++;
         assert_int_equal(it.value, it.key); /* the copy's, whatever becomes of the map */
-        assert_int_equal(nums_remove(&map, it.key, NULL), CM_OK);
-        assert_int_equal(nums_put(&map, it.key + 3000, 0, NULL), CM_OK); /* of the same partition */
+        assert_int_equal(nums_remove(&divided, it.key, NULL), CM_OK);
+        assert_int_equal(nums_put(&divided, it.key + 3000, 0, NULL), CM_OK); /* of the same partition */
     }
     assert_int_equal(visits, 300);
-    CM_FOREACH (nums, &map, it)
+    CM_FOREACH (nums, &divided, it)
         break;
-    assert_int_equal(nums_len(&map), 300);
+    assert_int_equal(nums_len(&divided), 300);
     end();
 }
 
@@ -87,10 +87,10 @@ static size_t step_or_walk(void *context, unsigned thread)
     for (size_t i = crew_scale(thread ? 50 : 500); i > 0; i--) {
         uint64_t first[2] = {UINT64_MAX, UINT64_MAX};
         if (thread == 0) {
-            wrong += nums_apply(&map, i % 2, step_all, NULL) != CM_OK;
+            wrong += nums_apply(&divided, i % 2, step_all, NULL) != CM_OK;
             continue;
         }
-        CM_FOREACH (nums, &map, it) {
+        CM_FOREACH (nums, &divided, it) {
             uint64_t *all_of = &first[it.key % 2];
             *all_of = *all_of == UINT64_MAX ? it.value : *all_of;
             wrong += it.value != *all_of;
@@ -104,7 +104,7 @@ static void what_a_walk_sees_of_a_partition_is_of_one_instant(void **state)
     (void)state;
     begin((cm_partition_config){.partitions = 2});
     for (uint64_t i = 0; i < 1000; i++)
-        assert_int_equal(nums_put(&map, i, 0, NULL), CM_OK);
+        assert_int_equal(nums_put(&divided, i, 0, NULL), CM_OK);
     assert_int_equal(crew_run(3, step_or_walk, NULL), 0);
     end();
 }
@@ -115,9 +115,9 @@ static void a_walk_that_may_not_wait_goes_on_later(void **state) /* K7 */
     begin((cm_partition_config){.partitions = 2, .polled = true});
     own(2);
     for (uint64_t i = 0; i < 10; i++)
-        assert_int_equal(nums_put(&map, i, i, NULL), CM_OK);
+        assert_int_equal(nums_put(&divided, i, i, NULL), CM_OK);
     leave(2);
-    nums_iter iter = nums_iter_begin(&map);
+    nums_iter iter = nums_iter_begin(&divided);
     assert_false(nums_try_iter_next(&iter));
     assert_int_equal(iter.status, CM_BUSY);
     assert_false(nums_iter_next_until(&iter, cm_deadline_after(MS)));
@@ -165,13 +165,13 @@ static void a_map_that_is_shut_down_is_looked_at_still(void **state)
         if (polled)
             own(2);
         for (uint64_t i = 0; i < 20; i++)
-            assert_int_equal(nums_put(&map, i, i, NULL), CM_OK);
-        assert_int_equal(nums_shutdown(&map, CM_SHUTDOWN_DRAIN, NULL), CM_OK);
+            assert_int_equal(nums_put(&divided, i, i, NULL), CM_OK);
+        assert_int_equal(nums_shutdown(&divided, CM_SHUTDOWN_DRAIN, NULL), CM_OK);
         in_thread(walk, &visits);
         assert_int_equal(visits, 20);
-        assert_int_equal(nums_stats(&map, &stats), CM_OK);
+        assert_int_equal(nums_stats(&divided, &stats), CM_OK);
         assert_int_equal(stats.entries, 20);
-        assert_int_equal(nums_clear(&map), CM_CLOSED);
+        assert_int_equal(nums_clear(&divided), CM_CLOSED);
         end();
     }
 }
@@ -197,17 +197,17 @@ static void a_map_that_is_not_shut_down_yet_is_closed(void **state)
     pthread_barrier_init(&both, NULL, 2);
     assert_int_equal(pthread_create(&thread, NULL, own_for_a_while, NULL), 0);
     pthread_barrier_wait(&both);
-    assert_int_equal(nums_try_shutdown(&map, CM_SHUTDOWN_DRAIN, NULL), CM_BUSY);
-    nums_iter iter = nums_iter_begin(&map);
+    assert_int_equal(nums_try_shutdown(&divided, CM_SHUTDOWN_DRAIN, NULL), CM_BUSY);
+    nums_iter iter = nums_iter_begin(&divided);
     assert_false(nums_iter_next(&iter));
     assert_int_equal(iter.status, CM_CLOSED);
     nums_iter_end(&iter);
-    assert_int_equal(nums_stats(&map, &stats), CM_CLOSED);
+    assert_int_equal(nums_stats(&divided, &stats), CM_CLOSED);
     pthread_barrier_wait(&both);
     pthread_join(thread, NULL);
     pthread_barrier_destroy(&both);
-    assert_int_equal(nums_shutdown(&map, CM_SHUTDOWN_DRAIN, NULL), CM_OK);
-    assert_int_equal(nums_stats(&map, &stats), CM_OK);
+    assert_int_equal(nums_shutdown(&divided, CM_SHUTDOWN_DRAIN, NULL), CM_OK);
+    assert_int_equal(nums_stats(&divided, &stats), CM_OK);
     end();
 }
 
@@ -226,18 +226,18 @@ static void figures_of_all_partitions_are_added_up(void **state)
     (void)state;
     cm_stats stats;
     begin((cm_partition_config){.partitions = 3});
-    assert_int_equal(nums_stats(&map, &stats), CM_OK);
+    assert_int_equal(nums_stats(&divided, &stats), CM_OK);
     assert_int_equal(stats.entries, 0);
     assert_int_equal(stats.tables, 0);
     for (uint64_t i = 0; i < 1000; i++)
-        assert_int_equal(nums_put(&map, 3 * i, i, NULL), CM_OK); /* all in one partition */
-    assert_int_equal(nums_stats(&map, &stats), CM_OK);
+        assert_int_equal(nums_put(&divided, 3 * i, i, NULL), CM_OK); /* all in one partition */
+    assert_int_equal(nums_stats(&divided, &stats), CM_OK);
     assert_int_equal(stats.tables, 1);
     assert_int_equal(stats.slots, 15);
     size_t buckets = stats.buckets;
     for (uint64_t i = 0; i < 1000; i++)
-        assert_int_equal(nums_put(&map, 3 * i + 1, i, NULL), CM_OK);
-    assert_int_equal(nums_stats(&map, &stats), CM_OK);
+        assert_int_equal(nums_put(&divided, 3 * i + 1, i, NULL), CM_OK);
+    assert_int_equal(nums_stats(&divided, &stats), CM_OK);
     assert_int_equal(stats.entries, 2000);
     assert_int_equal(stats.tables, 2);
     assert_int_equal(stats.buckets, 2 * buckets);
@@ -246,7 +246,7 @@ static void figures_of_all_partitions_are_added_up(void **state)
     assert_int_equal(sum_of(stats.probes), 2000);
     assert_int_equal(sum_of(stats.chains), stats.buckets);
     assert_true(stats.grows > 2);
-    cm_memory memory = nums_memory(&map);
+    cm_memory memory = nums_memory(&divided);
     assert_memory_equal(&stats.memory, &memory, sizeof memory);
     end();
 }
@@ -304,7 +304,7 @@ static cm_status write_down(void *context, const char *text, size_t size)
 /* The printer may use the map: no owner waits for it. */
 static cm_status write_and_use(void *context, const char *text, size_t size)
 {
-    assert_int_equal(nums_put(&map, 7, 70, NULL), CM_REPLACED);
+    assert_int_equal(nums_put(&divided, 7, 70, NULL), CM_REPLACED);
     return write_down(context, text, size);
 }
 
@@ -313,17 +313,17 @@ static void it_is_printed(void **state)
     (void)state;
     struct written written = {.size = 0};
     begin((cm_partition_config){.partitions = 2});
-    assert_int_equal(nums_put(&map, 7, 70, NULL), CM_OK);
-    assert_int_equal(nums_put(&map, 8, 80, NULL), CM_OK);
-    assert_int_equal(nums_print(&map, write_and_use, &written), CM_OK);
+    assert_int_equal(nums_put(&divided, 7, 70, NULL), CM_OK);
+    assert_int_equal(nums_put(&divided, 8, 80, NULL), CM_OK);
+    assert_int_equal(nums_print(&divided, write_and_use, &written), CM_OK);
     assert_non_null(strstr(written.text, "entries: 2, "));
     assert_non_null(strstr(written.text, "\n7: 70\n"));
     assert_non_null(strstr(written.text, "\n8: 80\n"));
     written = (struct written){.status = CM_IO};
-    assert_int_equal(nums_print(&map, write_down, &written), CM_IO);
-    assert_int_equal(nums_shutdown(&map, CM_SHUTDOWN_DRAIN, NULL), CM_OK);
+    assert_int_equal(nums_print(&divided, write_down, &written), CM_IO);
+    assert_int_equal(nums_shutdown(&divided, CM_SHUTDOWN_DRAIN, NULL), CM_OK);
     written = (struct written){.size = 0};
-    assert_int_equal(nums_print(&map, write_down, &written), CM_OK);
+    assert_int_equal(nums_print(&divided, write_down, &written), CM_OK);
     assert_non_null(strstr(written.text, "\n8: 80\n"));
     end();
 }
@@ -333,14 +333,14 @@ static void printing_waits_no_longer_than_it_may(void **state) /* K7 */
     (void)state;
     struct written written = {.size = 0};
     begin((cm_partition_config){.partitions = 2, .polled = true});
-    assert_int_equal(nums_try_print(&map, write_down, &written), CM_BUSY);
-    assert_int_equal(nums_print_until(&map, write_down, &written, cm_deadline_after(MS)), CM_TIMEOUT);
+    assert_int_equal(nums_try_print(&divided, write_down, &written), CM_BUSY);
+    assert_int_equal(nums_print_until(&divided, write_down, &written, cm_deadline_after(MS)), CM_TIMEOUT);
     assert_int_equal(written.size, 0);
     cm_stats stats;
-    assert_int_equal(nums_try_stats(&map, &stats), CM_BUSY);
-    assert_int_equal(nums_stats_until(&map, &stats, cm_deadline_after(MS)), CM_TIMEOUT);
+    assert_int_equal(nums_try_stats(&divided, &stats), CM_BUSY);
+    assert_int_equal(nums_stats_until(&divided, &stats, cm_deadline_after(MS)), CM_TIMEOUT);
     own(2);
-    assert_int_equal(nums_try_print(&map, write_down, &written), CM_OK);
+    assert_int_equal(nums_try_print(&divided, write_down, &written), CM_OK);
     end();
 }
 

@@ -144,11 +144,11 @@ CM_END_DECLS
     })                                                                                                                 \
     /* The same with the options of any map, and the default for the rest. */                                          \
     CM_FUNCTION_(how, cm_status, name##_init, (name * map, const cm_config *config), {                                 \
-        cm_partition_config all;                                                                                       \
-        memset((void *)&all, 0, sizeof all);                                                                           \
+        cm_partition_config full;                                                                                      \
+        memset((void *)&full, 0, sizeof full);                                                                         \
         if (config)                                                                                                    \
-            all.map = *config;                                                                                         \
-        return name##_open(map, &all);                                                                                 \
+            full.map = *config;                                                                                        \
+        return name##_open(map, &full);                                                                                \
     })                                                                                                                 \
     CM_INNER_(how, cm_status, name##_shutdown_in_,                                                                     \
               (name * map, cm_shutdown what, size_t * dropped, cm_deadline deadline),                                  \

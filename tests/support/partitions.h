@@ -1,4 +1,4 @@
-/* A partitioned map of numbers, for tests: `map`, whose keys 0, 1, ... belong to partitions 0, 1, ... in turn. */
+/* A partitioned map of numbers, for tests: `divided`, whose keys 0, 1, ... belong to partitions 0, 1, ... in turn. */
 #ifndef CONCMAP_TESTS_PARTITIONS_H
 #define CONCMAP_TESTS_PARTITIONS_H
 
@@ -11,7 +11,7 @@
 
 CM_PARTITIONED_MAP(nums, uint64_t, uint64_t, cm_hash_u64, cm_equal_u64)
 
-static nums map;
+static nums divided;
 
 static inline size_t in_turn(const void *key, size_t partitions, void *context)
 {
@@ -22,26 +22,26 @@ static inline size_t in_turn(const void *key, size_t partitions, void *context)
 static inline void begin(cm_partition_config config)
 {
     config.owner_of = in_turn;
-    assert_int_equal(nums_open(&map, &config), CM_OK);
+    assert_int_equal(nums_open(&divided, &config), CM_OK);
 }
 
 static inline void end(void)
 {
     const char *reason = NULL;
-    assert_int_equal(nums_check(&map, &reason), CM_OK);
-    nums_destroy(&map);
+    assert_int_equal(nums_check(&divided, &reason), CM_OK);
+    nums_destroy(&divided);
 }
 
 static inline void own(size_t partitions)
 {
     for (size_t i = 0; i < partitions; i++)
-        assert_int_equal(nums_partition_own(&map, i), CM_OK);
+        assert_int_equal(nums_partition_own(&divided, i), CM_OK);
 }
 
 static inline void leave(size_t partitions)
 {
     for (size_t i = 0; i < partitions; i++)
-        assert_int_equal(nums_partition_leave(&map, i), CM_OK);
+        assert_int_equal(nums_partition_leave(&divided, i), CM_OK);
 }
 
 static inline void in_thread(void *(*work)(void *), void *context)
