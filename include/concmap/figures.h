@@ -19,7 +19,10 @@ typedef struct cm_memory {
 #define CM_STATS_DEPTH 4 /* lengths are told apart up to this; the last one stands for all that are longer, too */
 
 /* What a map looks like inside: for people, monitors and tests of hash functions. Exact while nobody writes;
- * meanwhile each figure may be off by what changes during the call. */
+ * meanwhile each figure may be off by what changes during the call.
+ *
+ * Of flat tables (plain and partitioned maps) a bucket is a group of fifteen slots, and its chain the groups that the
+ * look-up of an absent key goes on to. Those of all partitions are added up. */
 typedef struct cm_stats {
     size_t entries;
     size_t capacity;               /* entries that the newest table is meant for: at about so many it grows */
