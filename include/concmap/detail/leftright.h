@@ -170,6 +170,9 @@ CM_API cm_status cm_reader_open_(struct cm_leftright_ *core, struct cm_reader_ *
 CM_API cm_status cm_reader_close_(struct cm_reader_ *reader);
 /* Enters where the word says more than the side. */
 CM_API CM_COLD const struct cm_side_ *cm_reader_enter_slow_(struct cm_reader_ *reader, uint64_t self);
+/* The same for a single look-up; NULL: cm_reader_enter_() has to serve. Not cold: where publications come thick each
+ * look-up comes here. */
+CM_API const struct cm_side_ *cm_reader_glance_slow_(struct cm_leftright_ *core, struct cm_seat_ *slot, uint64_t word);
 /* Leaves have been stored, and the word said that somebody may wait. */
 CM_API CM_COLD void cm_reader_left_(struct cm_leftright_ *core, const struct cm_seat_ *slot);
 
@@ -253,7 +256,7 @@ CM_INLINE void cm_reader_leave_(struct cm_reader_ *reader)
 /* Enters for a single look-up, which ends with cm_seat_leave_() and does not nest: no thread is noted, for it cannot
  * wait for itself, and beyond the caches each instruction less is one more of the next look-up under way. (It does name
  * its side: a writer who meets reader after reader whose side is unknown would hardly get on.) `depth` is the reader's.
- * NULL: it is inside, or the word says more than the side; then cm_reader_enter_() serves. */
+ * NULL: it is inside, or the writer waits or has ended; then cm_reader_enter_() serves. */
 CM_INLINE const struct cm_side_ *cm_reader_glance_(struct cm_leftright_ *core, struct cm_seat_ *slot, size_t depth)
 {
     if (CM_UNLIKELY(depth != 0))
@@ -262,7 +265,7 @@ CM_INLINE const struct cm_side_ *cm_reader_glance_(struct cm_leftright_ *core, s
     CM_COMPILER_BARRIER();
     const uint64_t word = cm_load_acquire_(&core->word);
     if (!cm_word_is_plain_(word))
-        return NULL;
+        return cm_reader_glance_slow_(core, slot, word);
     cm_store_release_(&slot->state, cm_inside_(0, word));
     return &core->sides[word & CM_ACTIVE_];
 }
