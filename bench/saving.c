@@ -190,7 +190,8 @@ int main(int argc, char **argv)
         for (int w = 0; w < WAYS; w++)
             ratios[w][r] = rates[w][r] / rates[ways[w].beside][r];
     }
-    printf("%zu u64 entries, %.1f MB saved\n  %-43s %8s %6s\n", entries, (double)stream_size / 1e6, "", "MB/s", "ratio");
+    printf("%zu u64 entries, %.1f MB saved\n  %-43s %8s %6s\n", entries, (double)stream_size / 1e6, "", "MB/s",
+           "ratio");
     for (int w = 0; w < WAYS; w++)
         printf("  %-43s %8.0f %6.2f to %s\n", ways[w].name, median(rates[w]), median(ratios[w]),
                ways[w].beside == DISK ? "writing" : "puts");
