@@ -14,6 +14,7 @@ cat >"$work/program.c" <<'END'
 #include <concmap/anchored_set.h>
 #include <concmap/any_anchored.h>
 #include <concmap/cache.h>
+#include <concmap/locked.h>
 #include <concmap/sharded_set.h>
 #include <stdio.h>
 struct wide {
@@ -57,6 +58,7 @@ CM_SHARDED_MAP_OWNED(owned, uint64_t, struct wide, cm_hash_u64, cm_equal_u64, CM
                      CM_OWNED(wide_clone, wide_destroy))
 CM_SHARDED_SET(seen, uint64_t, cm_hash_u64, cm_equal_u64)
 CM_ANCHORED_MAP(anchored, uint64_t, struct wide, direct_hash, cm_equal_u64)
+CM_LOCKED_MAP(locked, uint64_t, struct wide, cm_hash_u64, cm_equal_u64)
 CM_ANCHORED_SET(atoms, uint64_t, cm_hash_u64, cm_equal_u64)
 CM_CACHE_MAP(cached, uint8_t, uint64_t, byte_hash, byte_equal, cm_no_expiry, cm_no_weight, cm_no_eviction)
 CM_SHARDED_MAP_DECLARE(declared, uint64_t, uint64_t)
@@ -76,6 +78,7 @@ static cached cache;
 static declared declared_map;
 static anchored anchored_map;
 static atoms atom_set;
+static locked locked_map;
 static cm_any any_map, any_words, any_set;
 static cm_any_anchored any_anchored;
 
@@ -107,6 +110,7 @@ static uint64_t made(uint64_t failed)
     narrow_init(&narrows, NULL), tiny_init(&tinies, NULL), wides_init(&wide_map, NULL), pages_init(&page_map, NULL);
     words_init(&word_map, NULL), owned_init(&owned_map, NULL), seen_init(&set, NULL), cached_init(&cache, NULL);
     declared_init(&declared_map, NULL), anchored_init(&anchored_map, NULL), atoms_init(&atom_set, NULL);
+    locked_init(&locked_map, NULL);
     for (uint64_t i = 0; i < COUNT; i++) {
         struct wide wide = {i, {0}};
         struct page page = {i, {0}};
@@ -124,6 +128,7 @@ static uint64_t made(uint64_t failed)
         failed += anchored_put(&anchored_map, i + COUNT, wide, NULL) < 0;
         failed += anchored_put(&anchored_map, i, wide, NULL) < 0 || anchored_remove(&anchored_map, i + COUNT, NULL) < 0;
         failed += atoms_add(&atom_set, i) < 0;
+        failed += locked_insert(&locked_map, i, wide) < 0;
     }
     failed += words_put(&word_map, cm_str_of("apples \"red\""), 3, NULL) < 0;
     failed += words_put(&word_map, cm_str_of(""), 4, NULL) < 0;
@@ -190,6 +195,7 @@ print any_map
 print any_set
 print any_anchored
 print/x any_words
+print locked_map
 kill
 END
 
@@ -237,6 +243,7 @@ examine() {
     holds 20 'cm_any of 300 entries' 300 '[ {]\K[0-9]+(?=[,}])'
     holds 21 'cm_any_anchored of 300 entries' 300 "$same"
     shown 22 'cm_any of 1 entry = {["apples"] = {0x61, 0x62, 0x63}}'
+    holds 23 'locked of 300 entries' 300 "$structs"
     local text
     for text in '["apples \"red\""] = 3' '[""] = 4' '["a text that is far' 'is the end of it"] = 5'; do
         grep '^\$10 = words of 3 entries' "$work/output" | grep -qF "$text" || { echo "$how: no $text" && failed=1; }

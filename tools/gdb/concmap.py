@@ -10,7 +10,7 @@ is called in the program, so core files will do. A dynamic map (cm_any, cm_any_a
 are shown as numbers, texts as texts, and everything else as bytes. `set print elements` limits what is shown; a bucket that a stopped
 thread is changing may show what is neither before nor after.
 
-The layout is that of include/concmap/detail/: layout.h, table.h, cell.h, per_thread.h, map.h."""
+The layout is that of include/concmap/detail/: layout.h, table.h, cell.h, per_thread.h, map.h, locked.h."""
 
 import struct
 
@@ -26,6 +26,8 @@ TABLE_HEADER = 512
 NODE_SLOTS = 6
 MOST_SLOTS = 8
 ADDRESS_MASK = (1 << 48) - 1
+# locked.h
+LOCKED_SIZE = 24  # of struct cm_locked_
 # per_thread.h, platform.h
 FIRST_THREADS = 8
 APART = 128
@@ -76,7 +78,8 @@ class TypedLayout(Layout):
         self.value_size = 0 if tag_of(value) == "cm_nothing" else value.sizeof
         self.nodes = int(core["pool"]["node_size"]) != 0
         self.node_key = int(core["pool"]["key"])
-        self.node_value = align_up(self.node_key + key.sizeof, value.alignof)
+        cell = int(core["pool"]["cell"])  # of a locked map: the entry's lock, in front of the value
+        self.node_value = align_up(cell + LOCKED_SIZE if cell else self.node_key + key.sizeof, value.alignof)
         self.bucket = 64 if self.nodes or self.slots_of(64) > 4 else 128 if self.slots_of(128) > 0 else 256
         self.slots = NODE_SLOTS if self.nodes else self.slots_of(self.bucket)
         self.keys = align_up(8, key.alignof)
