@@ -13,11 +13,11 @@ void cm_nodes_begin_(struct cm_nodes_iter_ *iter, const struct cm_map_ *map, uns
     memset(iter, 0, offsetof(struct cm_nodes_iter_, few));
     iter->map = (struct cm_map_ *)(uintptr_t)map;
     iter->room = CM_NODES_FEW_;
-    iter->status = cm_cursor_part_(part, parts, &iter->cursor, &iter->last) ? CM_OK : CM_INVALID;
+    iter->status = cm_course_begin_(&iter->course, map, part, parts) ? CM_OK : CM_INVALID;
     iter->pinned = map->domain && iter->status == CM_OK && cm_domain_pin(map->domain) == CM_OK;
     if (map->domain && iter->status == CM_OK && !iter->pinned)
         iter->status = CM_NOMEM;
-    iter->ended = iter->status != CM_OK;
+    iter->course.ended = iter->status != CM_OK;
 }
 
 void cm_nodes_end_(struct cm_nodes_iter_ *iter)
@@ -31,7 +31,7 @@ void cm_nodes_end_(struct cm_nodes_iter_ *iter)
     iter->more = NULL;
     iter->room = CM_NODES_FEW_;
     iter->index = iter->count = 0;
-    iter->ended = true;
+    iter->course.ended = true;
 }
 
 static bool room_double(struct cm_nodes_iter_ *iter)
@@ -95,41 +95,41 @@ static bool chain_gather(struct cm_nodes_iter_ *iter, const struct cm_type *type
 static bool bucket_gather(struct cm_nodes_iter_ *iter, const struct cm_type *type)
 {
     struct cm_layout_ layout = cm_layout_of_(type);
-    uint64_t hash = cm_reverse_bits_(iter->cursor);
+    struct cm_course_ *course = &iter->course;
+    uint64_t hash = cm_reverse_bits_(course->cursor);
     struct cm_table_ *table = cm_load_acquire_(&iter->map->root); /* as in cm_node_glance_() */
     for (; table; table = cm_load_acquire_(&table->next)) {
         char *head = cm_table_bucket_(table, layout, hash);
         uint64_t state = cm_load_acquire_(cm_bucket_state_(head));
         if (state & CM_MOVED_)
             continue;
-        uint64_t end = cm_cursor_end_(table, iter->cursor), rest = cm_cursor_end_(table, 0);
-        struct part part = {iter->cursor, end < iter->last ? end : iter->last,
-                            !(iter->cursor & rest) && end <= iter->last};
+        uint64_t end = cm_cursor_end_(table, course->cursor), rest = cm_cursor_end_(table, 0);
+        struct part part = {course->cursor, end < course->last ? end : course->last,
+                            !(course->cursor & rest) && end <= course->last};
         iter->index = iter->count = 0;
         if (!chain_gather(iter, type, head, state, &part))
             return false;
         cm_fence_acquire_(); /* the slots were loaded before the state below */
         if (cm_load_relaxed_(cm_bucket_state_(head)) & CM_MOVED_)
             continue;
-        iter->ended = end >= iter->last;
-        iter->cursor = iter->ended ? 0 : end + 1;
+        cm_course_pass_(course, table, end);
         return true;
     }
-    iter->ended = true;
-    iter->cursor = 0;
+    course->ended = true;
+    course->cursor = 0;
     return true;
 }
 
 bool cm_nodes_fetch_(struct cm_nodes_iter_ *iter, const struct cm_type *type)
 {
     iter->index = iter->count = 0;
-    while (!iter->ended && iter->count == 0) {
+    while (!iter->course.ended && iter->count == 0) {
         struct cm_pin_ pin = cm_pin_enter_of_(iter->map->domain);
         bool gathered = bucket_gather(iter, type);
         cm_pin_leave_(pin);
         if (!gathered) {
             iter->status = CM_NOMEM;
-            iter->ended = true;
+            iter->course.ended = true;
             iter->count = 0;
         }
     }

@@ -77,9 +77,9 @@ void cm_any_walk_end_(struct cm_any_walk_ *walk)
         cm_any_iter_end(&walk->copies);
 }
 
-static uint64_t *walk_cursor(struct cm_any_walk_ *walk)
+static struct cm_course_ *walk_course(struct cm_any_walk_ *walk)
 {
-    return walk->map->type.anchored ? &walk->places.core.cursor : &walk->copies.core.cursor;
+    return walk->map->type.anchored ? &walk->places.core.course : &walk->copies.core.course;
 }
 
 static bool walk_is_amid(const struct cm_any_walk_ *walk)
@@ -110,15 +110,16 @@ cm_status cm_any_scan_in_(const cm_any *map, uint64_t *cursor, size_t count,
     struct cm_any_walk_ walk;
     cm_status status = CM_OK;
     cm_any_walk_begin_(&walk, map);
-    uint64_t from = *walk_cursor(&walk) = *cursor;
+    uint64_t from = *cursor;
+    cm_course_resume_(walk_course(&walk), from);
     for (size_t seen = 0; status >= 0 && (seen < count || walk_is_amid(&walk)); seen++) {
         if (!walk_is_amid(&walk))
-            from = *walk_cursor(&walk);
+            from = walk_course(&walk)->cursor;
         if (!cm_any_walk_next_(&walk, deadline))
             break;
         status = function(walk.key, walk.value, context);
     }
-    *cursor = status < 0 || walk.status < 0 ? from : *walk_cursor(&walk);
+    *cursor = status < 0 || walk.status < 0 ? from : walk_course(&walk)->cursor;
     cm_any_walk_end_(&walk);
     return status < 0 ? status : walk.status;
 }

@@ -51,14 +51,12 @@ static void copies_drop(struct cm_iter_ *iter, const struct cm_type *type)
 static cm_status chain_copy(struct cm_iter_ *iter, const struct cm_type *type, const struct cm_table_ *table,
                             char *head, size_t *lacking)
 {
-    struct cm_range_ range = {iter->cursor, iter->last};
-    uint64_t end = cm_cursor_end_(table, iter->cursor), rest = cm_cursor_end_(table, 0);
-    bool amid = (iter->cursor & rest) != 0 || end > iter->last;
+    struct cm_range_ range = {iter->course.cursor, iter->course.last};
+    uint64_t end = cm_cursor_end_(table, range.first), rest = cm_cursor_end_(table, 0);
+    bool amid = (range.first & rest) != 0 || end > range.last;
     cm_status status = cm_copies_add_(&iter->copies, type, iter->map, head, amid ? &range : NULL, lacking);
-    if (status >= 0) {
-        iter->ended = end >= iter->last;
-        iter->cursor = iter->ended ? 0 : end + 1;
-    }
+    if (status >= 0)
+        cm_course_pass_(&iter->course, table, end);
     return status;
 }
 
@@ -71,10 +69,10 @@ static cm_status iter_copy_bucket(struct cm_iter_ *iter, const struct cm_type *t
     int got;
     cm_status status = CM_OK;
     struct cm_wait_ wait = {&iter->map->waiters, deadline, CM_WAIT_REPORTS_};
-    struct cm_table_ *table = cm_cursor_share_(iter->map, cm_layout_of_(type), iter->cursor, &wait, &head, &got);
+    struct cm_table_ *table = cm_cursor_share_(iter->map, cm_layout_of_(type), iter->course.cursor, &wait, &head, &got);
     if (!table) {
-        iter->ended = true;
-        iter->cursor = 0;
+        iter->course.ended = true;
+        iter->course.cursor = 0;
     } else if (got < 0) {
         status = (cm_status)got;
     } else {
@@ -86,16 +84,22 @@ static cm_status iter_copy_bucket(struct cm_iter_ *iter, const struct cm_type *t
     return status;
 }
 
-bool cm_cursor_part_(unsigned part, unsigned parts, uint64_t *first, uint64_t *last)
+bool cm_course_begin_(struct cm_course_ *course, const struct cm_map_ *map, unsigned part, unsigned parts)
 {
-    *first = 0;
-    *last = UINT64_MAX;
-    if (part >= parts)
+    *course = (struct cm_course_){.last = UINT64_MAX, .lanes = 1, .ended = part >= parts};
+    if (course->ended)
         return false;
     uint64_t size = UINT64_MAX / parts; /* the last part has what remains */
-    *first = part * size;
+    course->cursor = part * size;
     if (part + 1 < parts)
-        *last = *first + size - 1;
+        course->last = course->cursor + size - 1;
+    struct cm_pin_ pin = cm_pin_enter_of_(map->domain);
+    const struct cm_table_ *table = cm_load_acquire_(&map->root); /* as in cm_map_glance_() */
+    if (parts == 1 && table->mask + 1 >= CM_LANES_) {
+        course->lanes = CM_LANES_;
+        cm_course_row_(course, table, 0);
+    }
+    cm_pin_leave_(pin);
     return true;
 }
 
@@ -103,21 +107,20 @@ void cm_iter_begin_(struct cm_iter_ *iter, const struct cm_map_ *map, unsigned p
 {
     memset(iter, 0, offsetof(struct cm_iter_, buckets));
     iter->map = (struct cm_map_ *)(uintptr_t)map;
-    iter->ended = !cm_cursor_part_(part, parts, &iter->cursor, &iter->last);
-    iter->status = iter->ended ? CM_INVALID : CM_OK;
+    iter->status = cm_course_begin_(&iter->course, map, part, parts) ? CM_OK : CM_INVALID;
 }
 
 bool cm_iter_fetch_(struct cm_iter_ *iter, const struct cm_type *type, cm_deadline deadline)
 {
     copies_drop(iter, type);
-    if (!iter->ended)
+    if (!iter->course.ended)
         iter->status = CM_OK;
-    while (!iter->ended && iter->status == CM_OK && iter->copies.count == 0) {
+    while (!iter->course.ended && iter->status == CM_OK && iter->copies.count == 0) {
         size_t lacking = 0;
         iter->status = iter_copy_bucket(iter, type, deadline, &lacking);
         if (lacking) {
-            iter->ended = !iter_make_room(iter, type, lacking);
-            iter->status = iter->ended ? CM_NOMEM : CM_OK;
+            iter->course.ended = !iter_make_room(iter, type, lacking);
+            iter->status = iter->course.ended ? CM_NOMEM : CM_OK;
         }
     }
     if (iter->status < 0) /* a copy failed: the bucket comes again */
@@ -130,5 +133,5 @@ void cm_iter_end_(struct cm_iter_ *iter, const struct cm_type *type)
     copies_drop(iter, type);
     iter_free(iter, type);
     iter->left = 0;
-    iter->ended = true;
+    iter->course.ended = true;
 }

@@ -505,7 +505,7 @@ static void calls_with_room(cm_any_anchored *map, uint64_t key)
     settles(map, key, status, before, before ? 9 : 0);
     before = has(map, key);
     status = cm_any_anchored_replace(map, &key, give(&room, 5), NULL);
-    if (status < 0 || status == CM_ABSENT)
+    if (status < 0)
         live--;
     settles(map, key, status, before, before ? 5 : 0);
 }

@@ -12,7 +12,9 @@ trap 'rm -rf "$work"' EXIT
 
 cat >"$work/program.c" <<'END'
 #include <concmap/anchored_set.h>
+#include <concmap/any_anchored.h>
 #include <concmap/cache.h>
+#include <concmap/locked.h>
 #include <concmap/sharded_set.h>
 #include <stdio.h>
 struct wide {
@@ -56,6 +58,7 @@ CM_SHARDED_MAP_OWNED(owned, uint64_t, struct wide, cm_hash_u64, cm_equal_u64, CM
                      CM_OWNED(wide_clone, wide_destroy))
 CM_SHARDED_SET(seen, uint64_t, cm_hash_u64, cm_equal_u64)
 CM_ANCHORED_MAP(anchored, uint64_t, struct wide, direct_hash, cm_equal_u64)
+CM_LOCKED_MAP(locked, uint64_t, struct wide, cm_hash_u64, cm_equal_u64)
 CM_ANCHORED_SET(atoms, uint64_t, cm_hash_u64, cm_equal_u64)
 CM_CACHE_MAP(cached, uint8_t, uint64_t, byte_hash, byte_equal, cm_no_expiry, cm_no_weight, cm_no_eviction)
 CM_SHARDED_MAP_DECLARE(declared, uint64_t, uint64_t)
@@ -75,10 +78,30 @@ static cached cache;
 static declared declared_map;
 static anchored anchored_map;
 static atoms atom_set;
+static locked locked_map;
+static cm_any any_map, any_words, any_set;
+static cm_any_anchored any_anchored;
 
 static __attribute__((noinline)) void stop(void)
 {
     __asm__ volatile("" ::: "memory");
+}
+
+static uint64_t dynamic_made(uint64_t failed)
+{
+    struct cm_type type;
+    cm_any_type_u64(&type, 4), cm_any_init(&any_map, &type, NULL);
+    cm_any_type_u32(&type, 0), cm_any_init(&any_set, &type, NULL);
+    cm_any_type_text(&type, 3), cm_any_init(&any_words, &type, NULL);
+    cm_any_type_u64(&type, 8), cm_any_anchored_init(&any_anchored, &type, NULL);
+    for (uint64_t i = 0; i < COUNT; i++) {
+        uint32_t number = (uint32_t)i;
+        failed += cm_any_put(&any_map, &i, &number, NULL) < 0;
+        failed += cm_any_put(&any_set, &number, NULL, NULL) < 0;
+        failed += cm_any_anchored_put(&any_anchored, &i, &i, NULL) < 0;
+    }
+    cm_str apples = cm_str_of("apples");
+    return failed + (cm_any_put(&any_words, &apples, "abc", NULL) < 0);
 }
 
 static uint64_t made(uint64_t failed)
@@ -87,6 +110,7 @@ static uint64_t made(uint64_t failed)
     narrow_init(&narrows, NULL), tiny_init(&tinies, NULL), wides_init(&wide_map, NULL), pages_init(&page_map, NULL);
     words_init(&word_map, NULL), owned_init(&owned_map, NULL), seen_init(&set, NULL), cached_init(&cache, NULL);
     declared_init(&declared_map, NULL), anchored_init(&anchored_map, NULL), atoms_init(&atom_set, NULL);
+    locked_init(&locked_map, NULL);
     for (uint64_t i = 0; i < COUNT; i++) {
         struct wide wide = {i, {0}};
         struct page page = {i, {0}};
@@ -104,6 +128,7 @@ static uint64_t made(uint64_t failed)
         failed += anchored_put(&anchored_map, i + COUNT, wide, NULL) < 0;
         failed += anchored_put(&anchored_map, i, wide, NULL) < 0 || anchored_remove(&anchored_map, i + COUNT, NULL) < 0;
         failed += atoms_add(&atom_set, i) < 0;
+        failed += locked_insert(&locked_map, i, wide) < 0;
     }
     failed += words_put(&word_map, cm_str_of("apples \"red\""), 3, NULL) < 0;
     failed += words_put(&word_map, cm_str_of(""), 4, NULL) < 0;
@@ -117,7 +142,7 @@ static uint64_t made(uint64_t failed)
 int main(void)
 {
     direct_write_guard guard, other;
-    uint64_t failed = made(0);
+    uint64_t failed = dynamic_made(made(0));
     /* A bucket that is held stays where it is. */
     direct_put(&growing, 0, 0, NULL);
     failed += direct_write(&growing, 0, &guard) != CM_OK;
@@ -166,6 +191,11 @@ print plain
 set print elements 0
 print anchored_map
 print atom_set
+print any_map
+print any_set
+print any_anchored
+print/x any_words
+print locked_map
 kill
 END
 
@@ -209,6 +239,11 @@ examine() {
     holds 17 'anchored of 300 entries' 300 "$structs"
     holds 18 'atoms of 300 entries' 300 '[ {]\K[0-9]+(?=[,}])'
     holds 15 'direct of 300 entries' 300 "$same"
+    holds 19 'cm_any of 300 entries' 300 "$same"
+    holds 20 'cm_any of 300 entries' 300 '[ {]\K[0-9]+(?=[,}])'
+    holds 21 'cm_any_anchored of 300 entries' 300 "$same"
+    shown 22 'cm_any of 1 entry = {["apples"] = {0x61, 0x62, 0x63}}'
+    holds 23 'locked of 300 entries' 300 "$structs"
     local text
     for text in '["apples \"red\""] = 3' '[""] = 4' '["a text that is far' 'is the end of it"] = 5'; do
         grep '^\$10 = words of 3 entries' "$work/output" | grep -qF "$text" || { echo "$how: no $text" && failed=1; }

@@ -1,4 +1,5 @@
 /* Maps as text. */
+#include <concmap/any_anchored.h>
 #include <concmap/leftright_multimap.h>
 #include <concmap/leftright_set.h>
 #include <concmap/printed.h>
@@ -278,6 +279,70 @@ static void views_of_sets_and_multimaps_are_printed(void **state)
     members_destroy(&channels);
 }
 
+/* ---- maps of types that are known at run time ---- */
+
+static void a_dynamic_map_is_printed_by_printers_that_are_given(void **state)
+{
+    (void)state;
+    struct written written = nothing_yet();
+    struct cm_type type;
+    cm_any map;
+    uint32_t age = 36;
+    cm_any_type_text(&type, sizeof age);
+    assert_int_equal(cm_any_init(&map, &type, &(cm_config){.capacity = 28}), CM_OK);
+    assert_int_equal(cm_any_put(&map, &(cm_str){"ada", 3}, &age, NULL), CM_OK);
+    assert_int_equal(cm_any_print(&map, cm_any_print_text, cm_any_print_u32, write_down, &written), CM_OK);
+    assert_true(strncmp(written.text, "entries: 1, grows at about 28, load ", 36) == 0);
+    has(&written, "\n\"ada\": 36\n");
+    cm_any_destroy(&map);
+}
+
+static void without_printers_texts_are_texts_and_the_rest_is_bytes(void **state)
+{
+    (void)state;
+    struct written written = nothing_yet();
+    struct cm_type type;
+    cm_any map, set;
+    struct pair pair = {0x0a, 0xfe};
+    uint64_t key = 7;
+    cm_any_type_text(&type, sizeof pair);
+    assert_int_equal(cm_any_init(&map, &type, NULL), CM_OK);
+    assert_int_equal(cm_any_put(&map, &(cm_str){"b\n", 2}, &pair, NULL), CM_OK);
+    assert_int_equal(cm_any_try_print(&map, NULL, NULL, write_down, &written), CM_OK);
+    has(&written, "\n\"b\\n\": 0afe\n");
+    cm_any_destroy(&map);
+    cm_any_type_u64(&type, 0);
+    written = nothing_yet();
+    assert_int_equal(cm_any_init(&set, &type, NULL), CM_OK);
+    assert_int_equal(cm_any_put(&set, &key, NULL, NULL), CM_OK);
+    assert_int_equal(cm_any_print(&set, cm_any_print_u64, NULL, write_down, &written), CM_OK);
+    has(&written, "\n7\n");
+    cm_any_destroy(&set);
+}
+
+static void dynamic_anchored_maps_are_printed_too(void **state)
+{
+    (void)state;
+    struct cm_type type;
+    cm_any_anchored map;
+    uint64_t key = 7, value = 8;
+    size_t pieces = SIZE_MAX;
+    cm_any_type_u64(&type, sizeof value);
+    assert_int_equal(cm_any_anchored_init(&map, &type, NULL), CM_OK);
+    assert_int_equal(cm_any_anchored_put(&map, &key, &value, NULL), CM_OK);
+    struct written written = nothing_yet();
+    assert_int_equal(cm_any_anchored_print(&map, cm_any_print_u64, cm_any_print_u64, write_down, &written), CM_OK);
+    has(&written, "\n7: 8\n");
+    pieces -= written.left;
+    for (size_t left = 0; left < pieces; left++) { /* what `write` says ends it */
+        written = (struct written){.left = left};
+        assert_int_equal(
+            cm_any_anchored_print_until(&map, cm_any_print_u64, cm_any_print_u64, write_down, &written, CM_FOREVER),
+            CM_FULL);
+    }
+    cm_any_anchored_destroy(&map);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -293,6 +358,9 @@ int main(void)
         cmocka_unit_test(files_take_text),
         cmocka_unit_test(views_are_printed),
         cmocka_unit_test(views_of_sets_and_multimaps_are_printed),
+        cmocka_unit_test(a_dynamic_map_is_printed_by_printers_that_are_given),
+        cmocka_unit_test(without_printers_texts_are_texts_and_the_rest_is_bytes),
+        cmocka_unit_test(dynamic_anchored_maps_are_printed_too),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -315,6 +315,70 @@ static void a_map_that_others_were_in_does_not_hang_who_has_a_deadline(void **st
     nums_destroy(&others.map);
 }
 
+/* A thread takes a snapshot, and waits for the guard of another one. */
+static size_t snapshot_something(void *context, unsigned i)
+{
+    struct others *others = context;
+    nums_write_guard writer;
+    nums_snapshot snapshot;
+    cm_status status;
+    if (i == 0) {
+        status = nums_write(&others->map, 2, &writer);
+        hold_until_told(others);
+        nums_write_unlock(&writer);
+    } else {
+        while (!__atomic_load_n(&others->inside, __ATOMIC_ACQUIRE))
+            usleep(1000);
+        status = nums_snapshot_take(&others->map, &snapshot);
+        nums_snapshot_drop(&snapshot);
+    }
+    return status != CM_OK;
+}
+
+static void *run_snapshot(void *context)
+{
+    return (void *)(uintptr_t)crew_run(2, snapshot_something, context);
+}
+
+static bool end_by_deadlines_amid_a_snapshot(void *context)
+{
+    struct others *others = context;
+    nums_snapshot snapshot;
+    uint64_t value;
+    bool well = nums_try_update(&others->map, 2, add_one, NULL) == CM_BUSY;
+    well &= nums_update_until(&others->map, 2, add_one, NULL, cm_deadline_after(2000000)) == CM_TIMEOUT;
+    well &= nums_try_snapshot_take(&others->map, &snapshot) == CM_BUSY;
+    well &= nums_snapshot_take_until(&others->map, &snapshot, cm_deadline_after(2000000)) == CM_TIMEOUT;
+    for (uint64_t key = 0; key < KEYS; key++) { /* in marked buckets and in others; those of key 2's are held */
+        cm_status status = nums_update_until(&others->map, key, add_one, NULL, cm_deadline_after(200000));
+        well &= status == CM_OK || status == CM_TIMEOUT;
+        well &= status == CM_TIMEOUT || (nums_get(&others->map, key, &value) && value == key + 1);
+    }
+    nums_destroy(&others->map);
+    return well;
+}
+
+static void a_snapshot_that_others_were_taking_does_not_hang_who_has_a_deadline(void **state)
+{
+    (void)state;
+    if (CM_TSAN)
+        skip(); /* as above */
+    static struct others others;
+    void *wrong;
+    pthread_t thread;
+    begin(&others.map);
+    assert_int_equal(pthread_create(&thread, NULL, run_snapshot, &others), 0);
+    while (__atomic_load_n(&others.map.core.marks.phase, __ATOMIC_ACQUIRE) == CM_MARKS_NONE_)
+        usleep(1000);
+    usleep(50000); /* until it sleeps, amid its marks */
+    bool well = child_does(end_by_deadlines_amid_a_snapshot, &others);
+    __atomic_store_n(&others.let_go, 1, __ATOMIC_RELEASE);
+    pthread_join(thread, &wrong);
+    assert_null(wrong);
+    assert_true(well);
+    nums_destroy(&others.map);
+}
+
 struct busy {
     nums theirs;
     words texts;
@@ -572,6 +636,7 @@ int main(int argc, char **argv)
         cmocka_unit_test(a_function_under_a_lock_may_fork),
         cmocka_unit_test(a_child_finishes_growth_that_its_parent_began),
         cmocka_unit_test(a_map_that_others_were_in_does_not_hang_who_has_a_deadline),
+        cmocka_unit_test(a_snapshot_that_others_were_taking_does_not_hang_who_has_a_deadline),
         cmocka_unit_test(a_child_uses_a_map_that_nobody_was_in),
         cmocka_unit_test(signals_end_no_wait_and_lose_nothing),
         cmocka_unit_test(cancelled_threads_leave_maps_whole),

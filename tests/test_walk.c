@@ -146,6 +146,44 @@ static size_t try_every_key(void *context, unsigned i)
     return wrong;
 }
 
+static void visit_some(nums_iter *iter, size_t steps, unsigned char *times)
+{
+    while (steps-- && nums_iter_next(iter))
+        if (iter->key < KEYS)
+            times[iter->key]++;
+}
+
+/* From many buckets to four times as many, and to fewer than there are lanes (detail/course.h). */
+static void a_walk_survives_growth_and_shrinking(void **state)
+{
+    (void)state;
+    static const uint64_t kept[] = {KEYS, 100, 3};
+    for (size_t k = 0; k < 3; k++) {
+        for (size_t steps = 0; steps < KEYS; steps = steps * 2 + 1) {
+            nums map;
+            unsigned char times[KEYS] = {0};
+            fill(&map, KEYS);
+            nums_iter iter = nums_iter_begin(&map);
+            visit_some(&iter, steps, times);
+            for (uint64_t key = KEYS; key < 8 * KEYS; key++)
+                assert_int_equal(nums_put(&map, key, key, NULL), CM_OK);
+            visit_some(&iter, steps, times);
+            for (uint64_t key = kept[k]; key < 8 * KEYS; key++)
+                assert_int_equal(nums_remove(&map, key, NULL), CM_OK);
+            assert_int_equal(nums_shrink_to_fit(&map), CM_OK);
+            visit_some(&iter, 10, times);
+            for (uint64_t key = 8 * KEYS; key < 16 * KEYS; key++)
+                assert_int_equal(nums_put(&map, key, key, NULL), CM_OK);
+            visit_some(&iter, SIZE_MAX, times);
+            assert_int_equal(iter.status, CM_OK);
+            nums_iter_end(&iter);
+            for (uint64_t key = 0; key < KEYS; key++)
+                assert_in_range(times[key], key < kept[k], 1);
+            nums_destroy(&map);
+        }
+    }
+}
+
 static void K3_a_walk_holds_no_lock_when_it_ends_or_is_broken_off(void **state)
 {
     (void)state;
@@ -247,6 +285,7 @@ int main(void)
         cmocka_unit_test(a_scan_goes_on_where_its_number_says),
         cmocka_unit_test(a_scan_whose_function_fails_misses_nothing),
         cmocka_unit_test(a_scan_survives_growth_and_shrinking),
+        cmocka_unit_test(a_walk_survives_growth_and_shrinking),
         cmocka_unit_test(K3_a_walk_holds_no_lock_when_it_ends_or_is_broken_off),
         cmocka_unit_test(a_walk_sees_whole_entries_while_others_write),
         cmocka_unit_test(a_scan_of_what_became_empty_ends),

@@ -30,6 +30,7 @@
 #ifndef CONCMAP_ANY_H
 #define CONCMAP_ANY_H
 
+#include <concmap/printed.h>
 #include <concmap/saved.h>
 #include <concmap/sharded.h>
 
@@ -325,6 +326,21 @@ CM_API cm_status cm_any_load(cm_any *map, const struct cm_type *type, const cm_c
                              const cm_progress *progress, const char **reason);
 CM_API cm_status cm_any_load_file(cm_any *map, const struct cm_type *type, const cm_config *config, const char *path,
                                   const cm_progress *progress, const char **reason);
+
+/* ---- printing ---- */
+
+/* Prints a key or a value, as a printer of printed.h does. */
+typedef cm_status cm_any_printer(const void *what, cm_write_text *write, void *context);
+CM_API cm_status cm_any_print_u32(const void *what, cm_write_text *write, void *context);
+CM_API cm_status cm_any_print_u64(const void *what, cm_write_text *write, void *context);
+CM_API cm_status cm_any_print_text(const void *what, cm_write_text *write, void *context);
+
+/* As of CM_PRINTED, by two printers. Without one (NULL) cm_str keys are printed as texts, and everything else as its
+ * bytes, in hexadecimal. Where values have no size (a set) only keys are printed. */
+CM_TWINS_(cm_export, cm_any, print,
+          (const cm_any *map, cm_any_printer *print_key, cm_any_printer *print_value, cm_write_text *write,
+           void *context),
+          ())
 
 CM_END_DECLS
 

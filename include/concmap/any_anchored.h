@@ -208,6 +208,14 @@ CM_API cm_status cm_any_anchored_load(cm_any_anchored *map, const struct cm_type
 CM_API cm_status cm_any_anchored_load_file(cm_any_anchored *map, const struct cm_type *type, const cm_config *config,
                                            const char *path, const cm_progress *progress, const char **reason);
 
+/* ---- printing ---- */
+
+/* As of the other dynamic map. A value is printed where it is. */
+CM_TWINS_(cm_export, cm_any_anchored, print,
+          (const cm_any_anchored *map, cm_any_printer *print_key, cm_any_printer *print_value, cm_write_text *write,
+           void *context),
+          ())
+
 CM_END_DECLS
 
 #endif

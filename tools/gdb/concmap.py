@@ -6,10 +6,11 @@
 
 A map is a struct whose member `core` is a struct cm_map_; the types of its keys and values are found by name, as
 NAME_key_ and NAME_value_, which are in the debug information of each program that puts something into the map. Nothing
-is called in the program, so core files will do. `set print elements` limits what is shown; a bucket that a stopped
+is called in the program, so core files will do. A dynamic map (cm_any, cm_any_anchored) has its type in itself: integers
+are shown as numbers, texts as texts, and everything else as bytes. `set print elements` limits what is shown; a bucket that a stopped
 thread is changing may show what is neither before nor after.
 
-The layout is that of include/concmap/detail/: layout.h, table.h, cell.h, per_thread.h, map.h."""
+The layout is that of include/concmap/detail/: layout.h, table.h, cell.h, per_thread.h, map.h, locked.h."""
 
 import struct
 
@@ -25,6 +26,8 @@ TABLE_HEADER = 512
 NODE_SLOTS = 6
 MOST_SLOTS = 8
 ADDRESS_MASK = (1 << 48) - 1
+# locked.h
+LOCKED_SIZE = 24  # of struct cm_locked_
 # per_thread.h, platform.h
 FIRST_THREADS = 8
 APART = 128
@@ -53,14 +56,30 @@ def value_at(address, type_):
 
 
 class Layout:
-    """Where keys and values lie: cm_layout_of_() of layout.h, told what only the map knows of its type."""
+    """Where keys and values lie."""
+
+    def entry(self, bucket, slot):
+        if self.nodes:
+            node = read_words(bucket + 8 + 8 * slot, 1)[0] & ADDRESS_MASK
+            if not node:  # of an anchored map: it is being added or removed, (A2) of anchored.h
+                return None
+            key, value = node + self.node_key, node + self.node_value
+        else:
+            key = bucket + self.keys + slot * self.key.sizeof
+            value = bucket + self.values + slot * self.value_size
+        return value_at(key, self.key), value_at(value, self.value)
+
+
+class TypedLayout(Layout):
+    """As cm_layout_of_() of layout.h has it, told what only the map knows of its type."""
 
     def __init__(self, key, value, core):
         self.key, self.value = key, value
         self.value_size = 0 if tag_of(value) == "cm_nothing" else value.sizeof
         self.nodes = int(core["pool"]["node_size"]) != 0
         self.node_key = int(core["pool"]["key"])
-        self.node_value = align_up(self.node_key + key.sizeof, value.alignof)
+        cell = int(core["pool"]["cell"])  # of a locked map: the entry's lock, in front of the value
+        self.node_value = align_up(cell + LOCKED_SIZE if cell else self.node_key + key.sizeof, value.alignof)
         self.bucket = 64 if self.nodes or self.slots_of(64) > 4 else 128 if self.slots_of(128) > 0 else 256
         self.slots = NODE_SLOTS if self.nodes else self.slots_of(self.bucket)
         self.keys = align_up(8, key.alignof)
@@ -73,16 +92,28 @@ class Layout:
     def slots_of(self, size):
         return next((slots for slots in range(MOST_SLOTS, 2, -1) if self.fits(size, slots)), 0)
 
-    def entry(self, bucket, slot):
-        if self.nodes:
-            node = read_words(bucket + 8 + 8 * slot, 1)[0] & ADDRESS_MASK
-            if not node:  # of an anchored map: it is being added or removed, (A2) of anchored.h
-                return None
-            key, value = node + self.node_key, node + self.node_value
-        else:
-            key = bucket + self.keys + slot * self.key.sizeof
-            value = bucket + self.values + slot * self.value_size
-        return value_at(key, self.key), value_at(value, self.value)
+
+class DynamicLayout(Layout):
+    """As the map itself has it."""
+
+    def __init__(self, map_):
+        type_, layout = map_["type"], map_["layout"]
+        self.value_size = int(type_["value_size"])
+        self.key = shown_type("cm_str" if type_["key_text"] else None, int(type_["key_size"]))
+        owned_text = "text_clone" in str(type_["value_clone"])  # cm_any_type_text_values()
+        self.value = shown_type("cm_str" if owned_text else None, self.value_size)
+        self.nodes = bool(layout["nodes"])
+        for name in ("bucket", "slots", "keys", "values", "node_key", "node_value"):
+            setattr(self, name, int(layout[name]))
+
+
+def shown_type(name, size):
+    """What bytes are shown as, where nobody knows what they are."""
+    if name:
+        return gdb.lookup_type(name)
+    numbers = {1: "unsigned char", 2: "unsigned short", 4: "unsigned int", 8: "unsigned long"}
+    byte = gdb.lookup_type("unsigned char")
+    return gdb.lookup_type(numbers[size]) if size in numbers else byte.array(max(size, 1) - 1)
 
 
 class Table:
@@ -159,8 +190,13 @@ def length(core):
 class MapPrinter:
     def __init__(self, map_):
         name = tag_of(map_.type)
+        if name == "cm_any_anchored":
+            map_ = map_["any"]
         self.name, self.core = name, map_["core"]
-        self.layout = Layout(gdb.lookup_type(name + "_key_"), gdb.lookup_type(name + "_value_"), self.core)
+        if name in DYNAMIC:
+            self.layout = DynamicLayout(map_)
+        else:
+            self.layout = TypedLayout(gdb.lookup_type(name + "_key_"), gdb.lookup_type(name + "_value_"), self.core)
         self.is_set = self.layout.value_size == 0
 
     def to_string(self):
@@ -192,7 +228,12 @@ class TextPrinter:
         return "string"
 
 
+DYNAMIC = ("cm_any", "cm_any_anchored")
+
+
 def is_map(type_):
+    if tag_of(type_) in DYNAMIC:
+        return True
     fields = type_.fields() if type_.code == gdb.TYPE_CODE_STRUCT else []
     return len(fields) == 1 and fields[0].name == "core" and tag_of(fields[0].type) == "cm_map_"
 

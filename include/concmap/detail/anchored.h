@@ -35,6 +35,7 @@
 #ifndef CONCMAP_DETAIL_ANCHORED_H
 #define CONCMAP_DETAIL_ANCHORED_H
 
+#include <concmap/detail/course.h>
 #include <concmap/detail/map.h>
 #include <concmap/domain.h>
 
@@ -150,12 +151,10 @@ CM_INLINE void *cm_node_value_(const struct cm_type *type, char *node)
 
 #define CM_NODES_FEW_ 32
 
-/* A walk over nodes, a bucket at a time: the cursor is that of iter.h. */
+/* A walk over nodes, a bucket at a time. */
 struct cm_nodes_iter_ {
     struct cm_map_ *map;
-    uint64_t cursor;
-    uint64_t last; /* of the cursor's space */
-    bool ended;
+    struct cm_course_ course;
     bool pinned; /* in the map's domain, by its user's count */
     cm_status status;
     size_t index; /* the next of the bucket's nodes */

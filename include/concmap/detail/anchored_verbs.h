@@ -94,7 +94,7 @@
                                        NULL, deadline);                                                                \
               })                                                                                                       \
     /* Sets the key's value if it is present: CM_REPLACED, and `old` (may be NULL) takes where the old value is, which \
-     * stays as references do; or CM_ABSENT, and the value is the caller's. CM_NOMEM. */                               \
+     * stays as references do; or CM_ABSENT, and the value is destroyed. CM_NOMEM. */                                  \
     CM_KEYED_(how, name, name, Key, replace, (, Value value, name##_out_ * old), (, value, old))
 
 /* Calls that nobody else may be in the map for, and no other reference be in use, unless it is said. */

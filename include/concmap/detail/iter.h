@@ -1,23 +1,18 @@
 /* Iteration: a bucket is copied at a time, so that no lock is held while user code runs.
- *
- * The cursor is a point in the space of reversed hashes. A bucket of a table of 2^k buckets stands for the hashes that
- * end in its k bits, an interval of that space; a larger table only splits it. So each key that is present throughout
- * is seen exactly once while the table grows. After Redis SCAN. */
+ * In which order, and why each key that is present throughout is seen exactly once, says course.h. */
 #ifndef CONCMAP_DETAIL_ITER_H
 #define CONCMAP_DETAIL_ITER_H
 
 #include <concmap/detail/copies.h>
+#include <concmap/detail/course.h>
 
 CM_BEGIN_DECLS
 
 #define CM_GLANCE_BUCKETS_ 2 /* of a chain that are copied without a lock */
-#define CM_GLANCE_AHEAD_ 8   /* buckets that are fetched ahead */
 
 struct cm_iter_ {
     struct cm_map_ *map;
-    uint64_t cursor;
-    uint64_t last; /* of the cursor's space */
-    bool ended;
+    struct cm_course_ course;
     cm_status status;         /* CM_NOMEM: stopped early, for a bucket could not be copied */
     unsigned left;            /* slots of `buckets` that were not visited, CM_MAX_SLOTS_ for each */
     size_t index;             /* the next one of `copies` */
@@ -25,8 +20,6 @@ struct cm_iter_ {
     uint64_t buckets[CM_GLANCE_BUCKETS_ * CM_BUCKET_MOST_ / 8]; /* or copies of whole buckets, made without */
 };
 
-/* The points of one of `parts` equal parts of the cursor's space; false: there is no such part. */
-CM_API bool cm_cursor_part_(unsigned part, unsigned parts, uint64_t *first, uint64_t *last);
 /* An iteration over part `part` of `parts` equal ones; CM_INVALID: there is no such part, and it ends at once. */
 CM_API void cm_iter_begin_(struct cm_iter_ *iter, const struct cm_map_ *map, unsigned part, unsigned parts);
 /* Copies the next bucket that has entries, under its lock; false at the end, or where iter->status is a failure. */
@@ -37,30 +30,23 @@ CM_API CM_COLD struct cm_table_ *cm_cursor_share_(struct cm_map_ *map, struct cm
                                                   const struct cm_wait_ *wait, char **head, int *got);
 CM_API void cm_iter_end_(struct cm_iter_ *iter, const struct cm_type *type);
 
-/* The last point of the cursor's space that is of the same bucket as the cursor. */
-CM_INLINE uint64_t cm_cursor_end_(const struct cm_table_ *table, uint64_t cursor)
-{
-    unsigned bits = (unsigned)__builtin_popcountll(table->mask);
-    return cursor | (bits ? (UINT64_C(1) << (64 - bits)) - 1 : UINT64_MAX);
-}
-
 /* Copies the next bucket, and one of its chain, as they lie, without a lock. False: where that takes more. */
 CM_INLINE bool cm_iter_glance_(struct cm_iter_ *iter, const struct cm_type *type)
 {
     const struct cm_layout_ layout = cm_layout_of_(type);
+    struct cm_course_ *course = &iter->course;
     if (layout.nodes)
         return false;
     struct cm_thread_ *self = cm_leaf_enter_();
     const struct cm_table_ *table = cm_load_acquire_(&iter->map->root); /* as in cm_map_glance_() */
-    uint64_t rest = cm_cursor_end_(table, 0), end = iter->cursor | rest;
-    char *head = cm_table_bucket_(table, layout, cm_reverse_bits_(iter->cursor));
+    uint64_t rest = cm_cursor_end_(table, 0), end = course->cursor | rest;
+    char *head = cm_table_bucket_(table, layout, cm_reverse_bits_(course->cursor));
     uint64_t *cell = cm_bucket_state_(head);
     uint64_t state = cm_load_acquire_(cell);
-    bool done = !(state & (CM_WRITER_ | CM_MOVED_)) && !(iter->cursor & rest) && end <= iter->last;
+    bool done = !(state & (CM_WRITER_ | CM_MOVED_)) && !(course->cursor & rest) && end <= course->last;
     unsigned left = cm_state_occupied_(state);
     if (CM_LIKELY(done)) {
-        const char *ahead =
-            cm_table_bucket_(table, layout, cm_reverse_bits_(iter->cursor + (rest + 1) * CM_GLANCE_AHEAD_));
+        const char *ahead = cm_table_bucket_(table, layout, cm_reverse_bits_(cm_course_ahead_(course, rest)));
         for (size_t line = 0; line < layout.bucket; line += CM_LINE)
             __builtin_prefetch(ahead + line);
         cm_copy_racing_(iter->buckets, head, layout.bucket);
@@ -76,19 +62,18 @@ CM_INLINE bool cm_iter_glance_(struct cm_iter_ *iter, const struct cm_type *type
             cm_copy_racing_(iter->buckets + layout.bucket / 8, bucket, layout.bucket);
     }
     done = done && cm_cell_unchanged_(cell, state);
-    cm_leaf_leave_(self);
     if (CM_LIKELY(done)) {
         iter->left = left;
-        iter->ended = end >= iter->last;
-        iter->cursor = iter->ended ? 0 : end + 1;
+        cm_course_pass_(course, table, end);
     }
+    cm_leaf_leave_(self);
     return done;
 }
 
 /* Copies the next bucket that has entries, in any way. */
 CM_INLINE bool cm_iter_refill_(struct cm_iter_ *iter, const struct cm_type *type, cm_deadline deadline)
 {
-    while (!iter->ended && iter->status >= 0 && cm_iter_glance_(iter, type))
+    while (!iter->course.ended && iter->status >= 0 && cm_iter_glance_(iter, type))
         if (iter->left)
             return true;
     return cm_iter_fetch_(iter, type, deadline);

@@ -93,17 +93,18 @@
                   name##_iter iter = name##_iter_begin(map);                                                           \
                   cm_status status = CM_OK;                                                                            \
                   size_t seen = 0;                                                                                     \
-                  uint64_t from = iter.core.cursor = *cursor;                                                          \
+                  cm_course_resume_(&iter.core.course, *cursor);                                                       \
+                  uint64_t from = *cursor;                                                                             \
                   while (status >= 0 && (seen < count || name##_iter_is_amid_(&iter))) {                               \
                       if (!name##_iter_is_amid_(&iter))                                                                \
-                          from = iter.core.cursor;                                                                     \
+                          from = iter.core.course.cursor;                                                              \
                       if (!name##_iter_next_in_(&iter, deadline))                                                      \
                           break;                                                                                       \
                       status = function(&iter.key, name##_iter_value_(&iter), context);                                \
                       seen++;                                                                                          \
                   }                                                                                                    \
                   bool failed = status < 0 || iter.status < 0;                                                         \
-                  *cursor = failed ? from : iter.core.cursor;                                                          \
+                  *cursor = failed ? from : iter.core.course.cursor;                                                   \
                   name##_iter_end(&iter);                                                                              \
                   return status < 0 ? status : iter.status;                                                            \
               })                                                                                                       \

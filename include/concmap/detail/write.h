@@ -312,14 +312,22 @@ CM_INLINE void cm_map_lend_a_hand_(const struct cm_type *type, struct cm_map_ *m
         cm_map_help_(map, type);
 }
 
-/* Of owned values: one that was replaced, and one that was given and not taken, for the key was there. */
+/* Whether a value that was given is in the map neither as a new one nor in the place of another, and that is no
+ * failure: the key was there, or, where it was to be replaced, was not. */
+CM_INLINE bool cm_value_loses_(const struct cm_write_ *write, struct cm_written_ written)
+{
+    if (written.status < 0 || written.inserted)
+        return false;
+    return write->present == CM_PRESENT_REPLACE_ ? written.status == CM_ABSENT : write->absent == CM_ABSENT_INSERT_;
+}
+
+/* Of owned values: one that was replaced, and one that was given and not taken. */
 CM_INLINE void cm_written_values_destroy_(const struct cm_type *type, struct cm_map_ *map,
                                           const struct cm_write_ *write, struct cm_written_ written, bool dropped)
 {
     if (dropped)
         cm_value_destroy_(type, map, write->scratch);
-    if (write->absent == CM_ABSENT_INSERT_ && write->present != CM_PRESENT_REPLACE_ && written.status >= 0 &&
-        !written.inserted)
+    if (cm_value_loses_(write, written))
         cm_value_destroy_(type, map, write->value);
 }
 
