@@ -9,6 +9,7 @@
 #include <concmap/domain.h>
 #include <concmap/leftright.h>
 #include <concmap/leftright_multimap.h>
+#include <concmap/leftright_saved.h>
 #include <concmap/leftright_set.h>
 #include <concmap/locked.h>
 #include <concmap/lookup.h>

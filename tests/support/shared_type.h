@@ -3,7 +3,7 @@
 #define CONCMAP_TESTS_SHARED_TYPE_H
 
 #include <concmap/anchored_set.h>
-#include <concmap/leftright.h>
+#include <concmap/leftright_saved.h>
 #include <concmap/locked.h>
 #include <concmap/mutex.h>
 #include <concmap/partitioned.h>
@@ -28,5 +28,6 @@ CM_SAVED_SET_DECLARE(marks)
 CM_SWAP_DECLARE(shared_cell, uint64_t)
 CM_SAVED_DECLARE(symbols)
 CM_SAVED_SET_DECLARE(atoms)
+CM_LEFTRIGHT_SAVED_DECLARE(roster)
 
 #endif
