@@ -160,3 +160,50 @@ cm_status cm_flat_check_(const struct cm_flat_ *flat, const struct cm_type *type
         *reason = wrong;
     return wrong ? CM_CORRUPT : CM_OK;
 }
+
+/* ---- figures ---- */
+
+static size_t depth_of(size_t groups_before)
+{
+    return groups_before < CM_STATS_DEPTH ? groups_before : CM_STATS_DEPTH - 1;
+}
+
+/* How many groups a look-up that misses goes on to from the group, by the shortest steps. */
+static size_t way_length(const struct cm_flat_ *flat, uint64_t index)
+{
+    size_t groups = 0;
+    while (groups < CM_STATS_DEPTH && groups <= flat->mask && cm_flat_group_(flat, index)[CM_PASSED_]) {
+        groups++;
+        index = cm_flat_after_(flat, index, 0);
+    }
+    return groups;
+}
+
+/* How many groups a look-up goes through before the one that the entry is in. */
+static size_t way_to(const struct cm_flat_ *flat, uint64_t hash, struct cm_flat_place_ place)
+{
+    size_t groups = 0;
+    for (uint64_t index = cm_flat_home_(flat, hash); groups < CM_STATS_DEPTH && index != cm_flat_index_(flat, place);
+         index = cm_flat_after_(flat, index, hash))
+        groups++;
+    return groups;
+}
+
+void cm_flat_stats_(const struct cm_flat_ *flat, const struct cm_type *type, uint64_t seed, cm_stats *stats)
+{
+    size_t slots = flat->slots ? flat->slots / (flat->mask + 1) : 0;
+    stats->entries += flat->len;
+    stats->capacity += flat->grow_at;
+    stats->tables += flat->slots != 0;
+    stats->slots = slots > stats->slots ? slots : stats->slots;
+    for (uint64_t index = 0; flat->slots && index <= flat->mask; index++) {
+        stats->buckets++;
+        stats->empty_buckets += cm_tags_taken_(cm_flat_group_(flat, index)) == 0;
+        stats->chains[depth_of(way_length(flat, index))]++;
+    }
+    struct cm_flat_walk_ walk = cm_flat_walk_begin_();
+    for (struct cm_flat_place_ place; (place = cm_flat_walk_next_(type, flat, &walk)).entry;)
+        stats->probes[depth_of(way_to(flat, type->hash(place.entry, seed), place))]++;
+    if (stats->buckets)
+        stats->load = (double)stats->entries / (double)(stats->buckets * stats->slots);
+}

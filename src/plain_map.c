@@ -153,6 +153,16 @@ cm_memory cm_plain_memory_(const struct cm_plain_ *map)
     return memory;
 }
 
+void cm_plain_stats_(const struct cm_plain_ *map, const struct cm_type *type, cm_stats *stats)
+{
+    cm_memory memory = cm_plain_memory_(map);
+    cm_flat_stats_(&map->flat, type, map->seed, stats);
+    stats->grows += map->moves;
+    stats->memory.table += memory.table;
+    stats->memory.nodes += memory.nodes;
+    stats->memory.total += memory.total;
+}
+
 cm_status cm_plain_check_(const struct cm_plain_ *map, const struct cm_type *type, const char **reason)
 {
     const char *wrong = NULL;

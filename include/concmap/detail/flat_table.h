@@ -27,6 +27,7 @@
 #include <concmap/detail/atomic.h>
 #include <concmap/detail/memory.h>
 #include <concmap/detail/tags.h>
+#include <concmap/figures.h>
 #include <concmap/type.h>
 
 CM_BEGIN_DECLS
@@ -88,6 +89,10 @@ CM_API void cm_flat_wipe_(struct cm_flat_ *flat);
 /* Validates F1 to F4. CM_OK, CM_CORRUPT and *reason (may be NULL), or CM_NOMEM. */
 CM_API cm_status cm_flat_check_(const struct cm_flat_ *flat, const struct cm_type *type, const cm_allocator *allocator,
                                 uint64_t seed, const char **reason);
+
+/* Adds what a table looks like, but for memory, to figures of other tables of the type, or to zeros. */
+CM_API CM_COLD void cm_flat_stats_(const struct cm_flat_ *flat, const struct cm_type *type, uint64_t seed,
+                                   cm_stats *stats);
 
 /* ---- places ---- */
 

@@ -3,6 +3,7 @@
 #define CONCMAP_DETAIL_LEFTRIGHT_VERBS_H
 
 #include <concmap/detail/leftright_changes.h>
+#include <concmap/detail/plain_batches.h>
 #include <concmap/detail/typed.h>
 
 /* ---- life ---- */
@@ -44,6 +45,14 @@
      * side is to get; as `threads` the places of readers. */                                                          \
     CM_FUNCTION_(how, cm_memory, name##_memory, (name##_writer * writer),                                              \
                  { return cm_leftright_memory_(writer->core); })                                                       \
+    /* What the table looks like that has all changes: see figures.h; `waits` are those for the lock of a shared       \
+     * writer, which it has meanwhile. O(groups + entries). */                                                         \
+    CM_FUNCTION_(how, void, name##_stats, (name##_writer * writer, cm_stats * stats),                                  \
+                 { cm_leftright_stats_(writer->core, &name##_type_, stats); })                                         \
+    /* How often it was published, what is pending, how many readers there are, and how batches waited for them. O(1). \
+     */                                                                                                                \
+    CM_FUNCTION_(how, cm_publications, name##_publications, (name##_writer * writer),                                  \
+                 { return cm_leftright_publications_(writer->core, cm_log_layout_of_(&name##_type_).record); })        \
     /* Validates both tables, while nobody writes; `reason` (may be NULL) takes what is wrong. CM_OK or CM_CORRUPT, or \
      * CM_NOMEM. */                                                                                                    \
     CM_FUNCTION_(how, cm_status, name##_check, (const name *map, const char **reason),                                 \
@@ -149,7 +158,45 @@
                      if (place.entry && value)                                                                         \
                          *value = (const Value *)(const void *)cm_flat_value_(&by##_type_, place);                     \
                      return place.entry != NULL;                                                                       \
-                 })
+                 })                                                                                                    \
+    CM_LEFTRIGHT_GET_MANY_(how, by, name, Key, Value)
+
+/* Of many keys. */
+#define CM_LEFTRIGHT_GET_MANY_(how, by, name, Key, Value)                                                              \
+    /* Looks n keys up, fetching ahead: values[i] is where the value of keys[i] is, as view_get gives it; NULL: there  \
+     * is none. Returns the hits. */                                                                                   \
+    CM_FUNCTION_(how, size_t, by##_view_get_many,                                                                      \
+                 (const name##_view *view, const Key *keys, size_t n, const Value **values), {                         \
+                     const struct cm_plain_ *plain = &view->core.plain;                                                \
+                     size_t hits = 0;                                                                                  \
+                     CM_FLAT_BATCH_(&by##_type_, plain, i, n, hash, &keys[i], false, {                                 \
+                         values[i] = (const Value *)(const void *)cm_plain_find_(&by##_type_, plain, &keys[i], hash);  \
+                         hits += values[i] != NULL;                                                                    \
+                     });                                                                                               \
+                     return hits;                                                                                      \
+                 })                                                                                                    \
+    /* Copies the values of n keys, all of one view, fetching ahead: found[i] and values[i] belong to keys[i]; either  \
+     * may be NULL, and the value of a key that was not found is as it was. Returns the hits. As get. */               \
+    CM_FUNCTION_(                                                                                                      \
+        how, size_t, by##_get_many, (name##_reader * reader, const Key *keys, size_t n, bool *found, Value *values), { \
+            size_t hits = 0;                                                                                           \
+            const struct cm_side_ *side = cm_reader_enter_(&reader->core);                                             \
+            if (found && !side)                                                                                        \
+                memset(found, 0, n * sizeof *found);                                                                   \
+            if (!side)                                                                                                 \
+                return 0;                                                                                              \
+            const struct cm_plain_ *plain = &side->plain;                                                              \
+            CM_FLAT_BATCH_(&by##_type_, plain, i, n, hash, &keys[i], false, {                                          \
+                const char *value = cm_plain_find_(&by##_type_, plain, &keys[i], hash);                                \
+                bool hit =                                                                                             \
+                    value && cm_plain_copy_out_(&by##_type_, plain, values ? &values[i] : NULL, value) == CM_OK;       \
+                if (found)                                                                                             \
+                    found[i] = hit;                                                                                    \
+                hits += hit;                                                                                           \
+            });                                                                                                        \
+            cm_reader_leave_(&reader->core);                                                                           \
+            return hits;                                                                                               \
+        })
 
 /* ---- views ---- */
 

@@ -68,6 +68,8 @@ CM_API CM_COLD void cm_plain_adopt_(struct cm_plain_ *map, const struct cm_flat_
 CM_API cm_status cm_plain_reserve_(struct cm_plain_ *map, const struct cm_type *type, size_t entries);
 CM_API cm_status cm_plain_shrink_to_fit_(struct cm_plain_ *map, const struct cm_type *type);
 CM_API cm_memory cm_plain_memory_(const struct cm_plain_ *map);
+/* Adds the map's figures to others, or to zeros. */
+CM_API void cm_plain_stats_(const struct cm_plain_ *map, const struct cm_type *type, cm_stats *stats);
 CM_API cm_status cm_plain_check_(const struct cm_plain_ *map, const struct cm_type *type, const char **reason);
 CM_API void cm_plain_swap_(struct cm_plain_ *a, struct cm_plain_ *b);
 /* A copy of a key that the map owns, in *to. */
