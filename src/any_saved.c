@@ -12,8 +12,15 @@ static void padding_leave(void *part)
     (void)part;
 }
 
-/* False: a type that owns memory needs a codec. */
-static bool saved_describe(struct cm_saved_type_ *saved, const struct cm_type *type)
+/* A failure before there is anything to save to, or to load from. */
+static cm_status refuse(cm_status status, const char *why, const char **reason)
+{
+    if (reason)
+        *reason = why ? why : cm_status_text(status);
+    return status;
+}
+
+cm_status cm_any_saved_describe_(struct cm_saved_type_ *saved, const struct cm_type *type, const char **reason)
 {
     *saved = (struct cm_saved_type_){
         type,
@@ -27,18 +34,10 @@ static bool saved_describe(struct cm_saved_type_ *saved, const struct cm_type *t
         saved->key.kind = CM_PART_CODED_;
     if (type->value_encode)
         saved->value.kind = CM_PART_CODED_;
-    return (!type->key_clone || type->key_encode) && (!type->value_clone || type->value_encode);
+    if ((type->key_clone && !type->key_encode) || (type->value_clone && !type->value_encode))
+        return refuse(CM_INVALID, "keys or values that own something need encode and decode functions", reason);
+    return CM_OK;
 }
-
-/* A failure before there is anything to save to, or to load from. */
-static cm_status refuse(cm_status status, const char *why, const char **reason)
-{
-    if (reason)
-        *reason = why ? why : cm_status_text(status);
-    return status;
-}
-
-static const char no_codec[] = "keys or values that own something need encode and decode functions";
 
 /* ---- saving ---- */
 
@@ -63,8 +62,8 @@ cm_status cm_any_save_in_(const cm_any *map, const cm_sink *sink, const cm_progr
     struct cm_saved_type_ saved;
     struct cm_saver_ saver;
     struct room value;
-    if (!saved_describe(&saved, &map->type))
-        return refuse(CM_INVALID, no_codec, reason);
+    if (cm_any_saved_describe_(&saved, &map->type, reason) < 0)
+        return CM_INVALID;
     if (!room_take(&value, map))
         return refuse(CM_NOMEM, NULL, reason);
     cm_status status = cm_saver_begin_(&saver, &saved, sink, progress, &map->core.allocator, cm_any_len(map));
@@ -91,8 +90,8 @@ cm_status cm_any_snapshot_save(const cm_any_snapshot *snapshot, const cm_sink *s
 {
     struct cm_saved_type_ saved;
     struct cm_saver_ saver;
-    if (!saved_describe(&saved, snapshot->type))
-        return refuse(CM_INVALID, no_codec, reason);
+    if (cm_any_saved_describe_(&saved, snapshot->type, reason) < 0)
+        return CM_INVALID;
     cm_any_snapshot_iter iter = cm_any_snapshot_iter_begin(snapshot);
     cm_status status = cm_saver_begin_(&saver, &saved, sink, progress, &snapshot->core.allocator, snapshot->core.count);
     while (status >= 0 && cm_any_snapshot_iter_next(&iter))
@@ -185,9 +184,9 @@ cm_status cm_any_load_from_(cm_any *map, const struct cm_type *type, bool anchor
     cm_status status = cm_any_init_(map, type, anchored, config);
     if (status < 0)
         return refuse(status, NULL, reason);
-    if (!saved_describe(&saved, &map->type)) {
+    if (cm_any_saved_describe_(&saved, &map->type, reason) < 0) {
         cm_any_destroy(map);
-        return refuse(CM_INVALID, no_codec, reason);
+        return CM_INVALID;
     }
     status = cm_loader_begin_(&loader, &saved, source, progress, allocator, file);
     if (status >= 0)

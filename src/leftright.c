@@ -383,6 +383,7 @@ cm_status cm_leftright_init_(struct cm_leftright_ **made, const struct cm_type *
     struct cm_leftright_ *core = block.address;
     core->block = block;
     core->sides[0].plain = plain;
+    core->sides[0].type = core->sides[1].type = type;
     core->seen_swap = true;
     core->number = cm_add_relaxed_(&maps_made, 1) + 1; /* relaxed: only a name */
     if (cm_load_relaxed_(&cm_domain_.epoch) & CM_EPOCH_FENCES_)

@@ -89,6 +89,7 @@ struct cm_seats_walk_ {
 struct cm_side_ {
     struct cm_plain_ plain;
     uint64_t meta;
+    const struct cm_type *type; /* for those who do not know it where they are compiled */
 } __attribute__((aligned(CM_APART)));
 
 struct cm_log_ {
