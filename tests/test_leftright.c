@@ -532,6 +532,38 @@ static void a_thread_that_ends_gives_the_lock_back(void **state)
     end();
 }
 
+static cm_status end_the_thread(uint64_t *value, void *context)
+{
+    (void)value, (void)context;
+    pthread_exit(NULL);
+}
+
+static void *end_within_a_function(void *context)
+{
+    *(cm_status *)context = nums_update(&shared, 1, end_the_thread, NULL);
+    return NULL;
+}
+
+/* The function changed nothing, and is not taken to run for ever. */
+static void a_function_that_ends_its_thread_leaves_a_shared_writer_as_it_was(void **state)
+{
+    (void)state;
+    cm_status status = CM_INVALID;
+    assert_int_equal(nums_init(&map, NULL), CM_OK);
+    assert_int_equal(nums_reader_open(&map, &reader), CM_OK);
+    assert_int_equal(nums_writer_open_shared(&map, &shared), CM_OK);
+    assert_int_equal(nums_put(&shared, 1, 1, NULL), CM_OK);
+    in_thread(end_within_a_function, &status);
+    assert_int_equal(status, CM_INVALID); /* it did not return */
+    assert_int_equal(nums_put(&shared, 2, 2, NULL), CM_OK);
+    assert_int_equal(nums_publish(&shared), CM_OK);
+    assert_int_equal(got(&reader, 1), 1);
+    assert_int_equal(got(&reader, 2), 2);
+    in_thread(end_within_a_function, &status);
+    assert_int_equal(nums_publish(&shared), CM_OK); /* the first call after it is one that changes nothing */
+    end();
+}
+
 static void *put_three(void *context)
 {
     *(cm_status *)context = nums_put(&shared, 1, 3, NULL);
@@ -1164,6 +1196,7 @@ int main(void)
         cmocka_unit_test(a_shared_writer_is_for_many_threads),
         cmocka_unit_test(several_calls_of_a_shared_writer_stay_together),
         cmocka_unit_test(a_thread_that_ends_gives_the_lock_back),
+        cmocka_unit_test(a_function_that_ends_its_thread_leaves_a_shared_writer_as_it_was),
         cmocka_unit_test(a_shared_writer_waits_without_its_lock),
         cmocka_unit_test(a_function_is_told_when_the_stale_side_is_free),
         cmocka_unit_test(no_tale_of_a_free_side_is_lost),
