@@ -178,6 +178,30 @@ static void replay_needs_no_memory_for_any_change(void **state)
     }
 }
 
+/* Rooms are given back only after the log has its place. */
+static void a_purge_without_memory_changes_nothing(void **state)
+{
+    (void)state;
+    struct failing_allocator memory;
+    cm_status status;
+    size_t count = 0;
+    failing_allocator_init(&memory);
+    begin(&(cm_config){.allocator = &memory.allocator});
+    for (uint64_t i = 0; i < 5; i++)
+        assert_int_equal(items_insert(&writer, i ? 1 : 2, item_of(i)), CM_OK);
+    memory.fail_all = true;
+    while ((status = items_clear_entry(&writer, 2)) == CM_OK) /* takes no memory but of the log */
+        ;
+    assert_int_equal(status, CM_NOMEM);
+    assert_int_equal(items_purge(&writer), CM_NOMEM);
+    assert_int_equal(items_writer_count(&writer, 1, &count), CM_OK);
+    assert_int_equal(count, 4);
+    memory.fail_all = false;
+    assert_int_equal(items_purge(&writer), CM_OK);
+    end();
+    assert_int_equal(memory.live_blocks, 0);
+}
+
 /* ---- many writers ---- */
 
 static nums shared_map;
@@ -233,6 +257,7 @@ int main(void)
         cmocka_unit_test(a_value_is_found_among_many_in_a_step),
         cmocka_unit_test(so_it_is_among_equal_ones),
         cmocka_unit_test(replay_needs_no_memory_for_any_change),
+        cmocka_unit_test(a_purge_without_memory_changes_nothing),
         cmocka_unit_test(a_shared_writer_is_for_many_threads),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
