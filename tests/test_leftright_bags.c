@@ -99,9 +99,9 @@ static cm_status keep_odd(const uint64_t *key, const struct item *item, void *co
     return *item->own % 2 ? CM_OK : CM_ABSENT;
 }
 
-static cm_status tell(const uint64_t *key, const struct item *items, size_t count, void *context)
+static cm_status tell(const uint64_t *key, const struct item *values, size_t count, void *context)
 {
-    (void)key, (void)items, (void)count, (void)context;
+    (void)key, (void)values, (void)count, (void)context;
     return CM_OK;
 }
 

@@ -104,6 +104,7 @@ static void many_gets_of_one_call_are_of_one_view(void **state)
     CM_WITH_VIEW (nums, &reader, view) {
         nums_put(&writer, 2, 2, NULL);
         nums_publish(&writer);
+        assert_int_equal(nums_view_len(view), 1);
         assert_int_equal(nums_get_many(&reader, keys, 2, found, values), 1); /* of the view that it is inside */
         assert_true(found[0] && !found[1]);
     }
