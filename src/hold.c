@@ -236,6 +236,30 @@ static void hold_end(struct cm_thread_ *thread, struct cm_hold_ *hold)
     cm_cell_unlock_(cell, cm_load_relaxed_(cell), hold->waiters);
 }
 
+static cm_use_end_ *use_end;
+
+void cm_holds_count_by_(cm_use_end_ *end)
+{
+    if (cm_load_relaxed_(&use_end) != end) /* relaxed: there is one, published with the first entry that is counted */
+        cm_store_relaxed_(&use_end, end);
+}
+
+void cm_uses_end_(struct cm_thread_ *thread)
+{
+    struct cm_hold_walk_ walk = cm_holds_of_(thread);
+    for (struct cm_hold_ *hold; (hold = holds_next(&walk)) != NULL;) {
+        uint64_t *cell = (uint64_t *)(uintptr_t)hold->cell;
+        const struct cm_type *counted = cell && hold->exclusive ? hold->counted : NULL;
+        if (!counted)
+            continue;
+        pthread_mutex_lock(&waits);
+        hold_end(thread, hold);
+        pthread_mutex_unlock(&waits);
+        thread->holding--;
+        cm_load_relaxed_ (&use_end)(counted, cell); /* which may run code of the user: no lock is held */
+    }
+}
+
 bool cm_holds_end_(struct cm_thread_ *thread)
 {
     struct cm_hold_walk_ walk = cm_holds_of_(thread);

@@ -55,6 +55,11 @@ cm_status cm_locked_unlock_(struct cm_locked_ *entry, bool shared)
 
 /* ---- adding and unlinking ---- */
 
+static void use_give_back(const struct cm_type *type, uint64_t *cell)
+{
+    cm_locked_release_(type, (struct cm_locked_ *)(void *)cell);
+}
+
 cm_status cm_locked_add_(const struct cm_type *type, struct cm_map_ *map, const void *key, uint64_t hash,
                          struct cm_locked_ *fresh, cm_deadline deadline, struct cm_locked_ **entry)
 {
@@ -63,6 +68,7 @@ cm_status cm_locked_add_(const struct cm_type *type, struct cm_map_ *map, const 
     struct cm_supply_ supply = {.cache = NULL};
     struct cm_written_ written = {CM_NOMEM, false};
     struct cm_pin_ pin = cm_map_pin_(type, map);
+    cm_holds_count_by_(use_give_back);
     supply.cache = cm_pool_cache_of_(&map->pool, &map->allocator, pin.thread->index);
     if (supply.cache)
         do /* again, if it was unlinked since */
@@ -128,24 +134,25 @@ cm_status cm_locked_unlink_entry_(const struct cm_type *type, struct cm_locked_ 
 
 /* ---- the end ---- */
 
-/* The entries of one type that a thread ends: those of which their destructors give up the last use come behind them,
- * in a list by `uses`, and not within, for there may be any number in a row. */
+/* The entries of one map that a thread ends: those of which their destructors give up the last use come behind them,
+ * in a list by `uses`, and not within, for there may be any number in a row. Those of another map end within: a
+ * destructor may destroy that one next. So destructors nest no deeper than there are maps. */
 struct ending {
-    const struct cm_type *type;
+    const struct cm_map_ *map;
     struct cm_locked_ *next;
-    struct ending *outer; /* of another type */
+    struct ending *outer; /* of another map */
 };
 
 static __thread struct ending *endings;
 static __thread uint32_t endings_life; /* in which they began: a destructor may have ended the thread */
 
-static struct ending *ending_find(const struct cm_type *type)
+static struct ending *ending_find(const struct cm_map_ *map)
 {
     if (endings_life != cm_thread_life_)
         endings = NULL;
     endings_life = cm_thread_life_;
     struct ending *ending = endings;
-    while (ending && ending->type != type)
+    while (ending && ending->map != map)
         ending = ending->outer;
     return ending;
 }
@@ -161,14 +168,14 @@ static void entry_destroy(const struct cm_type *type, struct cm_locked_ *entry)
 /* Nobody uses the entry any more, nor can. */
 static void entry_end(const struct cm_type *type, struct cm_locked_ *entry)
 {
-    struct ending *under_way = type->value_destroy ? ending_find(type) : NULL;
+    struct ending *under_way = type->value_destroy ? ending_find(entry->map) : NULL;
     if (under_way) {
         /* Relaxed: late look-ups may load it, and find no LINKED in an address. */
         cm_store_relaxed_(&entry->uses, (uint64_t)(uintptr_t)under_way->next);
         under_way->next = entry;
         return;
     }
-    struct ending own = {type, NULL, endings};
+    struct ending own = {entry->map, NULL, endings};
     endings = &own;
     while (entry) {
         entry_destroy(type, entry);

@@ -280,9 +280,16 @@ cm_status cm_partitions_shutdown_(struct cm_partitions_ *map, bool drop, size_t 
         status = workers_end(map, deadline);
     for (uint32_t i = 0; !map->workers && i < map->count && status == CM_OK; i++)
         status = polled_end(&map->parts[i], deadline);
+    if (!map->workers && status == CM_OK)
+        cm_store_release_(&map->shut, ENDING_DONE); /* pairs with cm_partitions_are_shut_() */
     if (dropped)
         *dropped = (size_t)cm_load_relaxed_(&map->dropped);
     return status;
+}
+
+bool cm_partitions_are_shut_(const struct cm_partitions_ *map)
+{
+    return cm_load_acquire_(&map->shut) == ENDING_DONE; /* pairs with workers_end(), too: what owners did is seen */
 }
 
 void cm_partitions_end_(struct cm_partitions_ *map, const struct cm_type *type)

@@ -54,8 +54,9 @@ static void records_add(struct cm_thread_ *records, uint32_t count)
 static void record_leave(void *context)
 {
     struct cm_thread_ *record = context;
-    cm_thread_self_ = NULL;
     cm_thread_life_++;
+    cm_uses_end_(record);
+    cm_thread_self_ = NULL;
     cm_domains_part_(record);
     cm_store_release_(&record->pin, 0); /* both pair with the scan of an advance */
     cm_store_release_(&record->leaf, 0);

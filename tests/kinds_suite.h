@@ -1,5 +1,5 @@
 /* The suite of all maps (map_suite.h) for every kind of key and value (kinds.h): there are maps by these names, which
- * can be saved. */
+ * can be saved, unless NOT_SAVED. */
 #define MAP nums
 #define SAVED
 #define KEY uint64_t

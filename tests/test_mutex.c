@@ -1,50 +1,20 @@
-/* The mutex map: its lock, and the promises of every map. */
+/* The mutex map: its lock. */
 #include <concmap/mutex.h>
 #include <concmap/sharded.h>
 #include <pthread.h>
 #include <stdlib.h>
 
 #include "crew.h"
-#include "failing_allocator.h"
 #include "names.h"
 #include "shared_type.h"
-#include "texts.h"
 #include "unit.h"
 
-#define SEQUENTIAL
-#define BEHIND_A_MUTEX
 #define MS 1000000
 
 CM_MUTEX_MAP(nums, uint64_t, uint64_t, cm_hash_u64, cm_equal_u64)
-CM_MUTEX_MAP(texts, cm_str, uint64_t, cm_hash_str, cm_equal_str)
 CM_MUTEX_MAP_OWNED(owners, struct name, struct name, name_hash, name_equal, CM_OWNED(name_clone, name_destroy),
                    CM_OWNED(name_clone, name_destroy))
 CM_SHARDED_MAP(shards, uint64_t, uint64_t, cm_hash_u64, cm_equal_u64)
-
-#define MAP nums
-#define KEY uint64_t
-#define VALUE uint64_t
-#define KEY_OF(i) (i)
-#define VALUE_OF(i) (i)
-#define NUMBER(value) (value)
-#include "map_suite.h"
-
-#define MAP texts
-#define KEY cm_str
-#define VALUE uint64_t
-#define KEY_OF(i) text_of((i), 600)
-#define VALUE_OF(i) (i)
-#define NUMBER(value) (value)
-#include "map_suite.h"
-
-#define MAP owners
-#define UNDOES_ITSELF 1
-#define KEY struct name
-#define VALUE struct name
-#define KEY_OF(i) ((struct name){(i), "key"})
-#define VALUE_OF(i) ((struct name){(i), "value"})
-#define NUMBER(value) ((value).number)
-#include "map_suite.h"
 
 static nums map, other;
 
@@ -453,9 +423,5 @@ int main(void)
         cmocka_unit_test(two_maps_are_worked_on_at_once),
         cmocka_unit_test(a_declared_type_is_used_from_another_file),
     };
-    int failed = cmocka_run_group_tests(tests, NULL, NULL);
-    failed += cmocka_run_group_tests(nums_tests, NULL, NULL);
-    failed += cmocka_run_group_tests(texts_tests, NULL, NULL);
-    failed += cmocka_run_group_tests(owners_tests, NULL, NULL);
-    return failed != 0;
+    return cmocka_run_group_tests(tests, NULL, NULL);
 }

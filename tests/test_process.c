@@ -2,18 +2,15 @@
  * docs/GUARANTEES.md says what is promised. */
 #include <concmap/sharded.h>
 #include <errno.h>
-#include <linux/filter.h>
-#include <linux/seccomp.h>
 #include <pthread.h>
 #include <sched.h>
 #include <signal.h>
 #include <stdlib.h>
-#include <sys/prctl.h>
-#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include "crew.h"
+#include "process.h"
 #include "unit.h"
 
 CM_SHARDED_MAP(nums, uint64_t, uint64_t, cm_hash_u64, cm_equal_u64)
@@ -522,19 +519,6 @@ static void who_is_cancelled_in_a_function_given_to_a_call_is_a_dead_owner(void 
 
 /* ---- a system that refuses membarrier ---- */
 
-/* The map's share of this program once more, where the system call fails as containers let it fail. */
-static bool refuse_membarrier(void)
-{
-    struct sock_filter filter[] = {
-        BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, nr)),
-        BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_membarrier, 0, 1),
-        BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | EPERM),
-        BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
-    };
-    struct sock_fprog program = {sizeof filter / sizeof *filter, filter};
-    return prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) == 0 && prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &program) == 0;
-}
-
 static size_t change_keys(void *context, unsigned i)
 {
     nums *map = context;
@@ -567,21 +551,17 @@ static int without_membarrier(void)
 
 #define REFUSED "without-membarrier"
 
+static int begin_again(void)
+{
+    return begin_without_membarrier(REFUSED);
+}
+
 static void a_system_without_membarrier_is_served_by_fences(void **state)
 {
     (void)state;
-    int status = -1;
-    pid_t child = fork();
-    if (child == 0) {
-        alarm(120);
-        if (!refuse_membarrier())
-            _exit(77);
-        execl("/proc/self/exe", "test_process", REFUSED, (char *)NULL);
-        _exit(77);
-    }
-    assert_int_equal(waitpid(child, &status, 0), child);
-    if (WIFEXITED(status) && WEXITSTATUS(status) == 77)
-        skip(); /* no filters of system calls here */
+    int status = in_child(begin_again);
+    if (status == PROCESS_SKIPPED)
+        skip();
     assert_int_equal(status, 0);
 }
 

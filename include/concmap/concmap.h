@@ -13,9 +13,11 @@
 #include <concmap/leftright_saved.h>
 #include <concmap/leftright_set.h>
 #include <concmap/locked.h>
+#include <concmap/locked_saved.h>
 #include <concmap/lookup.h>
 #include <concmap/mutex.h>
 #include <concmap/partitioned.h>
+#include <concmap/partitioned_saved.h>
 #include <concmap/plain_set.h>
 #include <concmap/printed.h>
 #include <concmap/saved.h>

@@ -27,6 +27,7 @@
 #ifndef CONCMAP_LOCKED_H
 #define CONCMAP_LOCKED_H
 
+#include <concmap/detail/bulk.h>
 #include <concmap/detail/life.h>
 #include <concmap/detail/locked_entries.h>
 #include <concmap/detail/locked_keys.h>
@@ -69,6 +70,11 @@
               { return name##_value_dup_(&to->value, &from->value, context); })                                        \
     CM_INNER_(how, void, name##_entry_drop_, (name##_entry * entry, void *context),                                    \
               { name##_value_end_(&entry->value, context); })                                                          \
+    /* To whoever has copies only it is the value. */                                                                  \
+    CM_ADAPTORS_(how, name##_content, name##_key_, name##_value_, hash_function, equal_function, key_owner,            \
+                 value_owner, CM_NO_CACHE_)                                                                            \
+    CM_HIDDEN_(how, __attribute__((unused)) CM_DESCRIPTOR_(name##_content, name##_content, name##_key_, name##_value_, \
+                                                           false, false, false, NULL))                                 \
     CM_BUCKETED_TYPE_(how, name, name##_key_, name##_entry, hash_function, equal_function, key_owner,                  \
                       (name##_entry_dup_, name##_entry_drop_, CM_OWNER_IS_ value_owner), CM_NO_CACHE_, CM_COUNTED_)
 
@@ -83,6 +89,35 @@
     CM_FUNCTION_(how, cm_status, name##_shrink_to_fit, (name * map),                                                   \
                  { return cm_map_shrink_to_fit_(&map->core, &name##_type_); })                                         \
     CM_LOCKED_ENTRIES_(how, name, Key, Value)                                                                          \
-    CM_LOCKED_KEYS_(how, name, Key, Value)
+    CM_LOCKED_KEYS_(how, name, Key, Value)                                                                             \
+    CM_LOCKED_COPY_(how, name)
+
+#define CM_LOCKED_COPY_(how, name)                                                                                     \
+    CM_LOCAL_(how, cm_status, name##_copy_to_, (name * to, const name *from, cm_deadline deadline), {                  \
+        name##_iter iter = name##_iter_begin(from);                                                                    \
+        cm_status status = CM_OK;                                                                                      \
+        while (status >= 0 && name##_iter_next_in_(&iter, deadline)) {                                                 \
+            status = name##_insert(to, iter.key, iter.copy); /* a key that came again meanwhile is there: CM_EXISTS */ \
+            iter.copied = status < 0;                        /* else it was taken over */                              \
+        }                                                                                                              \
+        status = status < 0 ? status : iter.status;                                                                    \
+        name##_iter_end(&iter);                                                                                        \
+        return status;                                                                                                 \
+    })                                                                                                                 \
+    CM_INNER_(how, cm_status, name##_clone_in_, (name * to, const name *from, cm_deadline deadline), {                 \
+        cm_status status = cm_map_init_like_(&to->core, &name##_type_, &from->core, name##_len(from));                 \
+        if (status != CM_OK)                                                                                           \
+            return status;                                                                                             \
+        status = name##_copy_to_(to, from, deadline);                                                                  \
+        if (status < 0)                                                                                                \
+            name##_destroy(to);                                                                                        \
+        else                                                                                                           \
+            cm_map_limit_like_(&to->core, &from->core);                                                                \
+        return status < 0 ? status : CM_OK;                                                                            \
+    })                                                                                                                 \
+    /* Makes `to`, which is not initialised, a copy of `from`, with its options and with entries of its own. Each      \
+     * value is copied under its entry's lock, for which it waits; others may use `from`: keys present throughout are  \
+     * copied. On a failure there is no `to`: CM_NOMEM, CM_OWNER_DIED, CM_DEADLOCK. O(buckets). */                     \
+    CM_TWINS_(how, name, clone, (name * to, const name *from), (to, from))
 
 #endif

@@ -12,6 +12,7 @@
 #include <concmap/detail/anchored_verbs.h>
 #include <concmap/detail/guarded.h>
 #include <concmap/detail/leftright_verbs.h>
+#include <concmap/detail/locked_keys.h>
 #include <concmap/detail/reads.h>
 #include <concmap/detail/writes.h>
 
@@ -48,6 +49,12 @@
     CM_ANCHORED_READS_(cm_inline, view, name, view##_key_, name##_value_)                                              \
     CM_CHANGES_(cm_inline, view, name, view##_key_, name##_value_)
 
+/* The same for a locked map: view_find, which gives out entries, view_get, ..._contains, ..._update, ..._remove,
+ * ..._remove_if and ..._remove_when_unused. */
+#define CM_LOCKED_LOOKUP_BY(view, name, Other, hash_function, equal_function)                                          \
+    CM_LOOKUP_ENTRY_(view, name, Other, name##_entry, hash_function, equal_function, CM_COUNTED_)                      \
+    CM_LOCKED_LOOKS_(cm_inline, view, name, view##_key_, name##_value_)
+
 /* The same for readers of a left-right map: view_get, and of its views view_view_get, ..._view_get_key_value and
  * ..._view_contains. */
 #define CM_LEFTRIGHT_LOOKUP_BY(view, name, Other, hash_function, equal_function)                                       \
@@ -57,11 +64,15 @@
     CM_LEFTRIGHT_GETS_(cm_inline, view, name, view##_key_, name##_key_, name##_value_)
 
 #define CM_LOOKUP_TYPE_(view, name, Other, hash_function, equal_function, anchored)                                    \
+    CM_LOOKUP_ENTRY_(view, name, Other, name##_value_, hash_function, equal_function, anchored)
+
+/* Value is what the table has for one. */
+#define CM_LOOKUP_ENTRY_(view, name, Other, Value, hash_function, equal_function, anchored)                            \
     typedef Other view##_key_;                                                                                         \
     CM_LOCAL_(cm_inline, uint64_t, view##_hash_, (const void *key, uint64_t seed),                                     \
               { return hash_function((const view##_key_ *)key, seed); })                                               \
     CM_LOCAL_(cm_inline, bool, view##_equal_, (const void *sought, const void *key),                                   \
               { return equal_function((const view##_key_ *)sought, (const name##_key_ *)key); })                       \
-    CM_DESCRIPTOR_(view, name, name##_key_, name##_value_, true, true, anchored, NULL)
+    CM_DESCRIPTOR_(view, name, name##_key_, Value, true, true, anchored, NULL)
 
 #endif

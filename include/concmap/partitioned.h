@@ -114,7 +114,8 @@ CM_END_DECLS
 
 #define CM_PARTITIONED_FUNCTIONS_(how, name, Key, Value)                                                               \
     CM_SHOWN_(                                                                                                         \
-        how, typedef struct name { struct cm_partitions_ core; } name;)                                                \
+        how, typedef struct name { struct cm_partitions_ core; } name; typedef Key name##_key_;                        \
+        typedef Value name##_value_;)                                                                                  \
     CM_REQUESTS_TYPE_(how, name, Key, Value)                                                                           \
     CM_RARE_REQUESTS_(how, name, Key, Value)                                                                           \
     CM_REQUESTS_(how, name, Key, Value)                                                                                \
@@ -130,6 +131,7 @@ CM_END_DECLS
     CM_PARTITIONED_FUTURE_VERBS_(how, name, Key, Value)                                                                \
     CM_PARTITIONED_WHOLE_(how, name, Key, Value)                                                                       \
     CM_PARTITIONED_BULK_(how, name, Key, Value)                                                                        \
+    CM_PARTITIONED_ITER_(how, name, Key, Value)                                                                        \
     CM_PARTITIONED_LIFE_(how, name)                                                                                    \
     CM_PARTITIONED_OWNERS_(how, name)
 
@@ -142,11 +144,11 @@ CM_END_DECLS
     })                                                                                                                 \
     /* The same with the options of any map, and the default for the rest. */                                          \
     CM_FUNCTION_(how, cm_status, name##_init, (name * map, const cm_config *config), {                                 \
-        cm_partition_config all;                                                                                       \
-        memset((void *)&all, 0, sizeof all);                                                                           \
+        cm_partition_config full;                                                                                      \
+        memset((void *)&full, 0, sizeof full);                                                                         \
         if (config)                                                                                                    \
-            all.map = *config;                                                                                         \
-        return name##_open(map, &all);                                                                                 \
+            full.map = *config;                                                                                        \
+        return name##_open(map, &full);                                                                                \
     })                                                                                                                 \
     CM_INNER_(how, cm_status, name##_shutdown_in_,                                                                     \
               (name * map, cm_shutdown what, size_t * dropped, cm_deadline deadline),                                  \

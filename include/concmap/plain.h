@@ -102,6 +102,12 @@
                  { return cm_plain_shrink_to_fit_(&map->core, &name##_type_); })                                       \
     /* What the map takes: the table, and as nodes the texts of keys. */                                               \
     CM_FUNCTION_(how, cm_memory, name##_memory, (const name *map), { return cm_plain_memory_(&map->core); })           \
+    /* What it looks like inside: see figures.h; `grows` is how often the entries have moved to another table.         \
+     * O(groups), and a hash of each key. */                                                                           \
+    CM_FUNCTION_(how, void, name##_stats, (const name *map, cm_stats *stats), {                                        \
+        memset((void *)stats, 0, sizeof *stats);                                                                       \
+        cm_plain_stats_(&map->core, &name##_type_, stats);                                                             \
+    })                                                                                                                 \
     /* Validates the whole structure; `reason` (may be NULL) takes what is wrong. CM_OK or CM_CORRUPT, or CM_NOMEM. */ \
     CM_FUNCTION_(how, cm_status, name##_check, (const name *map, const char **reason),                                 \
                  { return cm_plain_check_(&map->core, &name##_type_, reason); })

@@ -53,28 +53,36 @@ CM_API cm_status cm_print_view_(size_t entries, uint64_t meta, cm_write_text *wr
 CM_END_DECLS
 
 /* Makes name_print and its twins for a map type, from its public functions alone. */
-#define CM_PRINTED(name, print_key, print_value)                                                                       \
-    CM_PRINTED_(name, {                                                                                                \
+#define CM_PRINTED(name, print_key, print_value) CM_PRINTED_(name, CM_PRINTED_PAIR_(name, print_key, print_value))
+
+/* The same for a set. */
+#define CM_PRINTED_SET(name, print_key) CM_PRINTED_(name, { status = print_key(&iter.key, write, context); })
+
+/* The same for a partitioned map, whose owners are waited for: CM_CLOSED while it is being shut down. */
+#define CM_PRINTED_PARTITIONED(name, print_key, print_value)                                                           \
+    CM_PRINTED_BY_(name, name##_stats_until(map, &stats, deadline), CM_PRINTED_PAIR_(name, print_key, print_value))
+
+#define CM_PRINTED_PAIR_(name, print_key, print_value)                                                                 \
+    {                                                                                                                  \
         status = print_key(&iter.key, write, context);                                                                 \
         if (status >= 0)                                                                                               \
             status = cm_print_plain(": ", write, context);                                                             \
         if (status >= 0)                                                                                               \
             status = print_value(name##_iter_value_(&iter), write, context);                                           \
-    })
+    }
 
-/* The same for a set. */
-#define CM_PRINTED_SET(name, print_key) CM_PRINTED_(name, { status = print_key(&iter.key, write, context); })
-
-#define CM_PRINTED_(name, ...)                                                                                         \
+#define CM_PRINTED_(name, ...) CM_PRINTED_BY_(name, (name##_stats(map, &stats), CM_OK), __VA_ARGS__)
+#define CM_PRINTED_BY_(name, figures, ...)                                                                             \
     /* Prints the map: its stats, then each entry that is there throughout; those that come or go meanwhile may be     \
-     * printed. No lock is held while a printer or `write` runs, but, of a locked map, that of the very entry. CM_OK,  \
-     * or what ended it: less than 0 from a printer or `write`, CM_NOMEM, or why a wait was given up: CM_TIMEOUT past  \
-     * the deadline; of a locked map CM_OWNER_DIED. O(buckets). */                                                     \
+     * printed. No lock is held while a printer or `write` runs. CM_OK, or what ended it: less than 0 from a printer   \
+     * or `write`, CM_NOMEM, or why a wait was given up: CM_TIMEOUT past the deadline; of a locked map CM_OWNER_DIED.  \
+     * O(buckets). */                                                                                                  \
     CM_TYPED cm_status name##_print_until(const name *map, cm_write_text *write, void *context, cm_deadline deadline)  \
     {                                                                                                                  \
         cm_stats stats;                                                                                                \
-        name##_stats(map, &stats);                                                                                     \
-        cm_status status = cm_print_stats(&stats, write, context);                                                     \
+        cm_status status = figures;                                                                                    \
+        if (status >= 0)                                                                                               \
+            status = cm_print_stats(&stats, write, context);                                                           \
         name##_iter iter = name##_iter_begin(map);                                                                     \
         while (status >= 0 && name##_iter_next_until(&iter, deadline)) {                                               \
             __VA_ARGS__                                                                                                \

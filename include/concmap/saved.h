@@ -109,10 +109,10 @@ CM_END_DECLS
 
 /* The same for types that many files use: DECLARE in the header, and DEFINE in the C file that defines the map, or set.
  */
-#define CM_SAVED_DECLARE(name) CM_SAVED_FUNCTIONS_(cm_declare, name, name)
+#define CM_SAVED_DECLARE(name) CM_SAVED_FUNCTIONS_(cm_declare, name, name, cm_config)
 #define CM_SAVED_DEFINE(name, version, key_codec, value_codec)                                                         \
     CM_SAVED_(cm_define, name, name, version, key_codec, value_codec)
-#define CM_SAVED_SET_DECLARE(name) CM_SAVED_FUNCTIONS_(cm_declare, name, name##_as)
+#define CM_SAVED_SET_DECLARE(name) CM_SAVED_FUNCTIONS_(cm_declare, name, name##_as, cm_config)
 #define CM_SAVED_SET_DEFINE(name, version, key_codec)                                                                  \
     CM_SAVED_(cm_define, name, name##_as, version, key_codec, CM_UNCODED)
 
@@ -124,9 +124,18 @@ CM_END_DECLS
 /* `base` is the map's type, which has the walks and writes; of a set the map that it is made of. */
 #define CM_SAVED_(how, name, base, version, key_codec, value_codec)                                                    \
     CM_SAVED_TYPE_(how, name, base, base##_key_, base##_value_, version, key_codec, value_codec)                       \
-    CM_SAVED_WALK_(how, name, base)                                                                                    \
-    CM_SAVED_FILL_(how, name, base, base##_key_, base##_value_)                                                        \
-    CM_SAVED_FUNCTIONS_(how, name, base)
+    CM_SAVED_BUCKETED_(how, name, base)                                                                                \
+    CM_SAVED_ADD_(how, name, base)                                                                                     \
+    CM_SAVED_FILL_(how, name, base, map->core.context)                                                                 \
+    CM_SAVED_LOAD_(how, name, base)                                                                                    \
+    CM_SAVED_FUNCTIONS_(how, name, base, cm_config)
+
+/* What is the same for all maps on bucket tables. (A map that is not made yet is made when it is saved.) */
+#define CM_SAVED_BUCKETED_(how, name, base)                                                                            \
+    CM_SAVED_WALK_(how, name, base, (void)cm_map_seed_(&base##_type_, &map->core), map->core.context)                  \
+    CM_SAVED_ROOM_(how, name, base##_key_, base##_value_)                                                              \
+    CM_LOCAL_(how, void, name##_load_expect_, (base * map, size_t entries),                                            \
+              { cm_map_expect_(&map->core, &base##_type_, entries); })
 
 #if defined(__has_builtin)
 #if __has_builtin(__builtin_clear_padding)
@@ -175,15 +184,15 @@ CM_END_DECLS
                          name##_value_clear_, name##_value_encode_, name##_value_decode_},                             \
                         several};)
 
-/* From a map to a stream: the walk makes copies, so nothing is locked meanwhile. */
-#define CM_SAVED_WALK_(how, name, base)                                                                                \
+/* From a map to a stream: the walk makes copies, so nothing is locked meanwhile. `make` is done first; `of_codecs` is
+ * their context. */
+#define CM_SAVED_WALK_(how, name, base, make, of_codecs)                                                               \
     CM_LOCAL_(how, cm_status, name##_save_all_, (const base *map, struct cm_saver_ *saver, cm_deadline deadline), {    \
         base##_iter iter = base##_iter_begin(map);                                                                     \
         base##_value_ room;                                                                                            \
         cm_status status = CM_OK;                                                                                      \
         while (status >= 0 && base##_iter_next_in_(&iter, deadline))                                                   \
-            status = cm_saver_add_(saver, &name##_saved_type_, &iter.key, base##_iter_copy_(&iter, &room),             \
-                                   map->core.context);                                                                 \
+            status = cm_saver_add_(saver, &name##_saved_type_, &iter.key, base##_iter_copy_(&iter, &room), of_codecs); \
         base##_iter_end(&iter);                                                                                        \
         return status < 0 ? status : iter.status;                                                                      \
     })                                                                                                                 \
@@ -192,7 +201,7 @@ CM_END_DECLS
                cm_deadline deadline),                                                                                  \
               {                                                                                                        \
                   struct cm_saver_ saver;                                                                              \
-                  (void)cm_map_seed_(&base##_type_, &map->core); /* a map that is not made yet is made now */          \
+                  make;                                                                                                \
                   cm_status status = cm_saver_begin_(&saver, &name##_saved_type_, sink, progress,                      \
                                                      &map->core.allocator, base##_len(map));                           \
                   if (status >= 0)                                                                                     \
@@ -259,7 +268,7 @@ CM_END_DECLS
         CM_SAVED_FILE_(path, reason, name##_snapshot_save(snapshot, &sink, progress, &why)))
 
 /* From a stream to a map that nobody else is in: some entries are taken, then added together. */
-#define CM_SAVED_FILL_(how, name, base, Key, Value)                                                                    \
+#define CM_SAVED_ROOM_(how, name, Key, Value)                                                                          \
     CM_HIDDEN_(                                                                                                        \
         how, enum {name##_saved_fits_ = CM_SAVED_BATCH_BYTES_ / (sizeof(Key) + sizeof(Value)),                         \
                    name##_saved_batch_ = name##_saved_fits_ > CM_SAVED_BATCH_ ? CM_SAVED_BATCH_                        \
@@ -268,7 +277,9 @@ CM_END_DECLS
         struct name##_batch_ {                                                                                         \
             Key keys[name##_saved_batch_];                                                                             \
             Value values[name##_saved_batch_];                                                                         \
-        };)                                                                                                            \
+        };)
+
+#define CM_SAVED_ADD_(how, name, base)                                                                                 \
     /* `*taken`: values that the map has now. A cache takes what it has room for. */                                   \
     CM_LOCAL_(                                                                                                         \
         how, cm_status, name##_load_batch_, (base * map, struct name##_batch_ * batch, size_t n, size_t * taken), {    \
@@ -293,10 +304,14 @@ CM_END_DECLS
             });                                                                                                        \
             cm_map_filled_(&map->core, filled);                                                                        \
             return status == CM_EXISTS ? CM_CORRUPT : status;                                                          \
-        })                                                                                                             \
+        })
+
+/* There are name_load_batch_ and name_load_expect_. */
+#define CM_SAVED_FILL_(how, name, base, of_codecs)                                                                     \
     CM_LOCAL_(how, cm_status, name##_load_block_,                                                                      \
               (base * map, struct cm_loader_ * loader, struct name##_batch_ * batch), {                                \
-                  void *context = map->core.context;                                                                   \
+                  const struct cm_type *type = name##_saved_type_.type;                                                \
+                  void *context = of_codecs;                                                                           \
                   cm_status status = CM_OK;                                                                            \
                   for (uint64_t left = loader->entries; left && status >= 0;) {                                        \
                       size_t made = 0;                                                                                 \
@@ -308,10 +323,10 @@ CM_END_DECLS
                       }                                                                                                \
                       if (status >= 0)                                                                                 \
                           status = name##_load_batch_(map, batch, made, &taken);                                       \
-                      for (size_t i = 0; base##_type_.key_destroy && i < made; i++)                                    \
-                          base##_type_.key_destroy(&batch->keys[i], context);                                          \
-                      for (size_t i = taken; base##_type_.value_destroy && i < made; i++)                              \
-                          base##_type_.value_destroy(&batch->values[i], context);                                      \
+                      for (size_t i = 0; type->key_destroy && i < made; i++)                                           \
+                          type->key_destroy(&batch->keys[i], context);                                                 \
+                      for (size_t i = taken; type->value_destroy && i < made; i++)                                     \
+                          type->value_destroy(&batch->values[i], context);                                             \
                       left -= made;                                                                                    \
                   }                                                                                                    \
                   return status < 0 ? status : cm_loader_check_(loader);                                               \
@@ -325,14 +340,16 @@ CM_END_DECLS
         while ((status = cm_loader_fetch_(loader)) == CM_OK) {                                                         \
             size_t expected = cm_loader_expects_(loader);                                                              \
             if (expected)                                                                                              \
-                cm_map_expect_(&map->core, &base##_type_, expected);                                                   \
+                name##_load_expect_(map, expected);                                                                    \
             status = name##_load_block_(map, loader, (struct name##_batch_ *)block.address);                           \
             if (status < 0)                                                                                            \
                 break;                                                                                                 \
         }                                                                                                              \
         cm_block_release_(loader->allocator, &block);                                                                  \
         return status;                                                                                                 \
-    })                                                                                                                 \
+    })
+
+#define CM_SAVED_LOAD_(how, name, base)                                                                                \
     CM_LOCAL_(how, cm_status, name##_load_from_,                                                                       \
               (base * map, const cm_config *config, const cm_source *source, const struct cm_file_ *file,              \
                const cm_progress *progress, const char **reason),                                                      \
@@ -352,7 +369,8 @@ CM_END_DECLS
                   return cm_loader_end_(&loader, status, reason);                                                      \
               })
 
-#define CM_SAVED_FUNCTIONS_(how, name, base)                                                                           \
+/* `Config` is what the map is made by. */
+#define CM_SAVED_FUNCTIONS_(how, name, base, Config)                                                                   \
     /* Writes the map to a sink. `progress` and `reason` may be NULL; `reason` takes why it failed, a static text, or  \
      * NULL. CM_OK; what the sink, a codec or the progress function returned; CM_NOMEM; CM_INVALID: a text or coded    \
      * part of 4 GiB or more; CM_DEADLOCK: the thread holds guards. What a sink has by then is not worth anything.     \
@@ -375,17 +393,17 @@ CM_END_DECLS
      * early, or is damaged; CM_INVALID: it is none, of a newer format, of other types, of another number or byte      \
      * order; CM_FULL: more than the config's limit, but a cache takes what it has room for; CM_NOMEM; what the        \
      * source, a codec or the progress function returned. O(entries). */                                               \
-    CM_FUNCTION_(how, cm_status, name##_load,                                                                          \
-                 (base * map, const cm_config *config, const cm_source *source, const cm_progress *progress,           \
-                  const char **reason),                                                                                \
-                 {                                                                                                     \
-                     CM_CALLED_();                                                                                     \
-                     return name##_load_from_(map, config, source, NULL, progress, reason);                            \
-                 })                                                                                                    \
+    CM_FUNCTION_(                                                                                                      \
+        how, cm_status, name##_load,                                                                                   \
+        (base * map, const Config *config, const cm_source *source, const cm_progress *progress, const char **reason), \
+        {                                                                                                              \
+            CM_CALLED_();                                                                                              \
+            return name##_load_from_(map, config, source, NULL, progress, reason);                                     \
+        })                                                                                                             \
     /* The same from a file, in which nothing may follow. CM_IO. */                                                    \
     CM_FUNCTION_(                                                                                                      \
         how, cm_status, name##_load_file,                                                                              \
-        (base * map, const cm_config *config, const char *path, const cm_progress *progress, const char **reason), {   \
+        (base * map, const Config *config, const char *path, const cm_progress *progress, const char **reason), {      \
             CM_CALLED_();                                                                                              \
             CM_LOADED_FILE_(path, reason, name##_load_from_(map, config, &source, &file, progress, &why))              \
         })

@@ -4,6 +4,7 @@
 
 #include <concmap/config.h>
 #include <concmap/hash.h>
+#include <concmap/status.h>
 #include <sched.h>
 #include <stdlib.h>
 

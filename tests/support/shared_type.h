@@ -4,9 +4,9 @@
 
 #include <concmap/anchored_set.h>
 #include <concmap/leftright_saved.h>
-#include <concmap/locked.h>
+#include <concmap/locked_saved.h>
 #include <concmap/mutex.h>
-#include <concmap/partitioned.h>
+#include <concmap/partitioned_saved.h>
 #include <concmap/plain_set.h>
 #include <concmap/saved.h>
 #include <concmap/sharded_set.h>
@@ -27,6 +27,8 @@ CM_SAVED_SNAPSHOTS_DECLARE(tallies)
 CM_SAVED_SET_DECLARE(marks)
 CM_SWAP_DECLARE(shared_cell, uint64_t)
 CM_SAVED_DECLARE(symbols)
+CM_LOCKED_SAVED_DECLARE(vaults)
+CM_PARTITIONED_SAVED_DECLARE(depots)
 CM_SAVED_SET_DECLARE(atoms)
 CM_LEFTRIGHT_SAVED_DECLARE(roster)
 

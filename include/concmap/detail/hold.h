@@ -43,6 +43,7 @@ CM_INLINE void cm_hold_set_(struct cm_thread_ *thread, struct cm_hold_ *hold, st
     if (exclusive) {
         hold->admitted = NULL;
         hold->orphans = NULL;
+        hold->counted = NULL;
     }
     if (CM_CHECKED) {
         hold->at = thread->at;
@@ -107,6 +108,11 @@ struct cm_freezing_ {
     bool (*is_reached)(struct cm_waiters_ *waiters, size_t bucket_size, const uint64_t *cell, uint64_t reached);
 };
 CM_API void cm_holds_freeze_by_(const struct cm_freezing_ *freezing);
+
+/* How a use that a call had of a counted entry (locked.h), told by its type and its cell, is given back when the call's
+ * thread ends. */
+typedef void cm_use_end_(const struct cm_type *type, uint64_t *cell);
+CM_API void cm_holds_count_by_(cm_use_end_ *end);
 
 /* Where a lock was taken. */
 CM_INLINE cm_call_site cm_hold_site_(const struct cm_hold_ *hold)

@@ -19,7 +19,8 @@
  * are all that is left, unlinks the entry, unless by then somebody uses it: then that is up to them.
  *
  * The lock is a cell (cell.h), listed among its thread's holds (hold.h). Buckets are locked behind it, and it is not
- * waited for with a bucket. A thread that ends with it leaves UNTIDY in the cell.
+ * waited for with a bucket. A thread that ends with it leaves UNTIDY in the cell. If a call had it, the call's use goes
+ * with it (hold.h); other uses are nobody's in particular.
  *
  * Plain values need no last user, but only that the node stays. So a call that finds the lock of such a value free
  * takes it without a use, in a pin that it leaves when it has seen LINKED: until it unlocks, the lock itself keeps the
@@ -191,8 +192,10 @@ CM_INLINE void cm_locked_list_(struct cm_locked_ *entry, struct cm_thread_ *thre
 }
 
 /* Locks an entry that the caller uses, and lists that: CM_GOT_; CM_GOT_NESTED_; CM_BUSY, CM_TIMEOUT, CM_DEADLOCK,
- * CM_OWNER_DIED, CM_NOMEM: no hold. */
-CM_INLINE int cm_locked_lock_(struct cm_locked_ *entry, unsigned how, cm_deadline deadline)
+ * CM_OWNER_DIED, CM_NOMEM: no hold. `counted`: the entry's type, if the use ends with an exclusive lock, also where the
+ * thread ends with it; NULL: it is the user's. */
+CM_INLINE int cm_locked_lock_(struct cm_locked_ *entry, const struct cm_type *counted, unsigned how,
+                              cm_deadline deadline)
 {
     const bool shared = (how & CM_LOCK_SHARED_) != 0;
     struct cm_thread_ *thread = cm_thread_get_();
@@ -200,8 +203,11 @@ CM_INLINE int cm_locked_lock_(struct cm_locked_ *entry, unsigned how, cm_deadlin
     if (CM_UNLIKELY(!hold))
         return CM_NOMEM;
     int got = CM_LIKELY(cm_locked_try_(entry, shared)) ? (int)CM_GOT_ : cm_locked_wait_(entry, how, deadline);
-    if (CM_LIKELY(got == CM_GOT_))
+    if (CM_LIKELY(got == CM_GOT_)) {
         cm_locked_list_(entry, thread, hold, shared);
+        if (!shared)
+            hold->counted = counted;
+    }
     return got;
 }
 
@@ -238,15 +244,16 @@ CM_INLINE bool cm_locked_visit_unused_(const struct cm_type *type, struct cm_map
 }
 
 /* Finds the key's entry, uses it and locks it: CM_EXISTS. Where the key is absent, CM_ABSENT; or `fresh` (may be NULL)
- * is added, and is not locked: CM_OK. Or a failure. */
-CM_INLINE cm_status cm_locked_visit_used_(const struct cm_type *type, struct cm_map_ *map, const void *key,
-                                          uint64_t hash, struct cm_locked_ *fresh, unsigned how, cm_deadline deadline,
-                                          struct cm_locked_visit_ *visit)
+ * is added, and is not locked: CM_OK. Or a failure. `sought` is the type by which it is looked up: the map's, or that
+ * of a view (then `fresh` is NULL). */
+CM_INLINE cm_status cm_locked_visit_used_(const struct cm_type *sought, const struct cm_type *type, struct cm_map_ *map,
+                                          const void *key, uint64_t hash, struct cm_locked_ *fresh, unsigned how,
+                                          cm_deadline deadline, struct cm_locked_visit_ *visit)
 {
     visit->how = how;
     visit->unused = NULL;
     for (;;) {
-        visit->entry = cm_locked_find_(type, map, key, hash);
+        visit->entry = cm_locked_find_(sought, map, key, hash);
         visit->locked = false;
         if (!visit->entry) {
             cm_status status = CM_ABSENT;
@@ -255,7 +262,7 @@ CM_INLINE cm_status cm_locked_visit_used_(const struct cm_type *type, struct cm_
             if (status != CM_EXISTS)
                 return status;
         }
-        int got = cm_locked_lock_(visit->entry, how, deadline);
+        int got = cm_locked_lock_(visit->entry, type, how, deadline);
         visit->locked = got == CM_GOT_;
         if (CM_LIKELY(got >= 0) && CM_LIKELY(cm_locked_is_linked_(visit->entry)))
             return CM_EXISTS;

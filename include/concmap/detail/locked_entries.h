@@ -21,6 +21,17 @@
     CM_LOCKED_WALKS_(how, name, Key, Value)
 
 #define CM_LOCKED_USES_(how, name, Key, Value)                                                                         \
+    /* A copy of a value, for somebody else to own. */                                                                 \
+    CM_INNER_(how, cm_status, name##_copy_, (const name *map, Value *to, const Value *from), {                         \
+        if (name##_type_.value_clone)                                                                                  \
+            return name##_value_dup_(to, from, map->core.context);                                                     \
+        memcpy((void *)to, from, sizeof(Value));                                                                       \
+        return CM_OK;                                                                                                  \
+    })                                                                                                                 \
+    CM_INNER_(how, void, name##_drop_, (const name *map, Value *value), {                                              \
+        if (name##_type_.value_destroy)                                                                                \
+            name##_value_end_(value, map->core.context);                                                               \
+    })                                                                                                                 \
     /* Counts one more use of an entry that the caller uses; returns it. Wait-free. */                                 \
     CM_FUNCTION_(how, name##_entry *, name##_entry_share, (name##_entry * entry), {                                    \
         cm_add_relaxed_(&entry->core.uses, CM_USE_); /* relaxed: who adds has one (E2) */                              \
@@ -48,7 +59,7 @@
 
 #define CM_LOCKED_LOCKS_(how, name, Key, Value)                                                                        \
     CM_INNER_(how, Value *, name##_entry_lock_in_, (name##_entry * entry, cm_deadline deadline),                       \
-              { return cm_locked_lock_(&entry->core, 0, deadline) == CM_GOT_ ? &entry->value : NULL; })                \
+              { return cm_locked_lock_(&entry->core, NULL, 0, deadline) == CM_GOT_ ? &entry->value : NULL; })          \
     /* Locks the entry: where its value is, for the calling thread alone until it unlocks. NULL: it is not locked,     \
      * because the thread has it already or waits in a circle with others (CM_DEADLOCK), or its owner died. The try_   \
      * twin does not wait, the _until twin not for longer than its deadline. Parks. */                                 \
@@ -59,13 +70,13 @@
     CM_FUNCTION_(how, cm_status, name##_entry_lock_status,                                                             \
                  (name##_entry * entry, cm_deadline deadline, Value * *value), {                                       \
                      CM_CALLED_();                                                                                     \
-                     int got = cm_locked_lock_(&entry->core, 0, deadline);                                             \
+                     int got = cm_locked_lock_(&entry->core, NULL, 0, deadline);                                       \
                      if (got == CM_GOT_)                                                                               \
                          *value = &entry->value;                                                                       \
                      return (cm_status)got;                                                                            \
                  })                                                                                                    \
     CM_INNER_(how, Value *, name##_entry_recover_in_, (name##_entry * entry, cm_deadline deadline), {                  \
-        if (cm_locked_lock_(&entry->core, CM_LOCK_ANYWAY_, deadline) != CM_GOT_)                                       \
+        if (cm_locked_lock_(&entry->core, NULL, CM_LOCK_ANYWAY_, deadline) != CM_GOT_)                                 \
             return NULL;                                                                                               \
         cm_locked_tidy_(&entry->core);                                                                                 \
         return &entry->value;                                                                                          \
@@ -75,8 +86,9 @@
     /* Unlocks. CM_INVALID: the calling thread does not have the lock. */                                              \
     CM_FUNCTION_(how, cm_status, name##_entry_unlock, (name##_entry * entry),                                          \
                  { return cm_locked_unlock_(&entry->core, false); })                                                   \
-    CM_INNER_(how, const Value *, name##_entry_read_lock_in_, (name##_entry * entry, cm_deadline deadline),            \
-              { return cm_locked_lock_(&entry->core, CM_LOCK_SHARED_, deadline) == CM_GOT_ ? &entry->value : NULL; })  \
+    CM_INNER_(how, const Value *, name##_entry_read_lock_in_, (name##_entry * entry, cm_deadline deadline), {          \
+        return cm_locked_lock_(&entry->core, NULL, CM_LOCK_SHARED_, deadline) == CM_GOT_ ? &entry->value : NULL;       \
+    })                                                                                                                 \
     /* Locks it shared, to read: any number of threads at a time. A waiting writer keeps new readers out. As           \
      * entry_lock.                                                                                                     \
      */                                                                                                                \
@@ -106,7 +118,8 @@
             struct cm_locked_iter_ core;                                                                               \
             Key key; /* a text is the entry's */                                                                       \
             name##_entry *entry;                                                                                       \
-            bool locked;                                                                                               \
+            Value copy; /* of the value, after iter_next_until */                                                      \
+            bool copied;                                                                                               \
             cm_status status; /* why it ended early */                                                                 \
         } name##_iter;)                                                                                                \
     /* Begins a walk over the entries; see CM_FOREACH (typed.h). `it.entry` is used by the walk until its next step or \
@@ -118,18 +131,18 @@
         memset((void *)&iter.key, 0, sizeof iter.key);                                                                 \
         cm_nodes_begin_(&iter.core.nodes, &map->core, 0, 1);                                                           \
         iter.entry = NULL;                                                                                             \
-        iter.locked = false;                                                                                           \
+        iter.copied = false;                                                                                           \
         iter.status = iter.core.nodes.status;                                                                          \
         return iter;                                                                                                   \
     })                                                                                                                 \
-    CM_LOCAL_(how, void, name##_iter_unlock_, (name##_iter * iter), {                                                  \
-        if (iter->locked)                                                                                              \
-            cm_locked_unlock_(&iter->entry->core, true);                                                               \
-        iter->locked = false;                                                                                          \
+    CM_LOCAL_(how, void, name##_iter_drop_, (name##_iter * iter), {                                                    \
+        if (iter->copied)                                                                                              \
+            name##_drop_((const name *)(const void *)iter->core.nodes.map, &iter->copy);                               \
+        iter->copied = false;                                                                                          \
     })                                                                                                                 \
     /* Goes to the next entry; false at the end, or where `status` is CM_NOMEM. */                                     \
     CM_FUNCTION_(how, bool, name##_iter_next, (name##_iter * iter), {                                                  \
-        name##_iter_unlock_(iter);                                                                                     \
+        name##_iter_drop_(iter);                                                                                       \
         bool more = cm_locked_next_(&iter->core, &name##_type_);                                                       \
         iter->status = iter->core.nodes.status;                                                                        \
         iter->entry = (name##_entry *)(void *)iter->core.entry;                                                        \
@@ -137,38 +150,51 @@
             memcpy((void *)&iter->key, cm_locked_key_(&name##_type_, iter->core.entry), sizeof(Key));                  \
         return more;                                                                                                   \
     })                                                                                                                 \
-    CM_INNER_(how, cm_status, name##_iter_lock_, (name##_iter * iter, cm_deadline deadline), {                         \
-        int got = cm_locked_lock_(&iter->entry->core, CM_LOCK_SHARED_ | CM_LOCK_THROUGH_, deadline);                   \
-        iter->locked = got == CM_GOT_;                                                                                 \
-        return got < 0 ? (cm_status)got : CM_OK;                                                                       \
-    })                                                                                                                 \
-    /* The same, and locks it shared until the next step: false also where that fails, as `status` says. For what is   \
-     * made for maps of any sort, as CM_PRINTED is. */                                                                 \
-    CM_FUNCTION_(how, bool, name##_iter_next_until, (name##_iter * iter, cm_deadline deadline), {                      \
-        CM_CALLED_();                                                                                                  \
+    CM_INNER_(how, bool, name##_iter_next_in_, (name##_iter * iter, cm_deadline deadline), {                           \
         if (!name##_iter_next(iter))                                                                                   \
             return false;                                                                                              \
-        iter->status = name##_iter_lock_(iter, deadline);                                                              \
-        return iter->status >= 0;                                                                                      \
+        struct cm_locked_ *entry = &iter->entry->core;                                                                 \
+        int got = cm_locked_lock_(entry, NULL, CM_LOCK_SHARED_ | CM_LOCK_THROUGH_, deadline);                          \
+        iter->status = got < 0 ? (cm_status)got                                                                        \
+                               : name##_copy_((const name *)(const void *)iter->core.nodes.map, &iter->copy,           \
+                                              &iter->entry->value);                                                    \
+        if (got == CM_GOT_)                                                                                            \
+            cm_locked_unlock_(entry, true);                                                                            \
+        iter->copied = iter->status >= 0;                                                                              \
+        return iter->copied;                                                                                           \
+    })                                                                                                                 \
+    /* The same, and copies the value under the entry's lock, for which it waits: `it.copy`, which is the walk's until \
+     * the next step. False also where that fails, as `status` says: CM_OWNER_DIED, what a clone returned, CM_BUSY,    \
+     * CM_TIMEOUT, CM_DEADLOCK. For what is made for maps of any sort, as CM_PRINTED is. */                            \
+    CM_FUNCTION_(how, bool, name##_iter_next_until, (name##_iter * iter, cm_deadline deadline), {                      \
+        CM_CALLED_();                                                                                                  \
+        return name##_iter_next_in_(iter, deadline);                                                                   \
     })                                                                                                                 \
     /* Gives back what the walk holds. */                                                                              \
     CM_FUNCTION_(how, void, name##_iter_end, (name##_iter * iter), {                                                   \
-        name##_iter_unlock_(iter);                                                                                     \
+        name##_iter_drop_(iter);                                                                                       \
         cm_locked_iter_end_(&iter->core, &name##_type_);                                                               \
     })                                                                                                                 \
     CM_SHOWN_(                                                                                                         \
-        how, CM_INLINE const Value *name##_iter_value_(const name##_iter *iter) { return &iter->entry->value; })       \
+        how, CM_INLINE const Value *name##_iter_value_(const name##_iter *iter) { return &iter->copy; })               \
+    CM_LOCAL_(how, Value *, name##_iter_copy_, (name##_iter * iter, Value * room), {                                   \
+        (void)room;                                                                                                    \
+        return &iter->copy;                                                                                            \
+    })                                                                                                                 \
     CM_LOCAL_(                                                                                                         \
         how, cm_status, name##_visit_all_,                                                                             \
         (const name *map, bool reports, cm_status (*function)(const Key *, const Value *, void *), void *context), {   \
             name##_iter iter = name##_iter_begin(map);                                                                 \
             cm_status status = CM_OK;                                                                                  \
             while (status >= 0 && name##_iter_next(&iter)) {                                                           \
-                cm_status locked = name##_iter_lock_(&iter, CM_TRY);                                                   \
-                if (locked == CM_NOMEM)                                                                                \
-                    status = locked;                                                                                   \
-                else if (locked >= 0 || reports)                                                                       \
-                    status = function(&iter.key, locked >= 0 ? name##_iter_value_(&iter) : NULL, context);             \
+                struct cm_locked_ *entry = &iter.entry->core;                                                          \
+                int got = cm_locked_lock_(entry, NULL, CM_LOCK_SHARED_ | CM_LOCK_THROUGH_, CM_TRY);                    \
+                if (got == CM_NOMEM)                                                                                   \
+                    status = CM_NOMEM;                                                                                 \
+                else if (got >= 0 || reports)                                                                          \
+                    status = function(&iter.key, got >= 0 ? &iter.entry->value : NULL, context);                       \
+                if (got == CM_GOT_)                                                                                    \
+                    cm_locked_unlock_(entry, true);                                                                    \
             }                                                                                                          \
             name##_iter_end(&iter);                                                                                    \
             return status < 0 ? status : iter.status;                                                                  \
@@ -182,6 +208,30 @@
     /* The same, but the function is called for those, too, with NULL for the value. */                                \
     CM_FUNCTION_(how, cm_status, name##_for_each_reporting,                                                            \
                  (const name *map, cm_status (*function)(const Key *, const Value *, void *), void *context),          \
-                 { return name##_visit_all_(map, true, function, context); })
+                 { return name##_visit_all_(map, true, function, context); })                                          \
+    CM_INNER_(how, cm_status, name##_retain_in_,                                                                       \
+              (name * map, cm_status(*keep)(const Key *, const Value *, void *), void *context, cm_deadline deadline), \
+              {                                                                                                        \
+                  name##_iter iter = name##_iter_begin(map);                                                           \
+                  cm_status status = CM_OK;                                                                            \
+                  while (status >= 0 && name##_iter_next(&iter)) {                                                     \
+                      struct cm_locked_ *entry = &iter.entry->core;                                                    \
+                      int got = cm_locked_lock_(entry, NULL, CM_LOCK_SHARED_ | CM_LOCK_THROUGH_, deadline);            \
+                      status = got < 0 ? (cm_status)got : CM_OK;                                                       \
+                      if (got >= 0 && cm_locked_is_linked_(entry))                                                     \
+                          status = keep(&iter.key, &iter.entry->value, context);                                       \
+                      if (status == CM_ABSENT)                                                                         \
+                          status = cm_locked_unlink_entry_(&name##_type_, entry, deadline);                            \
+                      if (got == CM_GOT_)                                                                              \
+                          cm_locked_unlock_(entry, true);                                                              \
+                  }                                                                                                    \
+                  name##_iter_end(&iter);                                                                              \
+                  return status < 0 ? status : iter.status;                                                            \
+              })                                                                                                       \
+    /* Removes the entries for which `keep`, run under the entry's lock, returns CM_ABSENT, and keeps those for which  \
+     * it returns CM_OK; less than 0 ends it, and that entry stays. Waits for each entry's lock; who uses what was     \
+     * removed keeps it. CM_OK, or why it ended: CM_OWNER_DIED, CM_DEADLOCK, CM_NOMEM. O(buckets). */                  \
+    CM_TWINS_(how, name, retain, (name * map, cm_status(*keep)(const Key *, const Value *, void *), void *context),    \
+              (map, keep, context))
 
 #endif

@@ -87,7 +87,7 @@ struct cm_partitions_ {
     uint64_t process;
     uint64_t dropped; /* requests, by shutdown */
     uint32_t drops;   /* 1: what is in the queues is dropped */
-    uint32_t shut;    /* how far shutdown is, where there are workers: see partitioned.c */
+    uint32_t shut;    /* how far shutdown is: see partitioned.c */
 };
 
 #define CM_PARTITIONS_VERSION_ 1u /* of what inlined code knows of the library's structures */
@@ -100,6 +100,9 @@ CM_API cm_status cm_partitions_init_(struct cm_partitions_ *map, const struct cm
 CM_API void cm_partitions_end_(struct cm_partitions_ *map, const struct cm_type *type);
 /* Closes the queues, and waits until what is in them was run, or dropped. */
 CM_API cm_status cm_partitions_shutdown_(struct cm_partitions_ *map, bool drop, size_t *dropped, cm_deadline deadline);
+
+/* Whether that is done: nobody owns the partitions' maps any more, and they stay as they are. */
+CM_API bool cm_partitions_are_shut_(const struct cm_partitions_ *map);
 
 /* Becomes the owner, leaves it, serves up to `most` messages. */
 CM_API cm_status cm_partition_own_(struct cm_partition_ *partition, cm_deadline deadline);

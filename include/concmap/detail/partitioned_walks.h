@@ -8,12 +8,16 @@ enum {
     CM_ALL_CLEAR_,
     CM_ALL_RESERVE_,
     CM_ALL_SHRINK_,
-    CM_ALL_CHECK_,
     CM_ALL_FOR_EACH_,
     CM_ALL_ALTER_,
     CM_ALL_RETAIN_,
     CM_ALL_EXTRACT_,
     CM_ALL_DRAIN_,
+    /* Those below only look: once the map is shut down they need no owner. */
+    CM_ALL_LOOKS_,
+    CM_ALL_CHECK_ = CM_ALL_LOOKS_,
+    CM_ALL_STATS_,
+    CM_ALL_CLONE_,
     CM_ALL_COPY_
 };
 
@@ -31,6 +35,8 @@ enum {
             size_t n; /* room, or entries */                                                                           \
             size_t count;                                                                                              \
             const char *reason;                                                                                        \
+            cm_stats *stats;                                                                                           \
+            name##_plain *clone;                                                                                       \
         };)                                                                                                            \
     /* (P3) of one partition. */                                                                                       \
     CM_LOCAL_(how, cm_status, name##_check_own_, (struct cm_partition_ * partition, const char **reason), {            \
@@ -45,63 +51,70 @@ enum {
         }                                                                                                              \
         return status;                                                                                                 \
     })                                                                                                                 \
-    CM_LOCAL_(how, cm_status, name##_all_perform_, (struct cm_partition_ * partition, struct name##_call_all_ * all),  \
+    CM_LOCAL_(how, cm_status, name##_all_perform_, (struct cm_partition_ * partition, struct name##_call_all_ * call), \
               {                                                                                                        \
                   name##_plain *own = name##_plain_of_(partition);                                                     \
-                  switch (all->kind) {                                                                                 \
+                  switch (call->kind) {                                                                                \
                   case CM_ALL_CLEAR_:                                                                                  \
                       return name##_plain_clear(own);                                                                  \
                   case CM_ALL_RESERVE_:                                                                                \
-                      return name##_plain_reserve(own, all->n);                                                        \
+                      return name##_plain_reserve(own, call->n);                                                       \
                   case CM_ALL_SHRINK_:                                                                                 \
                       return name##_plain_shrink_to_fit(own);                                                          \
                   case CM_ALL_CHECK_:                                                                                  \
-                      return name##_check_own_(partition, &all->reason);                                               \
+                      return name##_check_own_(partition, &call->reason);                                              \
+                  case CM_ALL_STATS_:                                                                                  \
+                      cm_plain_stats_(&own->core, &name##_plain_type_, call->stats);                                   \
+                      return CM_OK;                                                                                    \
+                  case CM_ALL_CLONE_:                                                                                  \
+                      return name##_plain_clone(call->clone, own);                                                     \
                   case CM_ALL_FOR_EACH_: { /* what it looks at must not move */                                        \
                       bool busy = partition->plain.busy;                                                               \
                       partition->plain.busy = true;                                                                    \
-                      cm_status status = name##_plain_for_each(own, all->look, all->context);                          \
+                      cm_status status = name##_plain_for_each(own, call->look, call->context);                        \
                       partition->plain.busy = busy;                                                                    \
                       return status;                                                                                   \
                   }                                                                                                    \
                   case CM_ALL_ALTER_:                                                                                  \
-                      return name##_plain_alter_all(own, all->change, all->context);                                   \
+                      return name##_plain_alter_all(own, call->change, call->context);                                 \
                   case CM_ALL_RETAIN_:                                                                                 \
-                      return name##_plain_retain(own, all->look, all->context);                                        \
+                      return name##_plain_retain(own, call->look, call->context);                                      \
                   case CM_ALL_EXTRACT_:                                                                                \
-                      return name##_plain_extract_if(own, all->look, all->change, all->context);                       \
+                      return name##_plain_extract_if(own, call->look, call->change, call->context);                    \
                   case CM_ALL_DRAIN_:                                                                                  \
-                      return name##_plain_drain(own, all->change, all->context);                                       \
+                      return name##_plain_drain(own, call->change, call->context);                                     \
                   default:                                                                                             \
-                      return name##_plain_to_arrays(own, all->keys, all->values, all->n, &all->count);                 \
+                      return name##_plain_to_arrays(own, call->keys, call->values, call->n, &call->count);             \
                   }                                                                                                    \
               })                                                                                                       \
     CM_LOCAL_(how, void, name##_all_run_,                                                                              \
               (struct cm_message_ * message, struct cm_partition_ * partition, cm_status dropped), {                   \
-                  struct name##_call_all_ *all = (struct name##_call_all_ *)(void *)message;                           \
-                  all->status = dropped < 0 ? dropped : name##_all_perform_(partition, all);                           \
+                  struct name##_call_all_ *call = (struct name##_call_all_ *)(void *)message;                          \
+                  call->status = dropped < 0 ? dropped : name##_all_perform_(partition, call);                         \
               })                                                                                                       \
     CM_LOCAL_(how, cm_status, name##_all_ask_,                                                                         \
-              (const name *map, uint32_t partition, struct name##_call_all_ *all, cm_deadline deadline), {             \
-                  all->message.run = name##_all_run_;                                                                  \
-                  all->message.requests = 1;                                                                           \
-                  cm_status status = cm_partition_call_(&map->core.parts[partition], &all->message, deadline);         \
-                  return status < 0 ? status : all->status;                                                            \
+              (const name *map, uint32_t partition, struct name##_call_all_ *call, cm_deadline deadline), {            \
+                  call->message.run = name##_all_run_;                                                                 \
+                  call->message.requests = 1;                                                                          \
+                  cm_status status = cm_partition_call_(&map->core.parts[partition], &call->message, deadline);        \
+                  if (status == CM_CLOSED && call->kind >= CM_ALL_LOOKS_ && cm_partitions_are_shut_(&map->core))       \
+                      return name##_all_perform_(&map->core.parts[partition], call);                                   \
+                  return status < 0 ? status : call->status;                                                           \
               })                                                                                                       \
     CM_LOCAL_(how, cm_status, name##_all_,                                                                             \
               (const name *map, int kind, cm_status (*look)(const Key *, const Value *, void *),                       \
                cm_status (*change)(const Key *, Value *, void *), void *context, size_t n, cm_deadline deadline),      \
               {                                                                                                        \
-                  struct name##_call_all_ all;                                                                         \
+                  struct name##_call_all_ call;                                                                        \
                   cm_status status = CM_OK;                                                                            \
-                  memset((void *)&all, 0, sizeof all);                                                                 \
-                  all.kind = kind;                                                                                     \
-                  all.look = look;                                                                                     \
-                  all.change = change;                                                                                 \
-                  all.context = context;                                                                               \
-                  all.n = n;                                                                                           \
+                  memset((void *)&call, 0, sizeof call);                                                               \
+                  call.kind = kind;                                                                                    \
+                  call.look = look;                                                                                    \
+                  call.change = change;                                                                                \
+                  call.context = context;                                                                              \
+                  call.n = n;                                                                                          \
                   for (uint32_t i = 0; i < map->core.count && status >= 0; i++)                                        \
-                      status = name##_all_ask_(map, i, &all, deadline);                                                \
+                      status = name##_all_ask_(map, i, &call, deadline);                                               \
                   return status < 0 ? status : CM_OK;                                                                  \
               })
 
@@ -152,17 +165,17 @@ enum {
               (map, take, context))                                                                                    \
     CM_INNER_(how, cm_status, name##_to_arrays_in_,                                                                    \
               (const name *map, Key *keys, Value *values, size_t n, size_t *count, cm_deadline deadline), {            \
-                  struct name##_call_all_ all;                                                                         \
+                  struct name##_call_all_ call;                                                                        \
                   cm_status status = CM_OK;                                                                            \
-                  memset((void *)&all, 0, sizeof all);                                                                 \
-                  all.kind = CM_ALL_COPY_;                                                                             \
+                  memset((void *)&call, 0, sizeof call);                                                               \
+                  call.kind = CM_ALL_COPY_;                                                                            \
                   *count = 0;                                                                                          \
                   for (uint32_t i = 0; i < map->core.count && (status >= 0 || status == CM_FULL); i++) {               \
-                      all.n = *count < n ? n - *count : 0;                                                             \
-                      all.keys = keys && all.n ? keys + *count : NULL;                                                 \
-                      all.values = values && all.n ? values + *count : NULL;                                           \
-                      status = name##_all_ask_(map, i, &all, deadline);                                                \
-                      *count += status >= 0 || status == CM_FULL ? all.count : 0;                                      \
+                      call.n = *count < n ? n - *count : 0;                                                            \
+                      call.keys = keys && call.n ? keys + *count : NULL;                                               \
+                      call.values = values && call.n ? values + *count : NULL;                                         \
+                      status = name##_all_ask_(map, i, &call, deadline);                                               \
+                      *count += status >= 0 || status == CM_FULL ? call.count : 0;                                     \
                   }                                                                                                    \
                   if (status < 0 && status != CM_FULL)                                                                 \
                       return status;                                                                                   \
@@ -171,19 +184,102 @@ enum {
     /* As of the plain map, as clear. */                                                                               \
     CM_TWINS_(how, name, to_arrays, (const name *map, Key *keys, Value *values, size_t n, size_t *count),              \
               (map, keys, values, n, count))                                                                           \
+    CM_INNER_(how, cm_status, name##_stats_in_, (const name *map, cm_stats *stats, cm_deadline deadline), {            \
+        struct name##_call_all_ call;                                                                                  \
+        cm_status status = CM_OK;                                                                                      \
+        memset((void *)&call, 0, sizeof call);                                                                         \
+        memset((void *)stats, 0, sizeof *stats);                                                                       \
+        call.kind = CM_ALL_STATS_;                                                                                     \
+        call.stats = stats;                                                                                            \
+        for (uint32_t i = 0; i < map->core.count && status >= 0; i++)                                                  \
+            status = name##_all_ask_(map, i, &call, deadline);                                                         \
+        stats->memory = cm_partitions_memory_(&map->core);                                                             \
+        return status < 0 ? status : CM_OK;                                                                            \
+    })                                                                                                                 \
+    /* What all partitions look like inside, added up: see figures.h, and of a plain map. Of queues partition_stats    \
+     * tells. As clear; also once the map is shut down. */                                                             \
+    CM_TWINS_(how, name, stats, (const name *map, cm_stats *stats), (map, stats))                                      \
     /* Validates each owner's map, and that each key is with its owner; `reason` (may be NULL) takes what is wrong.    \
      * CM_OK or CM_CORRUPT, or why an owner did not answer. */                                                         \
     CM_FUNCTION_(how, cm_status, name##_check, (const name *map, const char **reason), {                               \
-        struct name##_call_all_ all;                                                                                   \
+        struct name##_call_all_ call;                                                                                  \
         cm_status status = CM_OK;                                                                                      \
         CM_CALLED_();                                                                                                  \
-        memset((void *)&all, 0, sizeof all);                                                                           \
-        all.kind = CM_ALL_CHECK_;                                                                                      \
+        memset((void *)&call, 0, sizeof call);                                                                         \
+        call.kind = CM_ALL_CHECK_;                                                                                     \
         for (uint32_t i = 0; i < map->core.count && status == CM_OK; i++)                                              \
-            status = name##_all_ask_(map, i, &all, CM_FOREVER);                                                        \
+            status = name##_all_ask_(map, i, &call, CM_FOREVER);                                                       \
         if (reason)                                                                                                    \
-            *reason = all.reason;                                                                                      \
+            *reason = call.reason;                                                                                     \
         return status;                                                                                                 \
+    })
+
+/* A walk has a copy of one partition at a time. */
+#define CM_PARTITIONED_ITER_(how, name, Key, Value)                                                                    \
+    CM_SHOWN_(                                                                                                         \
+        how, typedef struct name##_iter {                                                                              \
+            const name *map;                                                                                           \
+            name##_plain copy;                                                                                         \
+            struct cm_flat_walk_ walk; /* over it */                                                                   \
+            uint32_t next;             /* the partition after it */                                                    \
+            bool copied;               /* there is one */                                                              \
+            Key key;                                                                                                   \
+            Value value;                                                                                               \
+            cm_status status; /* why it ended early */                                                                 \
+        } name##_iter;)                                                                                                \
+    /* Begins a walk; see CM_FOREACH (typed.h). Each owner in turn makes a copy of all its entries, which the walk     \
+     * then visits: those of one partition are of one instant, those of two are not (unless the calling thread owns    \
+     * all partitions, or the map is shut down). Owners are held up for as long as that takes, not by what is done     \
+     * with the entries, and any call is allowed meanwhile. Takes the memory of the largest partition once more. */    \
+    CM_FUNCTION_(how, name##_iter, name##_iter_begin, (const name *map), {                                             \
+        name##_iter iter;                                                                                              \
+        memset((void *)&iter, 0, sizeof iter);                                                                         \
+        iter.map = map;                                                                                                \
+        return iter;                                                                                                   \
+    })                                                                                                                 \
+    CM_LOCAL_(how, bool, name##_iter_fetch_, (name##_iter * iter, cm_deadline deadline), {                             \
+        struct name##_call_all_ call;                                                                                  \
+        if (iter->copied)                                                                                              \
+            name##_plain_destroy(&iter->copy);                                                                         \
+        iter->copied = false;                                                                                          \
+        if (iter->next == iter->map->core.count)                                                                       \
+            return false;                                                                                              \
+        memset((void *)&call, 0, sizeof call);                                                                         \
+        call.kind = CM_ALL_CLONE_;                                                                                     \
+        call.clone = &iter->copy;                                                                                      \
+        iter->status = name##_all_ask_(iter->map, iter->next, &call, deadline);                                        \
+        iter->copied = iter->status >= 0;                                                                              \
+        iter->next += iter->copied;                                                                                    \
+        iter->walk = cm_flat_walk_begin_();                                                                            \
+        return iter->copied;                                                                                           \
+    })                                                                                                                 \
+    CM_INNER_(how, bool, name##_iter_next_in_, (name##_iter * iter, cm_deadline deadline), {                           \
+        struct cm_flat_place_ place = {NULL, NULL};                                                                    \
+        do                                                                                                             \
+            if (iter->copied)                                                                                          \
+                place = cm_flat_walk_next_(&name##_plain_type_, &iter->copy.core.flat, &iter->walk);                   \
+        while (!place.entry && name##_iter_fetch_(iter, deadline));                                                    \
+        if (!place.entry)                                                                                              \
+            return false;                                                                                              \
+        memcpy((void *)&iter->key, place.entry, sizeof(Key));                                                          \
+        memcpy((void *)&iter->value, cm_flat_value_(&name##_plain_type_, place), name##_plain_type_.value_size);       \
+        return true;                                                                                                   \
+    })                                                                                                                 \
+    /* Goes to the next entry; false at the end, or where `status` is a failure: CM_NOMEM, what a clone returned, or   \
+     * why an owner was not waited for; after CM_BUSY and CM_TIMEOUT it can go on. What key and value own is the       \
+     * walk's, until the next step. */                                                                                 \
+    CM_TWINS_OF_(how, bool, name, iter_next, (name##_iter * iter), (iter))                                             \
+    /* Gives the copy back. */                                                                                         \
+    CM_FUNCTION_(how, void, name##_iter_end, (name##_iter * iter), {                                                   \
+        if (iter->copied)                                                                                              \
+            name##_plain_destroy(&iter->copy);                                                                         \
+        iter->copied = false;                                                                                          \
+    })                                                                                                                 \
+    CM_SHOWN_(                                                                                                         \
+        how, CM_INLINE const Value *name##_iter_value_(const name##_iter *iter) { return &iter->value; })              \
+    CM_LOCAL_(how, Value *, name##_iter_copy_, (name##_iter * iter, Value * room), {                                   \
+        (void)room;                                                                                                    \
+        return &iter->value;                                                                                           \
     })
 
 #endif

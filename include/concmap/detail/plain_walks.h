@@ -55,6 +55,13 @@
         memcpy((void *)&iter->value, cm_flat_value_(&name##_type_, place), name##_type_.value_size);                   \
         return true;                                                                                                   \
     })                                                                                                                 \
+    /* The same: there is nothing to wait for. For what is made for maps of any sort, as CM_PRINTED is. */             \
+    CM_FUNCTION_(how, bool, name##_iter_next_until, (name##_iter * iter, cm_deadline deadline), {                      \
+        (void)deadline;                                                                                                \
+        return name##_iter_next(iter);                                                                                 \
+    })                                                                                                                 \
+    CM_SHOWN_(                                                                                                         \
+        how, CM_INLINE const Value *name##_iter_value_(const name##_iter *iter) { return &iter->value; })              \
     /* Nothing: an iteration holds nothing. */                                                                         \
     CM_FUNCTION_(how, void, name##_iter_end, (name##_iter * iter), { (void)iter; })                                    \
     /* Calls the function for each entry until it returns less than 0; returns that, CM_OK, or CM_INVALID as           \

@@ -19,6 +19,7 @@ CM_BEGIN_DECLS
 #define CM_STRANGER_ UINT32_MAX
 
 struct cm_node_;
+struct cm_type;
 struct cm_waiters_;
 
 /* A lock that a thread keeps while code of the user runs: a guard's, or that of a function given to update. */
@@ -31,9 +32,10 @@ struct cm_hold_ {
         uint64_t reached; /* of a map that is being frozen: see hold.h */
     };
     /* Of exclusive ones: */
-    struct cm_node_ **orphans; /* where nodes go that nobody has any more */
-    struct cm_node_ *spare;    /* the node of a vacant entry, NULL */
-    struct cm_node_ *removed;  /* those removed through the guard, by the header */
+    struct cm_node_ **orphans;     /* where nodes go that nobody has any more */
+    struct cm_node_ *spare;        /* the node of a vacant entry, NULL */
+    struct cm_node_ *removed;      /* those removed through the guard, by the header */
+    const struct cm_type *counted; /* of an entry that a call uses for as long as it has the lock; NULL: of none */
     uint32_t slot;
     bool exclusive;
     bool traced; /* `at` is known */
