@@ -56,8 +56,7 @@ static bool is_words(const struct cm_type *type)
            type->key_bitwise && !type->in_nodes && type->hash == cm_any_hash_u64 && type->equal == cm_any_equal_u64;
 }
 
-/* The map's own copy of its type: with what follows from the rest. */
-static bool type_take(struct cm_type *type, const struct cm_type *from, bool anchored)
+bool cm_any_type_take_(struct cm_type *type, const struct cm_type *from, bool anchored)
 {
     if (!from || !key_is_right(from) || !value_is_right(from) || from->counted ||
         (anchored ? from->cached : from->anchored))
@@ -79,7 +78,7 @@ static bool type_take(struct cm_type *type, const struct cm_type *from, bool anc
 cm_status cm_any_init_(cm_any *map, const struct cm_type *type, bool anchored, const cm_config *config)
 {
     struct cm_type own;
-    if (!map || !type_take(&own, type, anchored))
+    if (!map || !cm_any_type_take_(&own, type, anchored))
         return CM_INVALID;
     type_set(map, own, is_words(&own));
     return cm_map_init_(&map->core, &map->type, config, CM_LAYOUT_VERSION_, sizeof(struct cm_map_));

@@ -94,6 +94,8 @@ static inline uint64_t cm_any_hash_of_(const cm_any *map, const void *const *key
 
 cm_status cm_any_init_(cm_any *map, const struct cm_type *type, bool anchored, const cm_config *config);
 cm_any *cm_any_create_(const struct cm_type *type, bool anchored, const cm_config *config, cm_status *status);
+/* A map's own copy of its type, with what follows from the rest. False: there are no maps of such a type. */
+bool cm_any_type_take_(struct cm_type *type, const struct cm_type *from, bool anchored);
 
 /* ---- one key (src/any_reads.c, src/any_writes.c) ---- */
 
@@ -171,6 +173,10 @@ cm_status cm_any_merge_in_(cm_any *into, const cm_any *from, cm_status (*resolve
                            void *context, cm_deadline deadline);
 
 /* ---- saving and loading (src/any_saved.c) ---- */
+
+/* How entries of the type are written. CM_INVALID: it owns something, and has no codec for that; `reason` (may be NULL)
+ * takes that. */
+cm_status cm_any_saved_describe_(struct cm_saved_type_ *saved, const struct cm_type *type, const char **reason);
 
 cm_status cm_any_save_in_(const cm_any *map, const cm_sink *sink, const cm_progress *progress, const char **reason,
                           cm_deadline deadline);

@@ -1,5 +1,6 @@
 /* Saving and loading of dynamic maps: what CM_SAVED (saved.h) makes for typed ones, by the type's own codecs. */
 #include "any_core.h"
+#include "load_batch.h"
 
 #include <concmap/detail/fill.h>
 
@@ -11,23 +12,6 @@ static void padding_leave(void *part)
     (void)part;
 }
 
-/* False: a type that owns memory needs a codec. */
-static bool saved_describe(struct cm_saved_type_ *saved, const struct cm_type *type)
-{
-    *saved = (struct cm_saved_type_){
-        type,
-        type->version,
-        {CM_PART_PLAIN_, type->key_size, padding_leave, type->key_encode, type->key_decode},
-        {CM_PART_PLAIN_, type->value_size, padding_leave, type->value_encode, type->value_decode}};
-    if (type->key_text)
-        saved->key.kind = CM_PART_TEXT_;
-    else if (type->key_encode)
-        saved->key.kind = CM_PART_CODED_;
-    if (type->value_encode)
-        saved->value.kind = CM_PART_CODED_;
-    return (!type->key_clone || type->key_encode) && (!type->value_clone || type->value_encode);
-}
-
 /* A failure before there is anything to save to, or to load from. */
 static cm_status refuse(cm_status status, const char *why, const char **reason)
 {
@@ -36,7 +20,24 @@ static cm_status refuse(cm_status status, const char *why, const char **reason)
     return status;
 }
 
-static const char no_codec[] = "keys or values that own something need encode and decode functions";
+cm_status cm_any_saved_describe_(struct cm_saved_type_ *saved, const struct cm_type *type, const char **reason)
+{
+    *saved = (struct cm_saved_type_){
+        type,
+        type->version,
+        {CM_PART_PLAIN_, type->key_size, padding_leave, type->key_encode, type->key_decode},
+        {CM_PART_PLAIN_, type->value_size, padding_leave, type->value_encode, type->value_decode},
+        NULL};
+    if (type->key_text)
+        saved->key.kind = CM_PART_TEXT_;
+    else if (type->key_encode)
+        saved->key.kind = CM_PART_CODED_;
+    if (type->value_encode)
+        saved->value.kind = CM_PART_CODED_;
+    if ((type->key_clone && !type->key_encode) || (type->value_clone && !type->value_encode))
+        return refuse(CM_INVALID, "keys or values that own something need encode and decode functions", reason);
+    return CM_OK;
+}
 
 /* ---- saving ---- */
 
@@ -61,8 +62,8 @@ cm_status cm_any_save_in_(const cm_any *map, const cm_sink *sink, const cm_progr
     struct cm_saved_type_ saved;
     struct cm_saver_ saver;
     struct room value;
-    if (!saved_describe(&saved, &map->type))
-        return refuse(CM_INVALID, no_codec, reason);
+    if (cm_any_saved_describe_(&saved, &map->type, reason) < 0)
+        return CM_INVALID;
     if (!room_take(&value, map))
         return refuse(CM_NOMEM, NULL, reason);
     cm_status status = cm_saver_begin_(&saver, &saved, sink, progress, &map->core.allocator, cm_any_len(map));
@@ -89,8 +90,8 @@ cm_status cm_any_snapshot_save(const cm_any_snapshot *snapshot, const cm_sink *s
 {
     struct cm_saved_type_ saved;
     struct cm_saver_ saver;
-    if (!saved_describe(&saved, snapshot->type))
-        return refuse(CM_INVALID, no_codec, reason);
+    if (cm_any_saved_describe_(&saved, snapshot->type, reason) < 0)
+        return CM_INVALID;
     cm_any_snapshot_iter iter = cm_any_snapshot_iter_begin(snapshot);
     cm_status status = cm_saver_begin_(&saver, &saved, sink, progress, &snapshot->core.allocator, snapshot->core.count);
     while (status >= 0 && cm_any_snapshot_iter_next(&iter))
@@ -107,26 +108,6 @@ cm_status cm_any_snapshot_save_file(const cm_any_snapshot *snapshot, const char 
 
 /* ---- loading ---- */
 
-/* Entries that are taken from a block, to be added together. */
-struct batch {
-    struct cm_block_ block;
-    char *keys;
-    char *values;
-    size_t room;
-};
-
-static bool batch_make(struct batch *batch, const struct cm_type *type, const cm_allocator *allocator)
-{
-    size_t bytes = type->key_size + type->value_size, fits = CM_SAVED_BATCH_BYTES_ / bytes;
-    batch->room = fits > CM_SAVED_BATCH_ ? CM_SAVED_BATCH_ : fits > 0 ? fits : 1;
-    size_t keys = cm_align_up_(batch->room * type->key_size, 8);
-    if (!cm_block_allocate_(allocator, keys + batch->room * type->value_size, 8, false, &batch->block))
-        return false;
-    batch->keys = batch->block.address;
-    batch->values = batch->keys + keys;
-    return true;
-}
-
 /* CM_EXISTS: the key was there. A cache takes what it has room for. */
 static cm_status entry_add(cm_any *map, uint64_t hash, const void *key, void *value)
 {
@@ -138,7 +119,7 @@ static cm_status entry_add(cm_any *map, uint64_t hash, const void *key, void *va
 }
 
 /* `*taken`: values that the map has now. */
-static cm_status batch_add(cm_any *map, const struct batch *batch, size_t n, size_t *taken)
+static cm_status batch_add(cm_any *map, const struct cm_load_batch_ *batch, size_t n, size_t *taken)
 {
     const struct cm_type *type = &map->type;
     const bool fills = cm_map_may_fill_(&map->core);
@@ -159,40 +140,17 @@ static cm_status batch_add(cm_any *map, const struct batch *batch, size_t n, siz
     return status == CM_EXISTS ? CM_CORRUPT : status;
 }
 
-/* Takes up to so many entries out of the loader's block; *made: that is how many. */
-static cm_status batch_take(struct batch *batch, struct cm_loader_ *loader, const struct cm_saved_type_ *saved,
-                            size_t n, void *context, size_t *made)
-{
-    cm_status status = CM_OK;
-    for (*made = 0; *made < n; ++*made) {
-        status = cm_loader_take_(loader, saved, batch->keys + *made * saved->type->key_size,
-                                 batch->values + *made * saved->type->value_size, context);
-        if (status < 0)
-            break;
-    }
-    return status;
-}
-
-/* Ends what the map has not taken: keys it has copies of. */
-static void batch_end(const struct batch *batch, const struct cm_type *type, size_t made, size_t taken, void *context)
-{
-    for (size_t i = 0; type->key_destroy && i < made; i++)
-        type->key_destroy(batch->keys + i * type->key_size, context);
-    for (size_t i = taken; type->value_destroy && i < made; i++)
-        type->value_destroy(batch->values + i * type->value_size, context);
-}
-
 static cm_status block_load(cm_any *map, const struct cm_saved_type_ *saved, struct cm_loader_ *loader,
-                            struct batch *batch)
+                            struct cm_load_batch_ *batch)
 {
     cm_status status = CM_OK;
     for (uint64_t left = loader->entries; left && status >= 0;) {
         size_t made, taken = 0;
-        status =
-            batch_take(batch, loader, saved, left < batch->room ? (size_t)left : batch->room, map->core.context, &made);
+        status = cm_load_batch_take_(batch, loader, saved, left < batch->room ? (size_t)left : batch->room,
+                                     map->core.context, &made);
         if (status >= 0)
             status = batch_add(map, batch, made, &taken);
-        batch_end(batch, saved->type, made, taken, map->core.context);
+        cm_load_batch_end_(batch, saved->type, made, 0, taken, map->core.context); /* it has copies of keys */
         left -= made;
     }
     return status < 0 ? status : cm_loader_check_(loader);
@@ -200,8 +158,8 @@ static cm_status block_load(cm_any *map, const struct cm_saved_type_ *saved, str
 
 static cm_status map_load(cm_any *map, const struct cm_saved_type_ *saved, struct cm_loader_ *loader)
 {
-    struct batch batch;
-    if (!batch_make(&batch, saved->type, loader->allocator))
+    struct cm_load_batch_ batch;
+    if (!cm_load_batch_make_(&batch, saved->type, loader->allocator))
         return CM_NOMEM;
     cm_status status;
     while ((status = cm_loader_fetch_(loader)) == CM_OK) {
@@ -226,9 +184,9 @@ cm_status cm_any_load_from_(cm_any *map, const struct cm_type *type, bool anchor
     cm_status status = cm_any_init_(map, type, anchored, config);
     if (status < 0)
         return refuse(status, NULL, reason);
-    if (!saved_describe(&saved, &map->type)) {
+    if (cm_any_saved_describe_(&saved, &map->type, reason) < 0) {
         cm_any_destroy(map);
-        return refuse(CM_INVALID, no_codec, reason);
+        return CM_INVALID;
     }
     status = cm_loader_begin_(&loader, &saved, source, progress, allocator, file);
     if (status >= 0)
@@ -241,17 +199,7 @@ cm_status cm_any_load_from_(cm_any *map, const struct cm_type *type, bool anchor
 cm_status cm_any_load_file_(cm_any *map, const struct cm_type *type, bool anchored, const cm_config *config,
                             const char *path, const cm_progress *progress, const char **reason)
 {
-    struct cm_file_ file;
-    const char *why = NULL;
-    cm_status status = cm_file_open_(&file, path, &why);
-    if (status >= 0) {
-        cm_source source = {cm_file_read_, &file};
-        status = cm_any_load_from_(map, type, anchored, config, &source, &file, progress, &why);
-        cm_file_close_(&file);
-    }
-    if (reason)
-        *reason = why;
-    return status;
+    CM_LOADED_FILE_(path, reason, cm_any_load_from_(map, type, anchored, config, &source, &file, progress, &why));
 }
 
 cm_status cm_any_load(cm_any *map, const struct cm_type *type, const cm_config *config, const cm_source *source,

@@ -37,7 +37,7 @@ static bool room_allocate(struct cm_bags_ *bags, uint32_t capacity, struct cm_bl
            cm_block_allocate_(bags->allocator, size, alignment, false, block);
 }
 
-static struct cm_bag_room_ *room_make(struct cm_bags_ *bags, uint32_t capacity)
+struct cm_bag_room_ *cm_bag_room_make_(struct cm_bags_ *bags, uint32_t capacity)
 {
     struct cm_block_ block;
     if (!room_allocate(bags, capacity, &block))
@@ -77,9 +77,9 @@ bool cm_bag_rooms_make_(struct cm_bags_ *bags, size_t capacity, struct cm_bag_ro
     rooms[0] = rooms[1] = NULL;
     if (capacity <= 1)
         return true;
-    if (capacity > CM_BAG_MOST_ || !(rooms[0] = room_make(bags, (uint32_t)capacity)))
+    if (capacity > CM_BAG_MOST_ || !(rooms[0] = cm_bag_room_make_(bags, (uint32_t)capacity)))
         return false;
-    rooms[1] = room_make(bags, (uint32_t)capacity);
+    rooms[1] = cm_bag_room_make_(bags, (uint32_t)capacity);
     if (!rooms[1])
         cm_bag_room_free_(rooms[0]);
     return rooms[1] != NULL;
@@ -165,6 +165,13 @@ static void index_move(struct cm_bag_room_ *room, uint32_t from, uint32_t to)
 
 /* ---- bags ---- */
 
+/* Fills the index of its room, if that has one, which is empty. */
+static void bag_index(const struct cm_bag_ *bag)
+{
+    for (uint32_t i = 0; bag->room && bag->room->index && i < bag->len; i++)
+        index_add(bag->room, i);
+}
+
 void cm_bag_move_(const struct cm_bags_ *bags, struct cm_bag_ *bag, struct cm_bag_room_ *room)
 {
     const struct cm_type *values = bags->values;
@@ -172,9 +179,20 @@ void cm_bag_move_(const struct cm_bags_ *bags, struct cm_bag_ *bag, struct cm_ba
     const char *from = cm_bag_values_(values, bag);
     bag->room = room;
     memmove(cm_bag_values_(values, bag), from, bag->len * values->key_size);
-    for (uint32_t i = 0; room && room->index && i < bag->len; i++)
-        index_add(room, i);
+    bag_index(bag);
     cm_bag_room_free_(old);
+}
+
+bool cm_bag_copy_(struct cm_bags_ *bags, struct cm_bag_ *bag, const struct cm_bag_ *from)
+{
+    const struct cm_type *values = bags->values;
+    *bag = (struct cm_bag_){NULL, 0};
+    if (from->room && !(bag->room = cm_bag_room_make_(bags, from->room->capacity)))
+        return false;
+    bag->len = from->len;
+    memcpy(cm_bag_values_(values, bag), cm_bag_values_(values, from), from->len * values->key_size);
+    bag_index(bag);
+    return true;
 }
 
 void cm_bag_add_(const struct cm_bags_ *bags, struct cm_bag_ *bag, const void *value)

@@ -65,6 +65,24 @@ bool cm_flat_make_(struct cm_flat_ *flat, const struct cm_type *type, const cm_a
     return true;
 }
 
+bool cm_flat_copy_(struct cm_flat_ *flat, const struct cm_flat_ *from, const cm_allocator *allocator)
+{
+    struct cm_block_ block;
+    if (!from->slots) {
+        flat_clear(flat);
+        return true;
+    }
+    if (!cm_block_allocate_(allocator, from->block.size, from->block.alignment, false, &block))
+        return false;
+    const size_t before = (size_t)(from->entries - (char *)from->tags);
+    memcpy(block.address, from->tags, (size_t)((char *)from->block.address + from->block.size - (char *)from->tags));
+    *flat = *from;
+    flat->block = block;
+    flat->tags = block.address;
+    flat->entries = (char *)block.address + before;
+    return true;
+}
+
 void cm_flat_free_(struct cm_flat_ *flat, const cm_allocator *allocator)
 {
     cm_block_release_(allocator, &flat->block);

@@ -119,22 +119,40 @@ static int turn_take(struct cm_leftright_ *core, struct cm_turn_ *turn, cm_deadl
     return turn->got;
 }
 
+/* Counts a wait for readers that began at this time; 0: there was none. */
+static void wait_count(struct cm_leftright_ *core, cm_deadline since)
+{
+    if (!since)
+        return;
+    uint64_t took = cm_deadline_after(0) - since;
+    uint64_t longest = cm_load_relaxed_(&core->longest_wait); /* relaxed, all: figures */
+    while (took > longest && !cm_swap_if_relaxed_(&core->longest_wait, &longest, took))
+        ;
+    cm_add_relaxed_(&core->waits, 1);
+}
+
 int cm_turn_begin_slow_(struct cm_leftright_ *core, struct cm_turn_ *turn, bool changes, cm_deadline deadline,
                         cm_replay_ *replay)
 {
-    for (;;) {
+    for (cm_deadline since = 0;;) {
         struct obstacle obstacle;
-        if (turn_take(core, turn, deadline) < 0)
+        cm_status status = CM_OK;
+        if (turn_take(core, turn, deadline) >= 0 && changes)
+            status = batch_begin(core, replay, &obstacle);
+        if (turn->got < 0 || status == CM_OK) {
+            wait_count(core, since);
             return turn->got;
-        cm_status status = changes ? batch_begin(core, replay, &obstacle) : CM_OK;
-        if (status == CM_OK)
-            return turn->got;
+        }
         bool locked = core->shared && turn->got == CM_GOT_NESTED_; /* by this thread, which must not wait, then */
         cm_turn_end_(core, turn);
-        if (status == CM_BUSY && deadline != CM_TRY && !locked)
+        if (status == CM_BUSY && deadline != CM_TRY && !locked) {
+            since = since ? since : cm_deadline_after(0);
             status = obstacle_wait(&obstacle, deadline);
-        if (status < 0)
+        }
+        if (status < 0) {
+            wait_count(core, since);
             return status;
+        }
     }
 }
 
@@ -271,6 +289,9 @@ bool cm_leftright_other_table_(struct cm_leftright_ *core, const struct cm_type 
         cm_flat_free_(&core->larger, allocator);
     if (slots != largest)
         *(slots > largest ? &core->larger : &core->last) = made;
+    size_t before = cm_newest_(core)->plain.flat.slots;
+    core->grows += slots > before;
+    core->shrinks += slots < before;
     return true;
 }
 
@@ -289,6 +310,43 @@ cm_memory cm_leftright_memory_(struct cm_leftright_ *core)
     memory.total = memory.table + memory.nodes + memory.waiting + memory.threads;
     cm_turn_end_(core, &turn);
     return memory;
+}
+
+void cm_leftright_stats_(struct cm_leftright_ *core, const struct cm_type *type, cm_stats *stats)
+{
+    struct cm_turn_ turn;
+    memset(stats, 0, sizeof *stats);
+    cm_memory memory = cm_leftright_memory_(core);
+    if (cm_turn_begin_(core, &turn, false, CM_FOREVER, NULL) < 0)
+        return;
+    const struct cm_side_ *newest = cm_newest_(core);
+    cm_plain_stats_(&newest->plain, type, stats);
+    stats->tables += core->sides[newest == core->sides].plain.flat.slots != 0;
+    stats->tables += core->larger.slots != 0;
+    stats->tables += core->last.slots != 0;
+    stats->grows = core->grows;
+    stats->shrinks = core->shrinks;
+    stats->memory = memory;
+    stats->waits_counted = cm_waiters_figures_(&core->lock.waiters, &stats->waits, &stats->longest_wait);
+    cm_turn_end_(core, &turn);
+}
+
+cm_publications cm_leftright_publications_(struct cm_leftright_ *core, size_t record)
+{
+    cm_publications figures = {0};
+    struct cm_turn_ turn;
+    if (cm_turn_begin_(core, &turn, false, CM_FOREVER, NULL) < 0)
+        return figures;
+    const char *begin = core->log.block.address;
+    figures.published = core->published;
+    figures.pending = core->pending && begin ? (size_t)(core->log.at - begin) / record : 0;
+    figures.waits = cm_load_relaxed_(&core->waits);
+    figures.longest_wait = cm_load_relaxed_(&core->longest_wait);
+    cm_turn_end_(core, &turn);
+    cm_seats_lock_(core);
+    figures.readers = core->readers;
+    cm_seats_unlock_(core);
+    return figures;
 }
 
 /* ---- the whole ---- */
@@ -325,6 +383,7 @@ cm_status cm_leftright_init_(struct cm_leftright_ **made, const struct cm_type *
     struct cm_leftright_ *core = block.address;
     core->block = block;
     core->sides[0].plain = plain;
+    core->sides[0].type = core->sides[1].type = type;
     core->seen_swap = true;
     core->number = cm_add_relaxed_(&maps_made, 1) + 1; /* relaxed: only a name */
     if (cm_load_relaxed_(&cm_domain_.epoch) & CM_EPOCH_FENCES_)

@@ -11,6 +11,8 @@
 
 static const char magic[8] = {'\x89', 'c', 'm', 'a', 'p', '\r', '\n', '\x1a'};
 
+#define SEVERAL 8 /* more than the kind of values, where each key has any number of them */
+
 enum byte_order { LOW_FIRST = 1, HIGH_FIRST = 2 };
 static const uint8_t native_order = __BYTE_ORDER__ == __ORDER_BIG_ENDIAN__ ? HIGH_FIRST : LOW_FIRST;
 
@@ -66,6 +68,17 @@ static uint64_t part_least(const struct cm_part_ *part)
     return part->kind == CM_PART_PLAIN_ ? part->size : 4;
 }
 
+static uint64_t entry_least(const struct cm_saved_type_ *type)
+{
+    return part_least(&type->key) + (type->several ? 4 : part_least(&type->value));
+}
+
+/* What the header says of how values are saved. */
+static char value_kind(const struct cm_saved_type_ *type)
+{
+    return (char)(type->value.kind + (type->several ? SEVERAL : 0));
+}
+
 static cm_status progress_tell(const cm_progress *progress, uint64_t done, uint64_t total, const char **reason)
 {
     cm_status status = progress ? progress->tell(progress->context, done, total) : CM_OK;
@@ -88,6 +101,13 @@ static cm_status end_tell(cm_status status, const char *why, const char **reason
 cm_status cm_saver_begin_(struct cm_saver_ *saver, const struct cm_saved_type_ *type, const cm_sink *sink,
                           const cm_progress *progress, const cm_allocator *allocator, uint64_t expected)
 {
+    return cm_saver_begin_with_(saver, type, sink, progress, allocator, expected, 0);
+}
+
+cm_status cm_saver_begin_with_(struct cm_saver_ *saver, const struct cm_saved_type_ *type, const cm_sink *sink,
+                               const cm_progress *progress, const cm_allocator *allocator, uint64_t expected,
+                               uint64_t meta)
+{
     char header[CM_SAVED_HEADER_] = {0};
     *saver = (struct cm_saver_){
         .sink = sink, .progress = progress, .allocator = allocator, .used = CM_SAVED_FRAME_, .expected = expected};
@@ -96,12 +116,13 @@ cm_status cm_saver_begin_(struct cm_saver_ *saver, const struct cm_saved_type_ *
     memcpy(header, magic, sizeof magic);
     put_u32(header, 8, FORMAT);
     header[12] = (char)type->key.kind;
-    header[13] = (char)type->value.kind;
+    header[13] = value_kind(type);
     header[14] = (char)native_order;
     put_u64(header, 16, part_size(&type->key));
     put_u64(header, 24, part_size(&type->value));
     put_u64(header, 32, type->version);
     put_u64(header, 40, expected);
+    put_u64(header, 48, meta);
     frame_seal(header, sizeof header, &saver->chain);
     return sink->write(sink->context, header, sizeof header);
 }
@@ -195,8 +216,8 @@ static cm_status header_judge(struct cm_loader_ *loader, const struct cm_saved_t
     bool plain = part_size(&type->key) > 1 || part_size(&type->value) > 1;
     if (get_u32(header, 8) != FORMAT)
         return refuse(loader, CM_INVALID, "it is of a newer format than this library knows");
-    if (header[12] != (char)type->key.kind || header[13] != (char)type->value.kind)
-        return refuse(loader, CM_INVALID, "its keys or values are of another kind: plain, text or coded");
+    if (header[12] != (char)type->key.kind || header[13] != value_kind(type))
+        return refuse(loader, CM_INVALID, "its keys or values are of another kind: plain, text, coded, or several");
     if (get_u64(header, 16) != part_size(&type->key))
         return refuse(loader, CM_INVALID, "its keys are of another size");
     if (get_u64(header, 24) != part_size(&type->value))
@@ -223,6 +244,7 @@ static cm_status header_read(struct cm_loader_ *loader, const struct cm_saved_ty
     if (!frame_is_sealed(header, sizeof header, &loader->chain))
         return refuse(loader, CM_CORRUPT, "its header is damaged");
     loader->expected = get_u64(header, 40);
+    loader->meta = get_u64(header, 48);
     return header_judge(loader, type, header);
 }
 
@@ -230,7 +252,7 @@ cm_status cm_loader_begin_(struct cm_loader_ *loader, const struct cm_saved_type
                            const cm_progress *progress, const cm_allocator *allocator, const struct cm_file_ *file)
 {
     *loader = (struct cm_loader_){.source = source, .progress = progress, .allocator = allocator, .file = file};
-    loader->least = part_least(&type->key) + part_least(&type->value);
+    loader->least = entry_least(type);
     cm_status status = header_read(loader, type);
     uint64_t most = file ? file->size / loader->least : 0;
     if (most && loader->expected > most)

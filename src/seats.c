@@ -32,12 +32,14 @@ static struct cm_seat_ *slot_take(struct cm_leftright_ *core)
     struct cm_seat_ *slot = core->free_slots;
     if (slot) {
         core->free_slots = slot->next_free;
+        core->readers++;
         return slot;
     }
     if (!core->last_block || (core->slots_made % CM_SEATS_ == 0 && !core->last_block->fresh))
         return NULL;
     slot = &core->last_block->slots[core->slots_made % CM_SEATS_];
     core->last_block->fresh = false;
+    core->readers++;
     /* Release: whoever walks this far finds the block. Pairs with slots_walk(). */
     cm_store_release_(&core->slots_made, core->slots_made + 1);
     return slot;
@@ -109,6 +111,7 @@ cm_status cm_reader_close_(struct cm_reader_ *reader)
     cm_store_relaxed_(&reader->slot->sworn, 1); /* it is outside, seen by the next one who opens it, or by the lock */
     reader->slot->next_free = reader->core->free_slots;
     reader->core->free_slots = reader->slot;
+    reader->core->readers--;
     cm_seats_unlock_(reader->core);
     *reader = (struct cm_reader_){.core = NULL};
     return CM_OK;

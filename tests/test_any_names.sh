@@ -18,3 +18,4 @@ forms() {
 
 forms tallies cm_any 150
 forms symbols cm_any_anchored 100
+forms roster cm_any_leftright 75

@@ -311,22 +311,44 @@ static void remove_random_removes_what_it_tells(void **state)
     end();
 }
 
-/* Each key is as likely as another. */
+#define CHOICES 28000
+
+static cm_status note_key(const uint64_t *key, const uint32_t *values, size_t count, void *context)
+{
+    (void)values, (void)count;
+    *(unsigned *)context |= 1u << *key;
+    return CM_OK;
+}
+
+/* Each key is as likely as another, and each pair; also where hardly a slot of the table is taken (`entries`). */
+static void removals_are_fair(size_t entries)
+{
+    unsigned singles[8] = {0}, pairs[1 << 8] = {0};
+    begin();
+    assert_int_equal(nums_reserve(&writer, entries), CM_OK);
+    for (uint64_t seed = 1; seed <= CHOICES; seed++) {
+        unsigned removed = 0;
+        for (uint64_t key = 0; key < 8; key++)
+            assert_true(nums_update(&writer, key, (uint32_t)key) >= 0);
+        assert_int_equal(nums_remove_random(&writer, 2, seed, note_key, &removed), CM_OK);
+        assert_int_equal(__builtin_popcount(removed), 2);
+        pairs[removed]++;
+        for (size_t key = 0; key < 8; key++)
+            singles[key] += removed >> key & 1;
+    }
+    for (size_t key = 0; key < 8; key++)
+        assert_in_range(singles[key], 7000 - 435, 7000 + 435); /* six times the deviation */
+    for (size_t pair = 0; pair < 1 << 8; pair++)
+        if (pairs[pair])
+            assert_in_range(pairs[pair], 1000 - 187, 1000 + 187); /* likewise; of 28 pairs */
+    end();
+}
+
 static void remove_random_is_fair(void **state)
 {
     (void)state;
-    unsigned removed[8] = {0};
-    begin();
-    for (uint64_t seed = 1; seed <= 4000; seed++) {
-        struct told told = {.most = SIZE_MAX};
-        for (uint64_t key = 0; key < 8; key++)
-            assert_true(nums_update(&writer, key, (uint32_t)key) >= 0);
-        assert_int_equal(nums_remove_random(&writer, 1, seed, tell, &told), CM_OK);
-        removed[told.sum]++;
-    }
-    for (size_t key = 0; key < 8; key++)
-        assert_in_range(removed[key], 350, 650); /* of 500; seven times the deviation */
-    end();
+    removals_are_fair(8);
+    removals_are_fair(2000);
 }
 
 /* R7. */

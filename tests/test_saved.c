@@ -15,9 +15,6 @@
 #include "shared_type.h"
 #include "unit.h"
 
-#define FIRST_FRAME 64 /* where the first block begins */
-#define FRAME 32
-
 struct point {
     uint8_t layer; /* padding follows */
     uint64_t x;
@@ -429,24 +426,6 @@ static void a_bit_that_flips_anywhere_loads_nothing(void **state)
     }
 }
 
-/* Makes all checks right again: what the loader sees past them. */
-static void reseal(struct buffer *buffer)
-{
-    uint64_t chain = cm_hash_bytes_fast(buffer->bytes, FIRST_FRAME - 8, 0), bytes, check;
-    memcpy(buffer->bytes + FIRST_FRAME - 8, &chain, 8);
-    for (size_t at = FIRST_FRAME; at + FRAME <= buffer->size; at += FRAME + (size_t)bytes) {
-        memcpy(&bytes, buffer->bytes + at, 8);
-        if (bytes && bytes <= buffer->size - at - FRAME) {
-            check = cm_hash_bytes_fast(buffer->bytes + at + FRAME, bytes, 0);
-            memcpy(buffer->bytes + at + 16, &check, 8);
-        }
-        chain = cm_hash_bytes_fast(buffer->bytes + at, FRAME - 8, chain);
-        memcpy(buffer->bytes + at + FRAME - 8, &chain, 8);
-        if (bytes == 0 || bytes > buffer->size - at - FRAME)
-            return;
-    }
-}
-
 /* Loads it with another number at `at`, all checks right. */
 static cm_status load_with(enum kind kind, const struct buffer *saved, size_t at, uint64_t number, size_t size,
                            const char **reason)
@@ -454,7 +433,7 @@ static cm_status load_with(enum kind kind, const struct buffer *saved, size_t at
     struct buffer buffer = {.bytes = malloc(saved->size), .size = saved->size};
     memcpy(buffer.bytes, saved->bytes, saved->size);
     memcpy(buffer.bytes + at, &number, size);
-    reseal(&buffer);
+    buffer_reseal(&buffer);
     cm_status status = load(kind, &buffer, reason);
     free(buffer.bytes);
     return status;
@@ -490,7 +469,7 @@ static void what_is_of_others_is_refused_with_a_reason(void **state)
     buffer_free(&buffer);
     save_kind(WORDS, &buffer, 10);
     buffer.bytes[14] = (char)(3 - buffer.bytes[14]);
-    reseal(&buffer);
+    buffer_reseal(&buffer);
     assert_int_equal(load(WORDS, &buffer, &reason), CM_INVALID); /* its values are plain */
     buffer_free(&buffer);
     save_kind(BOXES, &buffer, 10);
@@ -537,7 +516,7 @@ static void a_key_that_is_there_twice_is_damage(void **state)
     const char *reason;
     save_nums(&buffer, 100);
     memcpy(buffer.bytes + FIRST_FRAME + FRAME, buffer.bytes + FIRST_FRAME + FRAME + 16 * 50, 8);
-    reseal(&buffer);
+    buffer_reseal(&buffer);
     assert_int_equal(load(NUMS, &buffer, &reason), CM_CORRUPT);
     assert_reason(reason, "twice");
     buffer_free(&buffer);
@@ -563,7 +542,7 @@ static void random_damage_behind_right_checks_breaks_nothing(void **state)
             if (crew_random(&random) % 8 == 0)
                 copy.size = crew_random(&random) % copy.size;
             if (crew_random(&random) % 4 && copy.size > FIRST_FRAME)
-                reseal(&copy);
+                buffer_reseal(&copy);
             loaded += load(kind, &copy, &reason) == CM_OK;
         }
         free(copy.bytes);

@@ -23,6 +23,11 @@ CM_SHARDED_MAP(by_pointer, void *, int, cm_hash_ptr, cm_equal_ptr)
 CM_SHARDED_MAP(to_pointer, uint64_t, const char *, cm_hash_u64, cm_equal_u64)
 CM_SHARDED_MAP(to_text, uint64_t, cm_str, cm_hash_u64, cm_equal_u64)
 CM_SHARDED_MAP_OWNED(by_owned, struct box, int, box_hash, box_equal, CM_OWNED(box_clone, box_destroy), CM_PLAIN)
+CM_LEFTRIGHT_MAP(views, uint64_t, uint64_t, cm_hash_u64, cm_equal_u64)
+CM_LEFTRIGHT_MAP(views_to_pointer, uint64_t, const char *, cm_hash_u64, cm_equal_u64)
+CM_LEFTRIGHT_MULTIMAP(bags, cm_str, uint64_t, cm_hash_str, cm_equal_str, cm_hash_u64, cm_equal_u64)
+CM_LEFTRIGHT_MULTIMAP(bags_of_texts, uint64_t, cm_str, cm_hash_u64, cm_equal_u64, cm_hash_str, cm_equal_str)
+CM_LEFTRIGHT_MULTIMAP_OWNED(bags_of_owned, uint64_t, struct box, cm_hash_u64, cm_equal_u64, box_hash, box_equal, CM_PLAIN, CM_OWNED(box_clone, box_destroy))
 CM_SHARDED_MAP_OWNED(to_owned, uint64_t, struct box, cm_hash_u64, cm_equal_u64, CM_PLAIN, CM_OWNED(box_clone, box_destroy))
 CM_LOCKED_MAP(locked, uint64_t, const char *, cm_hash_u64, cm_equal_u64)
 CM_LOCKED_MAP_OWNED(locked_owned, uint64_t, struct box, cm_hash_u64, cm_equal_u64, CM_PLAIN, CM_OWNED(box_clone, box_destroy))
@@ -46,6 +51,10 @@ for saved in 'CM_SAVED(plain, 1)' 'CM_SAVED(texts, 1)' 'CM_SAVED_CODED(by_pointe
     'CM_SAVED_CODED(to_text, 1, CM_UNCODED, CM_CODED(encode, decode))' \
     'CM_SAVED_CODED(by_owned, 1, CM_CODED(encode, decode), CM_UNCODED)' \
     'CM_SAVED_CODED(to_owned, 1, CM_UNCODED, CM_CODED(encode, decode))' \
+    'CM_LEFTRIGHT_SAVED(views, 1)' 'CM_LEFTRIGHT_SAVED_MULTIMAP(bags, 1)' \
+    'CM_LEFTRIGHT_SAVED_CODED(views_to_pointer, 1, CM_UNCODED, CM_CODED(encode, decode))' \
+    'CM_LEFTRIGHT_SAVED_MULTIMAP_CODED(bags_of_texts, 1, CM_UNCODED, CM_CODED(encode, decode))' \
+    'CM_LEFTRIGHT_SAVED_MULTIMAP_CODED(bags_of_owned, 1, CM_UNCODED, CM_CODED(encode, decode))' \
     'CM_LOCKED_SAVED_CODED(locked, 1, CM_UNCODED, CM_CODED(encode, decode))' \
     'CM_LOCKED_SAVED_CODED(locked_owned, 1, CM_UNCODED, CM_CODED(encode, decode))' \
     'CM_PARTITIONED_SAVED_CODED(parted, 1, CM_CODED(encode, decode), CM_UNCODED)' \
@@ -53,7 +62,8 @@ for saved in 'CM_SAVED(plain, 1)' 'CM_SAVED(texts, 1)' 'CM_SAVED_CODED(by_pointe
     compiles "$saved" || { echo "does not compile: $saved" && cat "$work"/c* && status=1; }
 done
 for saved in 'CM_SAVED(by_pointer, 1)' 'CM_SAVED(to_pointer, 1)' 'CM_SAVED(to_text, 1)' 'CM_SAVED(by_owned, 1)' \
-    'CM_SAVED(to_owned, 1)' 'CM_LOCKED_SAVED(locked, 1)' 'CM_LOCKED_SAVED(locked_owned, 1)' 'CM_PARTITIONED_SAVED(parted, 1)' \
+    'CM_LEFTRIGHT_SAVED(views_to_pointer, 1)' 'CM_LEFTRIGHT_SAVED_MULTIMAP(bags_of_texts, 1)' \
+    'CM_LEFTRIGHT_SAVED_MULTIMAP(bags_of_owned, 1)' 'CM_SAVED(to_owned, 1)' 'CM_LOCKED_SAVED(locked, 1)' 'CM_LOCKED_SAVED(locked_owned, 1)' 'CM_PARTITIONED_SAVED(parted, 1)' \
     'CM_PARTITIONED_SAVED(parted_owned, 1)' 'CM_SAVED_CODED(texts, 1, CM_CODED(encode, decode), CM_UNCODED)'; do
     ! compiles "$saved" || { echo "compiles: $saved" && status=1; }
     grep -q 'codec' "$work/c" || { echo "not for that reason: $saved" && cat "$work/c" && status=1; }

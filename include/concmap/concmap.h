@@ -4,11 +4,13 @@
 
 #include <concmap/anchored_set.h>
 #include <concmap/any_anchored.h>
+#include <concmap/any_leftright.h>
 #include <concmap/cache.h>
 #include <concmap/counted.h>
 #include <concmap/domain.h>
 #include <concmap/leftright.h>
 #include <concmap/leftright_multimap.h>
+#include <concmap/leftright_saved.h>
 #include <concmap/leftright_set.h>
 #include <concmap/locked.h>
 #include <concmap/locked_saved.h>

@@ -22,7 +22,8 @@ typedef struct cm_memory {
  * meanwhile each figure may be off by what changes during the call.
  *
  * Of flat tables (plain and partitioned maps) a bucket is a group of fifteen slots, and its chain the groups that the
- * look-up of an absent key goes on to. Those of all partitions are added up. */
+ * look-up of an absent key goes on to. Those of all partitions are added up. Of left-right maps they are those of the
+ * table that has all changes; `tables` counts the other one, too, and those that wait for it. */
 typedef struct cm_stats {
     size_t entries;
     size_t capacity;               /* entries that the newest table is meant for: at about so many it grows */
@@ -42,5 +43,14 @@ typedef struct cm_stats {
     uint64_t waits;        /* for a lock of the map, that was found taken */
     uint64_t longest_wait; /* in nanoseconds */
 } cm_stats;
+
+/* What a left-right map tells of its writer and its readers. */
+typedef struct cm_publications {
+    uint64_t published;    /* how often */
+    size_t pending;        /* changes of entries that are not published yet */
+    size_t readers;        /* that are open */
+    uint64_t waits;        /* how often a batch had to wait for readers before it began */
+    uint64_t longest_wait; /* in nanoseconds */
+} cm_publications;
 
 #endif

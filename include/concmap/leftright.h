@@ -103,7 +103,7 @@ CM_END_DECLS
     CM_LEFTRIGHT_OWN_(how, name, Key, Value)                                                                           \
     CM_LEFTRIGHT_TAKEN_(how, name,                                                                                     \
                         cm_leftright_give_back_(&name##_type_, writer->core, taken->published, &taken->value),         \
-                        name##_type_.value_destroy)                                                                    \
+                        name##_type_.value_destroy, &taken->value)                                                     \
     CM_LEFTRIGHT_CHANGES_(how, name, Key, Value)                                                                       \
     CM_LEFTRIGHT_CLEAR_(how, name)                                                                                     \
     CM_LEFTRIGHT_SIFT_(how, name, Key, Value)                                                                          \

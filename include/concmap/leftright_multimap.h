@@ -93,7 +93,7 @@
     CM_MULTIMAP_GETS_(how, name, Key, Value)                                                                           \
     CM_LEFTRIGHT_TAKEN_(how, name,                                                                                     \
                         cm_multimap_give_back_(writer->core, &name##_type_, taken->published, (void *)&taken->value),  \
-                        name##_bag_type_.key_destroy)                                                                  \
+                        name##_bag_type_.key_destroy, &taken->value)                                                   \
     CM_MULTIMAP_CHANGES_(how, name, Key, Value)                                                                        \
     CM_MULTIMAP_SIFTS_(how, name, Key, Value)                                                                          \
     CM_MULTIMAP_WHOLE_(how, name)                                                                                      \

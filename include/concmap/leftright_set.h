@@ -53,6 +53,19 @@
     /* Whether the set has the key; inside a view, that view. Wait-free. */                                            \
     CM_FUNCTION_(how, bool, name##_contains, (name##_reader * reader, Key key),                                        \
                  { return name##_look_(reader, key, NULL); })                                                          \
+    /* Looks n keys up, fetching ahead: found[i] (may be NULL) belongs to keys[i]. Returns the hits. */                \
+    CM_FUNCTION_(how, size_t, name##_view_contains_many,                                                               \
+                 (const name##_view *view, const Key *keys, size_t n, bool *found), {                                  \
+                     const struct cm_plain_ *plain = &view->core.plain;                                                \
+                     size_t hits = 0;                                                                                  \
+                     CM_FLAT_BATCH_(&name##_type_, plain, i, n, hash, &keys[i], false, {                               \
+                         bool hit = cm_flat_find_(&name##_type_, &plain->flat, &keys[i], hash).entry != NULL;          \
+                         if (found)                                                                                    \
+                             found[i] = hit;                                                                           \
+                         hits += hit;                                                                                  \
+                     });                                                                                               \
+                     return hits;                                                                                      \
+                 })                                                                                                    \
     /* The key as the view has it; NULL: it has not. Valid until the reader leaves. */                                 \
     CM_FUNCTION_(how, const Key *, name##_view_get, (const name##_view *view, Key key),                                \
                  { return (const Key *)(const void *)name##_view_find_(view, &key).entry; })                           \

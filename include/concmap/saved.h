@@ -31,13 +31,14 @@
  * The format, version 1. Numbers have their low byte first. CHECK is XXH3, 64 bits.
  *
  *     header   0 magic: 89 'c' 'm' 'a' 'p' 0d 0a 1a     8 u32 format's version (a newer one keeps these 64 bytes'
- * shape) 12 u8 how keys are saved (0 plain, 1 text, 2 coded)     13 u8 values     14 u8 byte order of what is plain (1
- * low byte first, 2 high)     15 u8 0     16 u64 size of a plain key, or 0     24 u64 of a value 32 u64 the user's
- * number     40 u64 entries, about     48 u64 0     56 u64 CHECK of these 56 bytes block    0 u64 bytes of its entries,
- * not 0     8 u64 their number     16 u64 CHECK of their bytes 24 u64 CHECK of these 24 bytes, with the one before (the
- * header's, or the last block's) as its seed 32 entries: key, value, key, value ...; plain ones as they are, texts and
- * coded ones after a u32 of their size. No entry is in two blocks end      a block of 0 bytes, whose number of entries
- * is that of all */
+ * shape) 12 u8 how keys are saved (0 plain, 1 text, 2 coded)     13 u8 values, 8 more: each key has several     14 u8
+ * byte order of what is plain (1 low byte first, 2 high)     15 u8 0     16 u64 size of a plain key, or 0     24 u64 of
+ * a value 32 u64 the user's number     40 u64 entries, about     48 u64 a number of the whole (a left-right map's
+ * meta), or 0     56 u64 CHECK of these 56 bytes block    0 u64 bytes of its entries, not 0     8 u64 their number 16
+ * u64 CHECK of their bytes 24 u64 CHECK of these 24 bytes, with the one before (the header's, or the last block's) as
+ * its seed 32 entries: key, value, key, value ...; plain ones as they are, texts and coded ones after a u32 of their
+ * size, several values after a u32 of their number. No entry is in two blocks end      a block of 0 bytes, whose number
+ * of entries is that of all */
 #ifndef CONCMAP_SAVED_H
 #define CONCMAP_SAVED_H
 
@@ -151,12 +152,17 @@ CM_END_DECLS
 
 /* How the entries are written. */
 #define CM_SAVED_TYPE_(how, name, base, Key, Value, version, key_codec, value_codec)                                   \
-    CM_HIDDEN_(how, CM_STATIC_ASSERT(CM_CODEC_IS_ key_codec || CM_IS_SAVABLE_(Key, base##_key_owned_),                 \
-                                     "keys that own something, or are pointers, need a codec: CM_SAVED_CODED");        \
-               CM_STATIC_ASSERT(!(CM_CODEC_IS_ key_codec) || !CM_IS_TEXT_(Key), "texts are saved without a codec");    \
-               CM_STATIC_ASSERT(CM_CODEC_IS_ value_codec ||                                                            \
-                                    (CM_IS_SAVABLE_(Value, base##_value_owned_) && !CM_IS_TEXT_(Value)),               \
-                                "values that own something, or are pointers, need a codec: CM_SAVED_CODED");)          \
+    CM_SAVED_PARTS_(how, name, base##_type_, base##_key_owned_, Key, base##_value_owned_, Value, NULL, version,        \
+                    key_codec, value_codec)
+
+/* `type` and `several` are as in struct cm_saved_type_. */
+#define CM_SAVED_PARTS_(how, name, type, key_owned, Key, value_owned, Value, several, version, key_codec, value_codec) \
+    CM_HIDDEN_(                                                                                                        \
+        how, CM_STATIC_ASSERT(CM_CODEC_IS_ key_codec || CM_IS_SAVABLE_(Key, key_owned),                                \
+                              "keys that own something, or are pointers, need a codec: CM_SAVED_CODED");               \
+        CM_STATIC_ASSERT(!(CM_CODEC_IS_ key_codec) || !CM_IS_TEXT_(Key), "texts are saved without a codec");           \
+        CM_STATIC_ASSERT(CM_CODEC_IS_ value_codec || (CM_IS_SAVABLE_(Value, value_owned) && !CM_IS_TEXT_(Value)),      \
+                         "values that own something, or are pointers, need a codec: CM_SAVED_CODED");)                 \
     CM_LOCAL_(how, void, name##_key_clear_, (void *key), { CM_CLEAR_PADDING_((Key *)key); })                           \
     CM_LOCAL_(how, void, name##_value_clear_, (void *value), { CM_CLEAR_PADDING_((Value *)value); })                   \
     CM_LOCAL_(how, cm_status, name##_key_encode_, (cm_encoder * to, const void *key, void *context),                   \
@@ -168,14 +174,15 @@ CM_END_DECLS
     CM_LOCAL_(how, cm_status, name##_value_decode_, (void *value, cm_decoder *from, void *context),                    \
               { return CM_CODEC_DECODE_ value_codec((Value *)value, from, context); })                                 \
     CM_HIDDEN_(how, static const struct cm_saved_type_ name##_saved_type_ = {                                          \
-                        &base##_type_,                                                                                 \
+                        &type,                                                                                         \
                         version,                                                                                       \
                         {CM_CODEC_IS_ key_codec ? CM_PART_CODED_                                                       \
                          : CM_IS_TEXT_(Key)     ? CM_PART_TEXT_                                                        \
                                                 : CM_PART_PLAIN_,                                                          \
                          sizeof(Key), name##_key_clear_, name##_key_encode_, name##_key_decode_},                      \
                         {CM_CODEC_IS_ value_codec ? CM_PART_CODED_ : CM_PART_PLAIN_, CM_VALUE_SIZE_(Value),            \
-                         name##_value_clear_, name##_value_encode_, name##_value_decode_}};)
+                         name##_value_clear_, name##_value_encode_, name##_value_decode_},                             \
+                        several};)
 
 /* From a map to a stream: the walk makes copies, so nothing is locked meanwhile. `make` is done first; `of_codecs` is
  * their context. */
@@ -216,6 +223,23 @@ CM_END_DECLS
             cm_sink sink = {cm_file_write_, &file};                                                                    \
             status = saving;                                                                                           \
             status = cm_file_end_(&file, status, &why);                                                                \
+        }                                                                                                              \
+        if (reason)                                                                                                    \
+            *reason = why;                                                                                             \
+        return status;                                                                                                 \
+    }
+
+/* The body of a function that makes what `loading` reads from `source`, a `file`; `why` takes the reason of a failure.
+ */
+#define CM_LOADED_FILE_(path, reason, loading)                                                                         \
+    {                                                                                                                  \
+        struct cm_file_ file;                                                                                          \
+        const char *why = NULL;                                                                                        \
+        cm_status status = cm_file_open_(&file, path, &why);                                                           \
+        if (status >= 0) {                                                                                             \
+            cm_source source = {cm_file_read_, &file};                                                                 \
+            status = loading;                                                                                          \
+            cm_file_close_(&file);                                                                                     \
         }                                                                                                              \
         if (reason)                                                                                                    \
             *reason = why;                                                                                             \
@@ -381,17 +405,7 @@ CM_END_DECLS
         how, cm_status, name##_load_file,                                                                              \
         (base * map, const Config *config, const char *path, const cm_progress *progress, const char **reason), {      \
             CM_CALLED_();                                                                                              \
-            struct cm_file_ file;                                                                                      \
-            const char *why = NULL;                                                                                    \
-            cm_status status = cm_file_open_(&file, path, &why);                                                       \
-            if (status >= 0) {                                                                                         \
-                cm_source source = {cm_file_read_, &file};                                                             \
-                status = name##_load_from_(map, config, &source, &file, progress, &why);                               \
-                cm_file_close_(&file);                                                                                 \
-            }                                                                                                          \
-            if (reason)                                                                                                \
-                *reason = why;                                                                                         \
-            return status;                                                                                             \
+            CM_LOADED_FILE_(path, reason, name##_load_from_(map, config, &source, &file, progress, &why))              \
         })
 
 #endif

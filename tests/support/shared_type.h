@@ -3,7 +3,7 @@
 #define CONCMAP_TESTS_SHARED_TYPE_H
 
 #include <concmap/anchored_set.h>
-#include <concmap/leftright.h>
+#include <concmap/leftright_saved.h>
 #include <concmap/locked_saved.h>
 #include <concmap/mutex.h>
 #include <concmap/partitioned_saved.h>
@@ -30,5 +30,6 @@ CM_SAVED_DECLARE(symbols)
 CM_LOCKED_SAVED_DECLARE(vaults)
 CM_PARTITIONED_SAVED_DECLARE(depots)
 CM_SAVED_SET_DECLARE(atoms)
+CM_LEFTRIGHT_SAVED_DECLARE(roster)
 
 #endif

@@ -81,6 +81,10 @@ CM_INLINE uint32_t cm_bag_capacity_(const struct cm_bag_ *bag)
 /* Makes two rooms, for two bags that are alike; for up to one value none: NULL. False: no memory, and there are none.
  */
 CM_API bool cm_bag_rooms_make_(struct cm_bags_ *bags, size_t capacity, struct cm_bag_room_ *rooms[2]);
+/* Makes one. NULL: no memory. */
+CM_API struct cm_bag_room_ *cm_bag_room_make_(struct cm_bags_ *bags, uint32_t capacity);
+/* Makes a bag that is alike. False: no memory, and it is empty. */
+CM_API bool cm_bag_copy_(struct cm_bags_ *bags, struct cm_bag_ *bag, const struct cm_bag_ *from);
 /* `room` may be NULL. */
 CM_API void cm_bag_room_free_(struct cm_bag_room_ *room);
 /* Moves a bag to a room that is large enough; NULL: to none. */

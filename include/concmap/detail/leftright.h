@@ -89,6 +89,7 @@ struct cm_seats_walk_ {
 struct cm_side_ {
     struct cm_plain_ plain;
     uint64_t meta;
+    const struct cm_type *type; /* for those who do not know it where they are compiled */
 } __attribute__((aligned(CM_APART)));
 
 struct cm_log_ {
@@ -123,6 +124,8 @@ struct cm_leftright_ {
     struct cm_flat_ larger, last;
     struct cm_seats_walk_ passed; /* the slots that were found done with since the last publication */
     uint64_t published;           /* how often */
+    uint64_t grows, shrinks;      /* larger and smaller tables */
+    uint64_t waits, longest_wait; /* for readers; of any thread that has the writer */
     uint64_t paced;               /* publications since `paced_at` */
     cm_deadline paced_at;
     void (*free_function)(void *context);
@@ -134,6 +137,7 @@ struct cm_leftright_ {
     struct cm_seat_block_ *blocks, *last_block;
     struct cm_seat_ *free_slots;
     size_t slots_made;
+    size_t readers;                 /* that are open */
     const struct cm_seat_ *watched; /* the one that keeps `free_function` from being called; NULL: none */
     struct cm_seats_walk_ watch;    /* those before it are done with */
     uint32_t has_writer;
@@ -150,7 +154,7 @@ struct cm_reader_ {
     size_t depth;
 };
 
-#define CM_LEFTRIGHT_VERSION_ 2u
+#define CM_LEFTRIGHT_VERSION_ 3u
 
 /* ---- cold parts (src/leftright.c) ---- */
 
@@ -196,6 +200,9 @@ CM_API CM_COLD void cm_log_reset_(struct cm_leftright_ *core);
 /* Sees to a table for the other side, when the one that is written is about to get one for `entries`. */
 CM_API CM_COLD bool cm_leftright_other_table_(struct cm_leftright_ *core, const struct cm_type *type, size_t entries);
 CM_API cm_memory cm_leftright_memory_(struct cm_leftright_ *core);
+CM_API void cm_leftright_stats_(struct cm_leftright_ *core, const struct cm_type *type, cm_stats *stats);
+/* `record`: bytes of one in the log. */
+CM_API cm_publications cm_leftright_publications_(struct cm_leftright_ *core, size_t record);
 /* Validates both tables, and, where nothing is to be replayed, that they are the same. */
 CM_API cm_status cm_leftright_check_(struct cm_leftright_ *core, const struct cm_type *type, const char **reason);
 

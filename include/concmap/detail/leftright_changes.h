@@ -103,6 +103,19 @@ CM_INLINE cm_status cm_leftright_update_(const struct cm_type *type, struct cm_l
     return status;
 }
 
+/* Goes on where cm_leftright_update_() said `status`: adds an absent key. */
+CM_INLINE cm_status cm_leftright_upserted_(const struct cm_type *type, struct cm_leftright_ *core,
+                                           cm_leftright_room_ *room, const void *key, uint64_t hash, void *initial,
+                                           void *own, cm_status status)
+{
+    if (status < 0)
+        return status;
+    if (status == CM_ABSENT && !cm_newest_has_(type, core, key, hash))
+        return cm_leftright_set_(type, core, room, CM_SET_ABSENT_, key, hash, initial, own, NULL);
+    cm_plain_value_end_(type, &cm_newest_(core)->plain, initial);
+    return CM_REPLACED;
+}
+
 /* Removes an entry of the side that is written; there is room in the log. */
 CM_INLINE void cm_leftright_drop_(const struct cm_type *type, struct cm_leftright_ *core, enum cm_log_kind_ kind,
                                   struct cm_flat_place_ place, uint64_t hash)

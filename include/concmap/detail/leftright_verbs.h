@@ -3,7 +3,16 @@
 #define CONCMAP_DETAIL_LEFTRIGHT_VERBS_H
 
 #include <concmap/detail/leftright_changes.h>
+#include <concmap/detail/plain_batches.h>
 #include <concmap/detail/typed.h>
+
+/* The type of a map, of which this is a side: a constant, but of the library's own functions for dynamic maps. */
+#define CM_TYPE_OF_(how, name, side) CM_TYPE_OF_##how(name, side)
+#define CM_TYPE_OF_cm_inline(name, side) (&name##_type_)
+#define CM_TYPE_OF_cm_declare(name, side)
+#define CM_TYPE_OF_cm_define(name, side) (&name##_type_)
+#define CM_TYPE_OF_cm_export(name, side)
+#define CM_TYPE_OF_cm_dynamic(name, side) ((side)->type)
 
 /* ---- life ---- */
 
@@ -31,23 +40,36 @@
 #define CM_LEFTRIGHT_INIT_(how, name, init)                                                                            \
     /* Makes an empty map; its address does not matter, and it may be moved. CM_NOMEM; CM_INVALID: options that it has \
      * not (budget, fixed), or the library is of another version. */                                                   \
-    CM_FUNCTION_(how, cm_status, name##_init, (name * map, const cm_config *config), { return init; })
+    CM_FUNCTION_(how, cm_status, name##_init, (name * map, const cm_config *config), { return init; })                 \
+    CM_LEFTRIGHT_DESTROY_(how, name)
 
-#define CM_LEFTRIGHT_LIFE_(how, name)                                                                                  \
+#define CM_LEFTRIGHT_DESTROY_(how, name)                                                                               \
     /* Gives everything back but values that were taken. Nobody may use the map's writer or any of its readers after   \
      * that; to close them before is not necessary. O(groups) at most. */                                              \
     CM_FUNCTION_(how, void, name##_destroy, (name * map), {                                                            \
-        cm_leftright_end_(map->core, &name##_type_, name##_replay_);                                                   \
+        cm_leftright_end_(map->core, CM_TYPE_OF_(how, name, map->core->sides), name##_replay_);                        \
         map->core = NULL;                                                                                              \
-    })                                                                                                                 \
+    })
+
+#define CM_LEFTRIGHT_LIFE_(how, name)                                                                                  \
     /* What the map takes: both tables; as nodes the texts of keys; as `waiting` the log, and tables that the other    \
      * side is to get; as `threads` the places of readers. */                                                          \
     CM_FUNCTION_(how, cm_memory, name##_memory, (name##_writer * writer),                                              \
                  { return cm_leftright_memory_(writer->core); })                                                       \
+    /* What the table looks like that has all changes: see figures.h; `waits` are those for the lock of a shared       \
+     * writer, which it has meanwhile. O(groups + entries). */                                                         \
+    CM_FUNCTION_(how, void, name##_stats, (name##_writer * writer, cm_stats * stats),                                  \
+                 { cm_leftright_stats_(writer->core, CM_TYPE_OF_(how, name, writer->core->sides), stats); })           \
+    /* How often it was published, what is pending, how many readers there are, and how batches waited for them. O(1). \
+     */                                                                                                                \
+    CM_FUNCTION_(how, cm_publications, name##_publications, (name##_writer * writer), {                                \
+        return cm_leftright_publications_(writer->core,                                                                \
+                                          cm_log_layout_of_(CM_TYPE_OF_(how, name, writer->core->sides)).record);      \
+    })                                                                                                                 \
     /* Validates both tables, while nobody writes; `reason` (may be NULL) takes what is wrong. CM_OK or CM_CORRUPT, or \
      * CM_NOMEM. */                                                                                                    \
     CM_FUNCTION_(how, cm_status, name##_check, (const name *map, const char **reason),                                 \
-                 { return cm_leftright_check_(map->core, &name##_type_, reason); })
+                 { return cm_leftright_check_(map->core, CM_TYPE_OF_(how, name, map->core->sides), reason); })
 
 /* ---- readers ---- */
 
@@ -149,7 +171,45 @@
                      if (place.entry && value)                                                                         \
                          *value = (const Value *)(const void *)cm_flat_value_(&by##_type_, place);                     \
                      return place.entry != NULL;                                                                       \
-                 })
+                 })                                                                                                    \
+    CM_LEFTRIGHT_GET_MANY_(how, by, name, Key, Value)
+
+/* Of many keys. */
+#define CM_LEFTRIGHT_GET_MANY_(how, by, name, Key, Value)                                                              \
+    /* Looks n keys up, fetching ahead: values[i] is where the value of keys[i] is, as view_get gives it; NULL: there  \
+     * is none. Returns the hits. */                                                                                   \
+    CM_FUNCTION_(how, size_t, by##_view_get_many,                                                                      \
+                 (const name##_view *view, const Key *keys, size_t n, const Value **values), {                         \
+                     const struct cm_plain_ *plain = &view->core.plain;                                                \
+                     size_t hits = 0;                                                                                  \
+                     CM_FLAT_BATCH_(&by##_type_, plain, i, n, hash, &keys[i], false, {                                 \
+                         values[i] = (const Value *)(const void *)cm_plain_find_(&by##_type_, plain, &keys[i], hash);  \
+                         hits += values[i] != NULL;                                                                    \
+                     });                                                                                               \
+                     return hits;                                                                                      \
+                 })                                                                                                    \
+    /* Copies the values of n keys, all of one view, fetching ahead: found[i] and values[i] belong to keys[i]; either  \
+     * may be NULL, and the value of a key that was not found is as it was. Returns the hits. As get. */               \
+    CM_FUNCTION_(                                                                                                      \
+        how, size_t, by##_get_many, (name##_reader * reader, const Key *keys, size_t n, bool *found, Value *values), { \
+            size_t hits = 0;                                                                                           \
+            const struct cm_side_ *side = cm_reader_enter_(&reader->core);                                             \
+            if (found && !side)                                                                                        \
+                memset(found, 0, n * sizeof *found);                                                                   \
+            if (!side)                                                                                                 \
+                return 0;                                                                                              \
+            const struct cm_plain_ *plain = &side->plain;                                                              \
+            CM_FLAT_BATCH_(&by##_type_, plain, i, n, hash, &keys[i], false, {                                          \
+                const char *value = cm_plain_find_(&by##_type_, plain, &keys[i], hash);                                \
+                bool hit =                                                                                             \
+                    value && cm_plain_copy_out_(&by##_type_, plain, values ? &values[i] : NULL, value) == CM_OK;       \
+                if (found)                                                                                             \
+                    found[i] = hit;                                                                                    \
+                hits += hit;                                                                                           \
+            });                                                                                                        \
+            cm_reader_leave_(&reader->core);                                                                           \
+            return hits;                                                                                               \
+        })
 
 /* ---- views ---- */
 
@@ -174,11 +234,12 @@
         return iter;                                                                                                   \
     })                                                                                                                 \
     CM_FUNCTION_(how, bool, name##_view_iter_next, (name##_view_iter * iter), {                                        \
-        struct cm_flat_place_ place = cm_flat_walk_next_(&name##_type_, &iter->view->core.plain.flat, &iter->walk);    \
+        const struct cm_type *const type = CM_TYPE_OF_(how, name, &iter->view->core);                                  \
+        struct cm_flat_place_ place = cm_flat_walk_next_(type, &iter->view->core.plain.flat, &iter->walk);             \
         if (!place.entry)                                                                                              \
             return false;                                                                                              \
         iter->key = (const Key *)(const void *)place.entry;                                                            \
-        iter->value = (const Value *)(const void *)cm_flat_value_(&name##_type_, place);                               \
+        iter->value = (const Value *)(const void *)cm_flat_value_(type, place);                                        \
         return true;                                                                                                   \
     })                                                                                                                 \
     CM_FUNCTION_(how, void, name##_view_iter_end, (name##_view_iter * iter), { (void)iter; })
@@ -272,6 +333,9 @@
     /* The key's hash, for calls that take it (VERB_hashed); of use in all maps with the same config.seed. */          \
     CM_FUNCTION_(how, uint64_t, name##_hash_of, (const name *map, Key key),                                            \
                  { return name##_type_.hash(&key, map->core->sides[0].plain.seed); })                                  \
+    CM_LEFTRIGHT_OWN_LEN_(how, name)
+
+#define CM_LEFTRIGHT_OWN_LEN_(how, name)                                                                               \
     /* The number of entries for the writer. */                                                                        \
     CM_FUNCTION_(how, size_t, name##_writer_len, (name##_writer * writer), {                                           \
         struct cm_turn_ turn;                                                                                          \
@@ -297,8 +361,8 @@
     CM_FUNCTION_(how, bool, name##_writer_contains, (name##_writer * writer, Key key),                                 \
                  { return name##_writer_get(writer, key, NULL) == CM_OK; })
 
-/* Values that were taken, and come back by `giving`. */
-#define CM_LEFTRIGHT_TAKEN_(how, name, giving, destroy)                                                                \
+/* Values that were taken, and come back by `giving`; or are given to `destroy` (NULL: not), as `gone`. */
+#define CM_LEFTRIGHT_TAKEN_(how, name, giving, destroy, gone)                                                          \
     CM_LOCAL_(how, void, name##_take_note_, (const struct cm_leftright_ *core, name##_taken *taken), {                 \
         taken->map = core->number;                                                                                     \
         taken->published = core->published;                                                                            \
@@ -324,7 +388,7 @@
             return CM_INVALID;                                                                                         \
         taken->map = 0;                                                                                                \
         if (destroy)                                                                                                   \
-            destroy(&taken->value, taken->context);                                                                    \
+            destroy(gone, taken->context);                                                                             \
         return CM_OK;                                                                                                  \
     })
 
@@ -391,14 +455,8 @@
               {                                                                                                        \
                   Key own;                                                                                             \
                   cm_plain_blank_(&name##_type_, &own, NULL);                                                          \
-                  cm_status status = name##_apply_(writer, hash, key, function, context);                              \
-                  if (status < 0)                                                                                      \
-                      return status;                                                                                   \
-                  if (status == CM_ABSENT && !cm_newest_has_(&name##_type_, writer->core, key, hash))                  \
-                      return cm_leftright_set_(&name##_type_, writer->core, name##_room_, CM_SET_ABSENT_, key, hash,   \
-                                               initial, &own, NULL);                                                   \
-                  cm_plain_value_end_(&name##_type_, &cm_newest_(writer->core)->plain, initial);                       \
-                  return CM_REPLACED;                                                                                  \
+                  return cm_leftright_upserted_(&name##_type_, writer->core, name##_room_, key, hash, initial, &own,   \
+                                                name##_apply_(writer, hash, key, function, context));                  \
               })                                                                                                       \
     CM_INNER_(how, cm_status, name##_upsert_in_,                                                                       \
               (name##_writer * writer, uint64_t hash, Key key, Value initial, cm_status(*function)(Value *, void *),   \
@@ -436,7 +494,8 @@
 /* Changes of all keys. */
 #define CM_LEFTRIGHT_CLEAR_(how, name)                                                                                 \
     CM_INNER_(how, cm_status, name##_clear_in_, (name##_writer * writer, cm_deadline deadline),                        \
-              CM_IN_TURN_(name, writer, true, deadline, cm_leftright_clear_(&name##_type_, writer->core)))             \
+              CM_IN_TURN_(name, writer, true, deadline,                                                                \
+                          cm_leftright_clear_(CM_TYPE_OF_(how, name, writer->core->sides), writer->core)))             \
     /* Removes every entry; keeps the tables. CM_NOMEM; may wait, as begin does. O(groups). */                         \
     CM_TWINS_(how, name, clear, (name##_writer * writer), (writer))
 
@@ -446,19 +505,19 @@
               (name##_writer * writer, cm_status(*keep)(const Key *, const Value *, void *), void *context), {         \
                   struct cm_leftright_ *core = writer->core;                                                           \
                   const struct cm_plain_ *plain = &cm_newest_(core)->plain;                                            \
+                  const struct cm_type *const type = CM_TYPE_OF_(how, name, core->sides);                              \
                   struct cm_flat_walk_ walk = cm_flat_walk_begin_();                                                   \
                   cm_status status = CM_OK;                                                                            \
                   for (struct cm_flat_place_ at;                                                                       \
-                       status >= 0 && (at = cm_flat_walk_next_(&name##_type_, &plain->flat, &walk)).entry;) {          \
-                      if (!cm_log_room_(&name##_type_, core))                                                          \
+                       status >= 0 && (at = cm_flat_walk_next_(type, &plain->flat, &walk)).entry;) {                   \
+                      if (!cm_log_room_(type, core))                                                                   \
                           return CM_NOMEM;                                                                             \
                       core->busy = true;                                                                               \
                       status = keep((const Key *)(const void *)at.entry,                                               \
-                                    (const Value *)(const void *)cm_flat_value_(&name##_type_, at), context);          \
+                                    (const Value *)(const void *)cm_flat_value_(type, at), context);                   \
                       core->busy = false;                                                                              \
                       if (status == CM_ABSENT)                                                                         \
-                          cm_leftright_drop_(&name##_type_, core, CM_LOG_REMOVE_, at,                                  \
-                                             name##_type_.hash(at.entry, plain->seed));                                \
+                          cm_leftright_drop_(type, core, CM_LOG_REMOVE_, at, type->hash(at.entry, plain->seed));       \
                   }                                                                                                    \
                   return status < 0 ? status : CM_OK;                                                                  \
               })
@@ -478,12 +537,14 @@
 /* The size of the tables. */
 #define CM_LEFTRIGHT_SIZES_(how, name)                                                                                 \
     CM_INNER_(how, cm_status, name##_reserve_in_, (name##_writer * writer, size_t entries, cm_deadline deadline),      \
-              CM_IN_TURN_(name, writer, true, deadline, cm_leftright_reserve_(&name##_type_, writer->core, entries)))  \
+              CM_IN_TURN_(name, writer, true, deadline,                                                                \
+                          cm_leftright_reserve_(CM_TYPE_OF_(how, name, writer->core->sides), writer->core, entries)))  \
     /* Makes room for so many entries in all: until there are as many, adding does not grow the tables. CM_NOMEM,      \
      * CM_FULL; may wait, as begin does. O(groups). */                                                                 \
     CM_TWINS_(how, name, reserve, (name##_writer * writer, size_t entries), (writer, entries))                         \
     CM_INNER_(how, cm_status, name##_shrink_to_fit_in_, (name##_writer * writer, cm_deadline deadline),                \
-              CM_IN_TURN_(name, writer, true, deadline, cm_leftright_shrink_(&name##_type_, writer->core)))            \
+              CM_IN_TURN_(name, writer, true, deadline,                                                                \
+                          cm_leftright_shrink_(CM_TYPE_OF_(how, name, writer->core->sides), writer->core)))            \
     /* Makes the tables as small as the entries allow; of the other side, in the next batch. CM_NOMEM; may wait, as    \
      * begin does. O(groups). */                                                                                       \
     CM_TWINS_(how, name, shrink_to_fit, (name##_writer * writer), (writer))

@@ -17,6 +17,19 @@
      * removed. */                                                                                                     \
     CM_FUNCTION_(how, const Value *, name##_view_get, (const name##_view *view, Key key, size_t *count),               \
                  { return name##_values_(cm_multimap_find_(&name##_type_, &view->core.plain, &key), count); })         \
+    /* Looks n keys up, fetching ahead: values[i] and counts[i] are what view_get gives for keys[i]. Returns the hits. \
+     */                                                                                                                \
+    CM_FUNCTION_(how, size_t, name##_view_get_many,                                                                    \
+                 (const name##_view *view, const Key *keys, size_t n, const Value **values, size_t *counts), {         \
+                     const struct cm_plain_ *plain = &view->core.plain;                                                \
+                     size_t hits = 0;                                                                                  \
+                     CM_FLAT_BATCH_(&name##_type_, plain, i, n, hash, &keys[i], false, {                               \
+                         const void *bag = cm_plain_find_(&name##_type_, plain, &keys[i], hash);                       \
+                         values[i] = name##_values_((const struct cm_bag_ *)bag, &counts[i]);                          \
+                         hits += bag != NULL;                                                                          \
+                     });                                                                                               \
+                     return hits;                                                                                      \
+                 })                                                                                                    \
     /* The first of the key's values; NULL: there is none. Valid until the reader leaves. */                           \
     CM_FUNCTION_(how, const Value *, name##_view_get_one, (const name##_view *view, Key key), {                        \
         size_t count;                                                                                                  \

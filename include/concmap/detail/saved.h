@@ -40,6 +40,7 @@ struct cm_saved_type_ {
     uint64_t version; /* of what the entries mean, as the user counts it */
     struct cm_part_ key;
     struct cm_part_ value;
+    const struct cm_type *several; /* each key has any number of values, which are keys of this type; NULL: one */
 };
 
 /* Numbers of the stream have their low byte first. */
@@ -75,6 +76,10 @@ struct cm_encoder {
 /* Writes the stream's header. */
 CM_API cm_status cm_saver_begin_(struct cm_saver_ *saver, const struct cm_saved_type_ *type, const struct cm_sink *sink,
                                  const struct cm_progress *progress, const cm_allocator *allocator, uint64_t expected);
+/* The same with the number that belongs to the whole. */
+CM_API cm_status cm_saver_begin_with_(struct cm_saver_ *saver, const struct cm_saved_type_ *type,
+                                      const struct cm_sink *sink, const struct cm_progress *progress,
+                                      const cm_allocator *allocator, uint64_t expected, uint64_t meta);
 /* Makes room for so many bytes more; false: no memory. */
 CM_API CM_COLD bool cm_saver_grow_(struct cm_saver_ *saver, size_t bytes);
 /* Writes the block, and tells how far it is. */
@@ -135,6 +140,15 @@ CM_INLINE cm_status cm_part_save_(struct cm_saver_ *saver, const struct cm_part_
     return CM_OK;
 }
 
+/* An entry is complete, unless `status` is a failure. */
+CM_INLINE cm_status cm_saver_added_(struct cm_saver_ *saver, cm_status status)
+{
+    saver->entries++;
+    if (status >= 0 && CM_UNLIKELY(saver->used >= CM_SAVED_FRAME_ + CM_SAVED_BLOCK_))
+        status = cm_saver_flush_(saver);
+    return status;
+}
+
 /* Adds an entry, of which the caller has copies. */
 CM_INLINE cm_status cm_saver_add_(struct cm_saver_ *saver, const struct cm_saved_type_ *type, void *key, void *value,
                                   void *context)
@@ -142,10 +156,7 @@ CM_INLINE cm_status cm_saver_add_(struct cm_saver_ *saver, const struct cm_saved
     cm_status status = cm_part_save_(saver, &type->key, key, context);
     if (status >= 0)
         status = cm_part_save_(saver, &type->value, value, context);
-    saver->entries++;
-    if (status >= 0 && CM_UNLIKELY(saver->used >= CM_SAVED_FRAME_ + CM_SAVED_BLOCK_))
-        status = cm_saver_flush_(saver);
-    return status;
+    return cm_saver_added_(saver, status);
 }
 
 /* ---- loading ---- */
@@ -166,6 +177,7 @@ struct cm_loader_ {
     uint64_t entries;            /* in the block */
     uint64_t loaded;             /* entries before it */
     uint64_t expected;           /* entries, as the header says: nothing to rely on */
+    uint64_t meta;               /* the number that belongs to the whole */
     uint64_t prepared;           /* entries that there was asked room for */
     uint64_t chain;              /* the check of the last header */
     const char *reason;          /* of a failure, where it is not the status' own */

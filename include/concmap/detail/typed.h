@@ -1,8 +1,9 @@
 /* How the typed functions of a map are made: all of them in each file that asks for the map, or declared in a header
  * and defined in one file.
  *
- * The macros of a map pass `how` on: cm_inline, cm_declare or cm_define. Hidden functions take the hash that a public
- * one has got, as VERB_in_(map, hash, key, ..., deadline). */
+ * The macros of a map pass `how` on: cm_inline, cm_declare or cm_define; for functions of the library itself, whose
+ * type is known at run time, cm_export in a header and cm_dynamic in the C file. Hidden functions take the hash that a
+ * public one has got, as VERB_in_(map, hash, key, ..., deadline). */
 #ifndef CONCMAP_DETAIL_TYPED_H
 #define CONCMAP_DETAIL_TYPED_H
 
@@ -20,6 +21,7 @@
 #define CM_FUNCTION_cm_local(Result, name, parameters, ...) CM_TYPED Result name parameters __VA_ARGS__
 /* A function of the library itself. */
 #define CM_FUNCTION_cm_export(Result, name, parameters, ...) CM_EXTERN_C_ CM_API Result name parameters;
+#define CM_FUNCTION_cm_dynamic(Result, name, parameters, ...) Result name parameters __VA_ARGS__
 #ifdef __cplusplus
 #define CM_EXTERN_C_ extern "C"
 #else
@@ -33,6 +35,8 @@
 #define CM_HIDDEN_cm_define(...) __VA_ARGS__
 #define CM_HIDDEN_cm_types(...)
 #define CM_HIDDEN_cm_local(...) __VA_ARGS__
+#define CM_HIDDEN_cm_export(...)
+#define CM_HIDDEN_cm_dynamic(...) __VA_ARGS__
 
 /* Hidden functions: always inlined, or one copy in the file. */
 #define CM_INNER_(how, Result, name, parameters, ...) CM_HIDDEN_##how(CM_INLINE Result name parameters __VA_ARGS__)
@@ -45,6 +49,8 @@
 #define CM_SHOWN_cm_define(...)
 #define CM_SHOWN_cm_types(...) __VA_ARGS__
 #define CM_SHOWN_cm_local(...)
+#define CM_SHOWN_cm_export(...) __VA_ARGS__
+#define CM_SHOWN_cm_dynamic(...)
 
 /* Runs the statement that follows for each entry, in `it.key` and `it.value`: copies, or pointers where the walk is one
  * in place. What may be called meanwhile is said at the iter_begin of each map. */

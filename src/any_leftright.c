@@ -1,0 +1,372 @@
+/* Dynamic left-right maps: the algorithms of the typed ones, with a type that is read at run time. What does not touch
+ * keys or values is made by the very macros of typed maps. */
+#include <concmap/any_leftright.h>
+
+#include <concmap/detail/side_saved.h>
+
+#include "any_core.h"
+
+const struct cm_any_leftright_sizes cm_any_leftright_sizes = {
+    sizeof(cm_any_leftright),         sizeof(cm_any_leftright_writer), sizeof(cm_any_leftright_reader),
+    sizeof(cm_any_leftright_factory), sizeof(cm_any_leftright_taken),  sizeof(cm_any_leftright_view_iter)};
+
+/* ---- the type ---- */
+
+/* What a map has of its own besides its tables: for its writer, whose turn it is, there is room for a key and a value,
+ * so that no call, and no replay, takes memory for that. */
+struct own {
+    struct cm_type type;
+    cm_allocator allocator;
+    struct cm_block_ block;
+    char *key;
+    char *value;
+};
+
+static struct own *own_of(const struct cm_leftright_ *core)
+{
+    return (struct own *)(uintptr_t)core->sides[0].type;
+}
+
+static cm_status own_make(struct own **made, const struct cm_type *type, const cm_config *config)
+{
+    const cm_allocator *allocator = config && config->allocator ? config->allocator : cm_allocator_default();
+    struct cm_type taken;
+    struct cm_block_ block;
+    if (!cm_any_type_take_(&taken, type, true)) /* which is no cache */
+        return CM_INVALID;
+    taken.anchored = false;
+    const size_t key_at = cm_align_up_(sizeof(struct own), 16);
+    const size_t value_at = cm_align_up_(key_at + taken.key_size, 16);
+    if (!cm_block_allocate_(allocator, value_at + taken.value_size, 16, true, &block))
+        return CM_NOMEM;
+    struct own *own = *made = block.address;
+    *own = (struct own){taken, *allocator, block, (char *)own + key_at, (char *)own + value_at};
+    return CM_OK;
+}
+
+static void own_end(struct own *own)
+{
+    cm_allocator allocator = own->allocator;
+    struct cm_block_ block = own->block;
+    cm_block_release_(&allocator, &block);
+}
+
+/* What to copy of a value that was given: of a set there is none. (What it owns may be destroyed: it is the map's.) */
+static void *given_to(const struct cm_leftright_ *core, const void *value)
+{
+    struct own *own = own_of(core);
+    return own->type.value_size ? (void *)(uintptr_t)value : own->value;
+}
+
+static void cm_any_leftright_replay_(struct cm_leftright_ *core)
+{
+    cm_leftright_replay_(&own_of(core)->type, core, own_of(core)->value);
+}
+
+static cm_status cm_any_leftright_room_(struct cm_leftright_ *core)
+{
+    return cm_leftright_grow_(&own_of(core)->type, core);
+}
+
+/* ---- making and unmaking ---- */
+
+cm_status cm_any_leftright_init(cm_any_leftright *map, const struct cm_type *type, const cm_config *config)
+{
+    struct own *own;
+    cm_status status = map ? own_make(&own, type, config) : CM_INVALID;
+    if (status < 0)
+        return status;
+    status = cm_leftright_init_(&map->core, &own->type, config, CM_LEFTRIGHT_VERSION_, sizeof(struct cm_leftright_));
+    if (status < 0)
+        own_end(own);
+    return status;
+}
+
+void cm_any_leftright_destroy(cm_any_leftright *map)
+{
+    struct own *own = own_of(map->core);
+    cm_leftright_end_(map->core, &own->type, cm_any_leftright_replay_);
+    own_end(own);
+    map->core = NULL;
+}
+
+CM_LEFTRIGHT_LIFE_(cm_dynamic, cm_any_leftright)
+
+/* ---- readers and views ---- */
+
+CM_LEFTRIGHT_READERS_(cm_dynamic, cm_any_leftright)
+CM_LEFTRIGHT_VIEWS_(cm_dynamic, cm_any_leftright)
+CM_LEFTRIGHT_WALKS_(cm_dynamic, cm_any_leftright, void, void)
+
+static struct cm_flat_place_ side_find(const struct cm_side_ *side, const void *key)
+{
+    return cm_flat_find_(side->type, &side->plain.flat, key, side->type->hash(key, side->plain.seed));
+}
+
+/* Copies what was found. CM_ABSENT: nothing was. */
+static cm_status place_copy(const struct cm_side_ *side, struct cm_flat_place_ place, void *value)
+{
+    return place.entry ? cm_plain_copy_out_(side->type, &side->plain, value, cm_flat_value_(side->type, place))
+                       : CM_ABSENT;
+}
+
+bool cm_any_leftright_get(cm_any_leftright_reader *reader, const void *key, void *value)
+{
+    struct cm_leftright_ *core = reader->core.core;
+    struct cm_seat_ *slot = reader->core.slot;
+    const struct cm_side_ *side = cm_reader_glance_(core, slot, reader->core.depth);
+    const bool glances = side != NULL;
+    if (!glances && !(side = cm_reader_enter_(&reader->core)))
+        return false;
+    bool found = place_copy(side, side_find(side, key), value) == CM_OK;
+    if (glances)
+        cm_seat_leave_(core, slot);
+    else
+        cm_reader_leave_(&reader->core);
+    return found;
+}
+
+bool cm_any_leftright_view_contains(const cm_any_leftright_view *view, const void *key)
+{
+    return side_find(&view->core, key).entry != NULL;
+}
+
+const void *cm_any_leftright_view_get(const cm_any_leftright_view *view, const void *key)
+{
+    struct cm_flat_place_ place = side_find(&view->core, key);
+    return place.entry ? cm_flat_value_(view->core.type, place) : NULL;
+}
+
+bool cm_any_leftright_view_get_key_value(const cm_any_leftright_view *view, const void *key, const void **own,
+                                         const void **value)
+{
+    struct cm_flat_place_ place = side_find(&view->core, key);
+    if (place.entry && own)
+        *own = place.entry;
+    if (place.entry && value)
+        *value = cm_flat_value_(view->core.type, place);
+    return place.entry != NULL;
+}
+
+size_t cm_any_leftright_view_get_many(const cm_any_leftright_view *view, const void *keys, size_t n,
+                                      const void **values)
+{
+    const struct cm_plain_ *plain = &view->core.plain;
+    const struct cm_type *type = view->core.type;
+    size_t hits = 0;
+    CM_FLAT_BATCH_(type, plain, i, n, hash, (const char *)keys + i * type->key_size, false, {
+        values[i] = cm_plain_find_(type, plain, (const char *)keys + i * type->key_size, hash);
+        hits += values[i] != NULL;
+    });
+    return hits;
+}
+
+static size_t side_get_many(const struct cm_side_ *side, const char *keys, size_t n, bool *found, char *values)
+{
+    const struct cm_type *type = side->type;
+    size_t hits = 0;
+    CM_FLAT_BATCH_(type, &side->plain, i, n, hash, keys + i * type->key_size, false, {
+        struct cm_flat_place_ place = cm_flat_find_(type, &side->plain.flat, keys + i * type->key_size, hash);
+        bool hit = place_copy(side, place, values ? values + i * type->value_size : NULL) == CM_OK;
+        if (found)
+            found[i] = hit;
+        hits += hit;
+    });
+    return hits;
+}
+
+size_t cm_any_leftright_get_many(cm_any_leftright_reader *reader, const void *keys, size_t n, bool *found, void *values)
+{
+    const struct cm_side_ *side = cm_reader_enter_(&reader->core);
+    if (found && !side)
+        memset(found, 0, n * sizeof *found);
+    if (!side)
+        return 0;
+    size_t hits = side_get_many(side, keys, n, found, values);
+    cm_reader_leave_(&reader->core);
+    return hits;
+}
+
+/* ---- the writer ---- */
+
+CM_LEFTRIGHT_WRITER_(cm_dynamic, cm_any_leftright)
+CM_LEFTRIGHT_OWN_LEN_(cm_dynamic, cm_any_leftright)
+CM_LEFTRIGHT_CLEAR_(cm_dynamic, cm_any_leftright)
+CM_LEFTRIGHT_SIFT_(cm_dynamic, cm_any_leftright, void, void)
+CM_LEFTRIGHT_RETAIN_(cm_dynamic, cm_any_leftright, void, void)
+CM_LEFTRIGHT_SIZES_(cm_dynamic, cm_any_leftright)
+
+static uint64_t hash_in(const struct cm_leftright_ *core, const void *key)
+{
+    return own_of(core)->type.hash(key, core->sides[0].plain.seed);
+}
+
+uint64_t cm_any_leftright_hash_of(const cm_any_leftright *map, const void *key)
+{
+    return hash_in(map->core, key);
+}
+
+/* As CM_KEYED_ calls it. */
+static uint64_t cm_any_leftright_hash_of_(const cm_any_leftright_writer *writer, const void *const *key)
+{
+    return hash_in(writer->core, *key);
+}
+
+static cm_status newest_get(struct cm_leftright_ *core, const void *key, void *value)
+{
+    return place_copy(cm_newest_(core), side_find(cm_newest_(core), key), value);
+}
+
+cm_status cm_any_leftright_writer_get(cm_any_leftright_writer *writer, const void *key, void *value)
+{
+    CM_IN_TURN_(cm_any_leftright, writer, false, CM_FOREVER, newest_get(writer->core, key, value))
+}
+
+bool cm_any_leftright_writer_contains(cm_any_leftright_writer *writer, const void *key)
+{
+    return cm_any_leftright_writer_get(writer, key, NULL) == CM_OK;
+}
+
+/* ---- changes of one key ---- */
+
+static cm_status key_set(struct cm_leftright_ *core, enum cm_setting_ which, const void *key, uint64_t hash,
+                         const void *value, void *old)
+{
+    return cm_leftright_set_(&own_of(core)->type, core, cm_any_leftright_room_, which, key, hash, given_to(core, value),
+                             own_of(core)->key, old);
+}
+
+static cm_status cm_any_leftright_insert_in_(cm_any_leftright_writer *writer, uint64_t hash, const void *key,
+                                             const void *value, cm_deadline deadline){
+    CM_IN_TURN_(cm_any_leftright, writer, true, deadline,
+                key_set(writer->core, CM_SET_ABSENT_, key, hash, value,
+                        NULL))} CM_KEYED_(cm_dynamic, cm_any_leftright, cm_any_leftright_writer, const void *, insert,
+                                          (, const void *value), (, value))
+
+    static cm_status cm_any_leftright_put_in_(cm_any_leftright_writer *writer, uint64_t hash, const void *key,
+                                              const void *value, void *old, cm_deadline deadline){
+        CM_IN_TURN_(cm_any_leftright, writer, true, deadline,
+                    key_set(writer->core, CM_SET_ANY_, key, hash, value,
+                            old))} CM_KEYED_(cm_dynamic, cm_any_leftright, cm_any_leftright_writer, const void *, put,
+                                             (, const void *value, void *old), (, value, old))
+
+        static cm_status cm_any_leftright_replace_in_(cm_any_leftright_writer *writer, uint64_t hash, const void *key,
+                                                      const void *value, void *old, cm_deadline deadline){
+            CM_IN_TURN_(cm_any_leftright, writer, true, deadline,
+                        key_set(writer->core, CM_SET_PRESENT_, key, hash, value,
+                                old))} CM_KEYED_(cm_dynamic, cm_any_leftright, cm_any_leftright_writer, const void *,
+                                                 replace, (, const void *value, void *old), (, value, old))
+
+            static cm_status key_update(struct cm_leftright_ *core, const void *key, uint64_t hash,
+                                        cm_status (*function)(void *, void *), void *context)
+{
+    struct cm_plain_call_ call = {function, context};
+    return cm_leftright_update_(&own_of(core)->type, core, key, hash, call, own_of(core)->value);
+}
+
+static cm_status cm_any_leftright_update_in_(cm_any_leftright_writer *writer, uint64_t hash, const void *key,
+                                             cm_status (*function)(void *, void *), void *context,
+                                             cm_deadline deadline){
+    CM_IN_TURN_(cm_any_leftright, writer, true, deadline,
+                key_update(writer->core, key, hash, function,
+                           context))} CM_KEYED_(cm_dynamic, cm_any_leftright, cm_any_leftright_writer, const void *,
+                                                update, (, cm_status (*function)(void *, void *), void *context),
+                                                (, function, context))
+
+    static cm_status key_upsert(struct cm_leftright_ *core, const void *key, uint64_t hash, const void *initial,
+                                cm_status (*function)(void *, void *), void *context)
+{
+    return cm_leftright_upserted_(&own_of(core)->type, core, cm_any_leftright_room_, key, hash, given_to(core, initial),
+                                  own_of(core)->key, key_update(core, key, hash, function, context));
+}
+
+static cm_status cm_any_leftright_upsert_in_(cm_any_leftright_writer *writer, uint64_t hash, const void *key,
+                                             const void *initial, cm_status (*function)(void *, void *), void *context,
+                                             cm_deadline deadline){CM_IN_TURN_(
+    cm_any_leftright, writer, true, deadline,
+    key_upsert(writer->core, key, hash, initial, function,
+               context))} CM_KEYED_(cm_dynamic, cm_any_leftright, cm_any_leftright_writer, const void *, upsert,
+                                    (, const void *initial, cm_status (*function)(void *, void *), void *context),
+                                    (, initial, function, context))
+
+    static cm_status cm_any_leftright_remove_in_(cm_any_leftright_writer *writer, uint64_t hash, const void *key,
+                                                 void *old, cm_deadline deadline){
+        CM_IN_TURN_(cm_any_leftright, writer, true, deadline,
+                    cm_leftright_remove_(&own_of(writer->core)->type, writer->core, CM_LOG_REMOVE_, key, hash,
+                                         old))} CM_KEYED_(cm_dynamic, cm_any_leftright, cm_any_leftright_writer,
+                                                          const void *, remove, (, void *old), (, old))
+
+    /* ---- values that are taken ---- */
+
+    CM_LEFTRIGHT_TAKEN_(cm_dynamic, cm_any_leftright,
+                        cm_leftright_give_back_(&own_of(writer->core)->type, writer->core, taken->published,
+                                                taken->value),
+                        taken->destroy, taken->value)
+
+        static cm_status
+    key_take(struct cm_leftright_ *core, const void *key, uint64_t hash, cm_any_leftright_taken *taken)
+{
+    const struct cm_type *type = &own_of(core)->type;
+    cm_status status = cm_leftright_remove_(type, core, CM_LOG_TAKE_, key, hash, given_to(core, taken->value));
+    if (status != CM_OK)
+        return status;
+    cm_any_leftright_take_note_(core, taken);
+    taken->destroy = type->value_destroy;
+    return CM_OK;
+}
+
+static cm_status cm_any_leftright_take_in_(cm_any_leftright_writer *writer, uint64_t hash, const void *key,
+                                           cm_any_leftright_taken *taken, cm_deadline deadline){
+    CM_IN_TURN_(cm_any_leftright, writer, true, deadline,
+                key_take(writer->core, key, hash, taken))} CM_KEYED_(cm_dynamic, cm_any_leftright,
+                                                                     cm_any_leftright_writer, const void *, take,
+                                                                     (, cm_any_leftright_taken *taken), (, taken))
+
+    /* ---- saving and loading ---- */
+
+    cm_status cm_any_leftright_view_save(const cm_any_leftright_view *view, const cm_sink *sink,
+                                         const cm_progress *progress, const char **reason)
+{
+    struct cm_saved_type_ saved;
+    cm_status status = cm_any_saved_describe_(&saved, view->core.type, reason);
+    return status < 0 ? status : cm_side_save_(&view->core, &saved, sink, progress, reason);
+}
+
+cm_status cm_any_leftright_view_save_file(const cm_any_leftright_view *view, const char *path,
+                                          const cm_progress *progress, const char **reason)
+{
+    CM_SAVED_FILE_(path, reason, cm_any_leftright_view_save(view, &sink, progress, &why))
+}
+
+static cm_status load_from(cm_any_leftright *map, const struct cm_type *type, const cm_config *config,
+                           const cm_source *source, const struct cm_file_ *file, const cm_progress *progress,
+                           const char **reason)
+{
+    struct own *own;
+    struct cm_saved_type_ saved;
+    cm_status status = map ? own_make(&own, type, config) : CM_INVALID;
+    if (status < 0) {
+        if (reason)
+            *reason = cm_status_text(status);
+        return status;
+    }
+    status = cm_any_saved_describe_(&saved, &own->type, reason);
+    if (status >= 0)
+        status = cm_leftright_load_(&map->core, &saved, config, CM_LEFTRIGHT_VERSION_, sizeof(struct cm_leftright_),
+                                    source, file, progress, reason);
+    if (status < 0)
+        own_end(own);
+    return status;
+}
+
+cm_status cm_any_leftright_load(cm_any_leftright *map, const struct cm_type *type, const cm_config *config,
+                                const cm_source *source, const cm_progress *progress, const char **reason)
+{
+    return load_from(map, type, config, source, NULL, progress, reason);
+}
+
+cm_status cm_any_leftright_load_file(cm_any_leftright *map, const struct cm_type *type, const cm_config *config,
+                                     const char *path, const cm_progress *progress, const char **reason)
+{
+    CM_LOADED_FILE_(path, reason, load_from(map, type, config, &source, &file, progress, &why))
+}
