@@ -11,6 +11,7 @@
 #include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
@@ -78,17 +79,36 @@ static cm_status keep_newest(const uint64_t *key, const struct route *route, voi
     return route->generation == *(const uint64_t *)generation ? CM_OK : CM_ABSENT;
 }
 
-/* Brings the table to what the file says. A failure leaves what readers see as it was. */
+static bool route_parse(const char *line, uint64_t *key, uint32_t *hop)
+{
+    unsigned a, b, c, d, length;
+    char more;
+    if (sscanf(line, "%3u.%3u.%3u.%3u/%2u %u %c", &a, &b, &c, &d, &length, hop, &more) != 6 || (a | b | c | d) > 255 ||
+        length > 32)
+        return false;
+    *key = route_key(a << 24 | b << 16 | c << 8 | d, length);
+    return true;
+}
+
+/* Brings the table to what the file says. A failure leaves what readers see as it was: nothing is published, and the
+ * next file puts right what this one has begun. */
 static cm_status reload(routes_writer *writer, const char *path, uint64_t generation)
 {
     FILE *file = fopen(path, "r");
-    unsigned a, b, c, d, length;
     struct route route = {.generation = generation};
+    uint64_t key;
+    unsigned number = 0;
     cm_status status = file ? CM_OK : CM_IO;
     char line[256];
-    while (status >= 0 && fgets(line, sizeof line, file))
-        if (sscanf(line, "%u.%u.%u.%u/%u %u", &a, &b, &c, &d, &length, &route.hop) == 6 && length <= 32)
-            status = routes_put(writer, route_key(a << 24 | b << 16 | c << 8 | d, length), route, NULL);
+    while (status >= 0 && fgets(line, sizeof line, file)) {
+        number++;
+        if (route_parse(line, &key, &route.hop))
+            status = routes_put(writer, key, route, NULL);
+        else if (line[strspn(line, " \t\r\n")] != '\0') {
+            fprintf(stderr, "%s:%u: no route, so the table stays as it is: %s", path, number, line);
+            status = CM_INVALID;
+        }
+    }
     if (file)
         fclose(file);
     if (status >= 0)
@@ -121,19 +141,19 @@ static bool file_changed(const char *path, struct timespec *since)
     return changed;
 }
 
-/* Reloads until the time is over. How often, or 0 after a failure. */
+/* Reloads until the time is over. How often it did; a file that is wrong is not loaded. */
 static uint64_t reload_often(routes_writer *writer, const char *path, bool own, long seconds)
 {
     struct timespec since = {0}, pause = {0, 10000000};
-    uint64_t generation = 0;
+    uint64_t generation = 0, reloads = 0;
     for (long ticks = 0; own ? generation < RELOADS : ticks < 100 * seconds; ticks++) {
         if (own && !file_write(path, generation))
             return 0;
-        if ((own || file_changed(path, &since)) && reload(writer, path, ++generation) < 0)
-            return 0;
+        if (own || file_changed(path, &since))
+            reloads += reload(writer, path, ++generation) >= 0;
         nanosleep(&pause, NULL);
     }
-    return generation;
+    return reloads;
 }
 
 static int usage(void)

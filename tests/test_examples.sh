@@ -72,6 +72,9 @@ refuses "$examples/wordcount" --frequent
 refuses "$examples/sessions" --seconds x
 refuses "$examples/sessions" extra
 refuses "$examples/sessions" --threads
+printf '10.0.0.0/8 3\n10.1.0.0/16\n' >"$work/routes"
+if account=$("$examples/routes" --seconds 1 "$work/routes" 2>&1); then fails "routes took a wrong file: $account"; fi
+grep -q 'routes:2: no route' <<<"$account" || fails "routes, a wrong file: $account"
 refuses "$examples/routes" --seconds x
 refuses "$examples/routes" --often
 refuses "$examples/elements" 0
