@@ -3,6 +3,15 @@
 # Without arguments: a comparison of some three minutes, and the path of its report. With arguments: they go to
 # concmap-bench; --test checks it. --allow-missing, first: go on without the peers that cannot be installed.
 
+case ${1-} in
+--allow-missing) bench_verb=${2-} ;;
+*) bench_verb=${1-} ;;
+esac
+case $bench_verb in # before minutes of building
+'' | --test | list | run | latency | limits | report | advise) ;;
+*) wrong "bench takes list, run, latency, limits, report or advise, or --test, not $bench_verb" ;;
+esac
+
 bench_packages=(g++ pkgconf libjansson-dev python3-matplotlib)
 peer_packages=(libboost1.81-dev libtbb-dev libcuckoo-dev liburcu-dev libck-dev libglib2.0-dev)
 
