@@ -13,10 +13,11 @@ void cm_nodes_begin_(struct cm_nodes_iter_ *iter, const struct cm_map_ *map, uns
     memset(iter, 0, offsetof(struct cm_nodes_iter_, few));
     iter->map = (struct cm_map_ *)(uintptr_t)map;
     iter->room = CM_NODES_FEW_;
-    iter->status = cm_course_begin_(&iter->course, map, part, parts) ? CM_OK : CM_INVALID;
-    iter->pinned = map->domain && iter->status == CM_OK && cm_domain_pin(map->domain) == CM_OK;
-    if (map->domain && iter->status == CM_OK && !iter->pinned)
-        iter->status = CM_NOMEM;
+    /* First the pin, which can fail: a course would be made a stranger of the domain. */
+    iter->pinned = map->domain && cm_domain_pin(map->domain) == CM_OK;
+    iter->status = map->domain && !iter->pinned ? CM_NOMEM : CM_OK;
+    if (iter->status == CM_OK && !cm_course_begin_(&iter->course, map, part, parts))
+        iter->status = CM_INVALID;
     iter->course.ended = iter->status != CM_OK;
 }
 
@@ -109,8 +110,8 @@ static bool bucket_gather(struct cm_nodes_iter_ *iter, const struct cm_type *typ
         iter->index = iter->count = 0;
         if (!chain_gather(iter, type, head, state, &part))
             return false;
-        cm_fence_acquire_(); /* the slots were loaded before the state below */
-        if (cm_load_relaxed_(cm_bucket_state_(head)) & CM_MOVED_)
+        cm_fence_acquire_();                                      /* the slots were loaded before the state below */
+        if (cm_load_acquire_(cm_bucket_state_(head)) & CM_MOVED_) /* acquire: who follows MOVED sees where it leads */
             continue;
         cm_course_pass_(course, table, end);
         return true;

@@ -227,8 +227,10 @@ cm_status cm_any_entry_replace(cm_any_write_guard *entry, const void *value, voi
     const cm_any *map = entry_map(entry);
     if (!map)
         return CM_INVALID;
-    if (!entry->value)
+    if (!entry->value) {
+        cm_value_destroy_(&map->type, &map->core, value);
         return CM_ABSENT;
+    }
     if (old)
         memcpy(old, entry->value, map->type.value_size);
     else

@@ -32,9 +32,8 @@ static cm_status own_make(struct own **made, const struct cm_type *type, const c
     const cm_allocator *allocator = config && config->allocator ? config->allocator : cm_allocator_default();
     struct cm_type taken;
     struct cm_block_ block;
-    if (!cm_any_type_take_(&taken, type, true)) /* which is no cache */
+    if (!cm_any_type_take_(&taken, type, false) || taken.cached)
         return CM_INVALID;
-    taken.anchored = false;
     const size_t key_at = cm_align_up_(sizeof(struct own), 16);
     const size_t value_at = cm_align_up_(key_at + taken.key_size, 16);
     if (!cm_block_allocate_(allocator, value_at + taken.value_size, 16, true, &block))

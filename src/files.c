@@ -13,6 +13,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "platform.h"
+
 #define SEND_AT ((uint64_t)8 << 20) /* bytes after which the disk is given something to do */
 #define NAME_TRIES 16
 
@@ -71,6 +73,7 @@ static bool beside_open(struct cm_file_ *file, const struct stat *replaced)
 
 cm_status cm_file_create_(struct cm_file_ *file, const char *path, const char **reason)
 {
+    CM_UNCANCELLED_();
     char resolved[PATH_MAX];
     struct stat old;
     memset(file, 0, sizeof *file);
@@ -101,6 +104,7 @@ static void file_send(struct cm_file_ *file)
 
 cm_status cm_file_write_(void *context, const void *bytes, size_t size)
 {
+    CM_UNCANCELLED_();
     struct cm_file_ *file = context;
     for (size_t done = 0; done < size;) {
         ssize_t wrote = write(file->fd, (const char *)bytes + done, size - done);
@@ -131,6 +135,7 @@ static bool directory_sync(int fd)
 
 cm_status cm_file_end_(struct cm_file_ *file, cm_status status, const char **reason)
 {
+    CM_UNCANCELLED_();
     bool whole = status >= 0 && synced(file->fd) == 0;
     whole = close(file->fd) == 0 && whole;
     bool placed = whole && renameat(file->directory, file->beside, file->directory, file->name) == 0;
@@ -149,6 +154,7 @@ cm_status cm_file_end_(struct cm_file_ *file, cm_status status, const char **rea
 
 cm_status cm_file_open_(struct cm_file_ *file, const char *path, const char **reason)
 {
+    CM_UNCANCELLED_();
     struct stat stat;
     memset(file, 0, sizeof *file);
     file->directory = -1;
@@ -162,6 +168,7 @@ cm_status cm_file_open_(struct cm_file_ *file, const char *path, const char **re
 
 cm_status cm_file_read_(void *context, void *bytes, size_t size, size_t *got)
 {
+    CM_UNCANCELLED_();
     struct cm_file_ *file = context;
     for (*got = 0; *got < size;) {
         ssize_t more = read(file->fd, (char *)bytes + *got, size - *got);
@@ -177,6 +184,7 @@ cm_status cm_file_read_(void *context, void *bytes, size_t size, size_t *got)
 
 void cm_file_close_(struct cm_file_ *file)
 {
+    CM_UNCANCELLED_();
     close(file->fd);
     file->fd = -1;
 }

@@ -65,21 +65,27 @@ bool cm_flat_make_(struct cm_flat_ *flat, const struct cm_type *type, const cm_a
     return true;
 }
 
-bool cm_flat_copy_(struct cm_flat_ *flat, const struct cm_flat_ *from, const cm_allocator *allocator)
+bool cm_flat_copy_(struct cm_flat_ *flat, const struct cm_flat_ *from, const struct cm_type *type,
+                   const cm_allocator *allocator)
 {
     struct cm_block_ block;
     if (!from->slots) {
         flat_clear(flat);
         return true;
     }
-    if (!cm_block_allocate_(allocator, from->block.size, from->block.alignment, false, &block))
-        return false;
     const size_t before = (size_t)(from->entries - (char *)from->tags);
-    memcpy(block.address, from->tags, (size_t)((char *)from->block.address + from->block.size - (char *)from->tags));
+    const size_t entries = from->slots * cm_flat_layout_of_(type).entry;
+    if (!cm_block_allocate_(allocator, before + entries, from->block.alignment, false, &block))
+        return false;
     *flat = *from;
     flat->block = block;
     flat->tags = block.address;
     flat->entries = (char *)block.address + before;
+    memcpy(flat->tags, from->tags, before);
+    const size_t group = entries / (from->mask + 1);
+    for (size_t i = 0; i <= from->mask; i++) /* pages that nothing lies in stay untouched */
+        if (cm_tags_taken_(from->tags + i * CM_TAGS_GROUP_))
+            memcpy(flat->entries + i * group, from->entries + i * group, group);
     return true;
 }
 

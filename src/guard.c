@@ -262,8 +262,9 @@ cm_status cm_guard_upgrade_(const struct cm_type *type, const struct cm_guard_ *
     cm_platform_tsan_acquire_(cell);
     if (word & CM_MARKED_)
         cm_bucket_meet_(type, cm_guard_map_(guard), guard->head);
-    guard->hold->exclusive = true;
+    guard->hold->exclusive = true; /* and so all that cm_hold_set_() clears */
     guard->hold->admitted = NULL;
+    guard->hold->counted = NULL;
     guard->hold->orphans = &cm_guard_map_(guard)->pool.orphans;
     guard->hold->spare = guard->hold->removed = NULL;
     cm_entry_init_(entry, hash);

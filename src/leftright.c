@@ -119,38 +119,44 @@ static int turn_take(struct cm_leftright_ *core, struct cm_turn_ *turn, cm_deadl
     return turn->got;
 }
 
-/* Counts a wait for readers that began at this time; 0: there was none. */
-static void wait_count(struct cm_leftright_ *core, cm_deadline since)
+/* Counts a wait for readers; 0: there was none. */
+static void wait_count(struct cm_leftright_ *core, uint64_t took)
 {
-    if (!since)
+    if (!took)
         return;
-    uint64_t took = cm_deadline_after(0) - since;
     uint64_t longest = cm_load_relaxed_(&core->longest_wait); /* relaxed, all: figures */
     while (took > longest && !cm_swap_if_relaxed_(&core->longest_wait, &longest, took))
         ;
     cm_add_relaxed_(&core->waits, 1);
 }
 
+/* Adds to `took` how long it was. */
+static cm_status obstacle_wait_timed(struct obstacle *obstacle, cm_deadline deadline, uint64_t *took)
+{
+    cm_deadline since = cm_deadline_after(0);
+    cm_status status = obstacle_wait(obstacle, deadline);
+    *took += cm_deadline_after(0) - since;
+    return status;
+}
+
 int cm_turn_begin_slow_(struct cm_leftright_ *core, struct cm_turn_ *turn, bool changes, cm_deadline deadline,
                         cm_replay_ *replay)
 {
-    for (cm_deadline since = 0;;) {
+    for (uint64_t waited = 0;;) {
         struct obstacle obstacle;
         cm_status status = CM_OK;
         if (turn_take(core, turn, deadline) >= 0 && changes)
             status = batch_begin(core, replay, &obstacle);
         if (turn->got < 0 || status == CM_OK) {
-            wait_count(core, since);
+            wait_count(core, waited);
             return turn->got;
         }
         bool locked = core->shared && turn->got == CM_GOT_NESTED_; /* by this thread, which must not wait, then */
         cm_turn_end_(core, turn);
-        if (status == CM_BUSY && deadline != CM_TRY && !locked) {
-            since = since ? since : cm_deadline_after(0);
-            status = obstacle_wait(&obstacle, deadline);
-        }
+        if (status == CM_BUSY && deadline != CM_TRY && !locked)
+            status = obstacle_wait_timed(&obstacle, deadline, &waited);
         if (status < 0) {
-            wait_count(core, since);
+            wait_count(core, waited);
             return status;
         }
     }
@@ -479,6 +485,7 @@ cm_status cm_leftright_check_(struct cm_leftright_ *core, const struct cm_type *
 
 void cm_notify_fd(void *fd)
 {
+    CM_UNCANCELLED_();
     uint64_t one = 1;
     ssize_t written = write(*(const int *)fd, &one, sizeof one); /* a full eventfd tells already */
     (void)written;

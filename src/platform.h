@@ -4,6 +4,7 @@
 #define CONCMAP_PLATFORM_H
 
 #include <concmap/detail/platform.h>
+#include <pthread.h>
 
 /* Zeroed memory at a multiple of `alignment` (a power of two), with a hint to use huge pages if `huge`; NULL: none. */
 void *cm_platform_map_(size_t size, size_t alignment, bool huge);
@@ -28,6 +29,15 @@ bool cm_platform_pin_(unsigned processor);
 
 /* Fills bytes from the system's entropy; false: it offers no call for it. */
 bool cm_platform_random_(void *bytes, size_t size);
+
+/* To the end of the block this thread is not cancelled: no function of the library is a point of cancellation. */
+#define CM_UNCANCELLED_()                                                                                              \
+    int uncancelled_ __attribute__((cleanup(cm_cancelled_again_)));                                                    \
+    pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &uncancelled_)
+static inline void cm_cancelled_again_(const int *state)
+{
+    pthread_setcancelstate(*state, NULL);
+}
 
 /* For tools that watch the program (src/tools.c). Tells leak checkers that memory from the system holds pointers;
  * race checkers without atomics (helgrind) to leave a range alone; and the thread sanitizer, whose eyes this

@@ -268,7 +268,7 @@ static cm_status sides_match(struct cm_leftright_ *core, const struct cm_type *t
 {
     struct cm_plain_ *from = &core->sides[0].plain, *to = &core->sides[1].plain;
     struct cm_flat_ flat;
-    if (!cm_flat_copy_(&flat, &from->flat, &to->allocator))
+    if (!cm_flat_copy_(&flat, &from->flat, type, &to->allocator))
         return CM_NOMEM;
     cm_plain_adopt_(to, &flat);
     to->flat.grow_at = from->flat.grow_at;

@@ -1,5 +1,7 @@
 /* The locked map: functions and allocations that fail, sizes, memory that waits, and the life of a process. */
 #include <concmap/locked.h>
+#include <concmap/sharded.h>
+#include <sched.h>
 #include <stdlib.h>
 
 #include "boxes.h"
@@ -267,12 +269,138 @@ static void M4_a_child_uses_and_destroys_a_map_that_nobody_else_was_in(void **st
     assert_int_equal(use_and_destroy(), 0); /* and the parent has its own */
 }
 
+/* ---- owners that end ---- */
+
+static int owner_is_in, may_end;
+
+static cm_status end_amid(uint64_t *value, void *context)
+{
+    (void)value, (void)context;
+    __atomic_store_n(&owner_is_in, 1, __ATOMIC_RELEASE);
+    while (!__atomic_load_n(&may_end, __ATOMIC_ACQUIRE))
+        sched_yield();
+    pthread_exit(NULL);
+}
+
+static void *ends_amid(void *key)
+{
+    nums_update(&shelf, (uintptr_t)key, end_amid, NULL);
+    return NULL;
+}
+
+static void *adds_seven(void *status)
+{
+    *(cm_status *)status = nums_upsert(&shelf, 7, 1000, count_up, NULL);
+    return NULL;
+}
+
+static void who_waited_for_a_removed_entry_does_not_hear_of_its_owner(void **state)
+{
+    (void)state;
+    pthread_t owner, waiter;
+    cm_status status = CM_INVALID;
+    uint64_t value = 0;
+    begin();
+    owner_is_in = may_end = 0;
+    assert_int_equal(pthread_create(&owner, NULL, ends_amid, (void *)(uintptr_t)7), 0);
+    while (!__atomic_load_n(&owner_is_in, __ATOMIC_ACQUIRE))
+        sched_yield();
+    assert_int_equal(pthread_create(&waiter, NULL, adds_seven, &status), 0);
+    while (!__atomic_load_n(&shelf.core.waiters.count, __ATOMIC_RELAXED))
+        sched_yield();
+    assert_int_equal(nums_remove(&shelf, 7, NULL), CM_OK);
+    __atomic_store_n(&may_end, 1, __ATOMIC_RELEASE);
+    pthread_join(owner, NULL);
+    pthread_join(waiter, NULL);
+    assert_int_equal(status, CM_OK);
+    assert_true(nums_get(&shelf, 7, &value));
+    assert_int_equal(value, 1000);
+    end();
+}
+
+/* Lets an owner die in every other entry, and removes those. */
+static cm_status bury_the_others(const uint64_t *key, const uint64_t *value, void *done)
+{
+    (void)value;
+    for (uint64_t i = 0; i < 10 && !*(bool *)done; i++) {
+        if (i == *key)
+            continue;
+        in_thread(ends_amid, (void *)(uintptr_t)i);
+        assert_int_equal(nums_remove(&shelf, i, NULL), CM_OK);
+    }
+    *(bool *)done = true;
+    return CM_OK;
+}
+
+static void walks_pass_removed_entries_whose_owners_died(void **state)
+{
+    (void)state;
+    bool done = false;
+    may_end = 1;
+    begin();
+    assert_int_equal(nums_retain(&shelf, bury_the_others, &done), CM_OK);
+    assert_int_equal(nums_len(&shelf), 1);
+    end();
+    begin();
+    done = false;
+    nums_iter it = nums_iter_begin(&shelf);
+    assert_true(nums_iter_next_until(&it, CM_FOREVER));
+    bury_the_others(&it.key, NULL, &done);
+    assert_false(nums_iter_next_until(&it, CM_FOREVER));
+    assert_int_equal(it.status, CM_OK);
+    nums_iter_end(&it);
+    end();
+}
+
+CM_SHARDED_MAP(plains, uint64_t, uint64_t, cm_hash_u64, cm_equal_u64)
+
+struct two_maps {
+    boxes boxes;
+    plains plains;
+};
+
+/* What is held last takes the place of what the locked map's call has held. */
+static void *ends_with_an_upgraded_guard(void *maps)
+{
+    struct two_maps *two = maps;
+    struct box key = box_of(1);
+    plains_read_guard guard;
+    plains_write_guard upgraded;
+    boxes_update(&two->boxes, key, add_ten, NULL);
+    box_destroy(&key, &all);
+    if (plains_read(&two->plains, 5, &guard) == CM_OK && plains_read_upgrade(&guard, 5, &upgraded) == CM_OK)
+        *upgraded.value = 77;
+    return NULL;
+}
+
+static void an_upgraded_guard_that_is_left_is_no_entry(void **state)
+{
+    (void)state;
+    struct two_maps two;
+    uint64_t value = 0;
+    assert_int_equal(boxes_init(&two.boxes, &(cm_config){.context = &all}), CM_OK);
+    assert_int_equal(plains_init(&two.plains, NULL), CM_OK);
+    struct box key = box_of(1);
+    assert_int_equal(boxes_put(&two.boxes, key, box_of(1), NULL), CM_OK);
+    box_destroy(&key, &all);
+    for (uint64_t i = 0; i < 20; i++)
+        assert_int_equal(plains_put(&two.plains, i, i, NULL), CM_OK);
+    in_thread(ends_with_an_upgraded_guard, &two);
+    assert_true(plains_get(&two.plains, 5, &value));
+    assert_int_equal(value, 77);
+    plains_destroy(&two.plains);
+    boxes_destroy(&two.boxes);
+}
+
 int main(int argc, char **argv)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_function_that_fails_changes_nothing),
         cmocka_unit_test(the_nth_allocation_fails),
         cmocka_unit_test(sizes_are_refused_or_work),
+        cmocka_unit_test(who_waited_for_a_removed_entry_does_not_hear_of_its_owner),
+        cmocka_unit_test(walks_pass_removed_entries_whose_owners_died),
+        cmocka_unit_test(an_upgraded_guard_that_is_left_is_no_entry),
         cmocka_unit_test(L7_who_is_pinned_keeps_nodes_and_nothing_else),
         cmocka_unit_test(M3_where_membarrier_is_refused_fences_serve),
         cmocka_unit_test(M4_a_child_uses_and_destroys_a_map_that_nobody_else_was_in),

@@ -370,6 +370,8 @@ static void a_snapshot_that_others_were_taking_does_not_hang_who_has_a_deadline(
     assert_int_equal(pthread_create(&thread, NULL, run_snapshot, &others), 0);
     while (__atomic_load_n(&others.map.core.marks.phase, __ATOMIC_ACQUIRE) == CM_MARKS_NONE_)
         usleep(1000);
+    while (__atomic_load_n(&others.map.core.waiters.count, __ATOMIC_RELAXED) == 0)
+        usleep(1000);
     usleep(50000); /* until it sleeps, amid its marks */
     bool well = child_does(end_by_deadlines_amid_a_snapshot, &others);
     __atomic_store_n(&others.let_go, 1, __ATOMIC_RELEASE);

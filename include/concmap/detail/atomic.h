@@ -47,7 +47,7 @@
 #if defined(__x86_64__)
 /* Any locked instruction is one. clang, and gcc in functions that are cold, take mfence, which lasts eight times as
  * long. */
-#define cm_fence_full_() __asm__ volatile("lock orq $0, (%%rsp)" ::: "memory", "cc")
+#define cm_fence_full_() __asm__ volatile("lock {orq $0, (%%rsp)|or qword ptr [rsp], 0}" ::: "memory", "cc")
 #elif !CM_TSAN || !defined(__aarch64__)
 #define cm_fence_full_() __atomic_thread_fence(__ATOMIC_SEQ_CST)
 #endif

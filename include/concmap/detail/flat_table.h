@@ -81,7 +81,8 @@ CM_API bool cm_flat_make_(struct cm_flat_ *flat, const struct cm_type *type, con
 /* The entries for which the next larger table is meant. */
 CM_API size_t cm_flat_next_size_(const struct cm_flat_ *flat);
 /* Makes a table that is the same, bit by bit. False: no memory, and *flat is as it was. */
-CM_API bool cm_flat_copy_(struct cm_flat_ *flat, const struct cm_flat_ *from, const cm_allocator *allocator);
+CM_API bool cm_flat_copy_(struct cm_flat_ *flat, const struct cm_flat_ *from, const struct cm_type *type,
+                          const cm_allocator *allocator);
 /* Gives the memory back; entries are not looked at. */
 CM_API void cm_flat_free_(struct cm_flat_ *flat, const cm_allocator *allocator);
 /* Forgets all entries. */

@@ -266,12 +266,15 @@
                          memcpy((void *)entry->value, &before, sizeof before);                                         \
                      return status;                                                                                    \
                  })                                                                                                    \
-    /* Sets the value of an entry that has one; `old` (may be NULL) takes the old value. CM_REPLACED, or CM_ABSENT. */ \
+    /* Sets the value of an entry that has one; `old` (may be NULL) takes the old value. CM_REPLACED; or CM_ABSENT,    \
+     * and an owned value is destroyed. */                                                                             \
     CM_FUNCTION_(how, cm_status, name##_entry_replace, (name##_write_guard * entry, Value value, Value * old), {       \
         if (!cm_guard_is_own_(&entry->core.guard))                                                                     \
             return CM_INVALID;                                                                                         \
-        if (!entry->value)                                                                                             \
+        if (!entry->value) {                                                                                           \
+            cm_value_destroy_(&name##_type_, cm_guard_map_(&entry->core.guard), &value);                               \
             return CM_ABSENT;                                                                                          \
+        }                                                                                                              \
         if (old)                                                                                                       \
             memcpy((void *)old, entry->value, sizeof value);                                                           \
         else                                                                                                           \

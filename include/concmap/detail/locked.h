@@ -243,6 +243,12 @@ CM_INLINE bool cm_locked_visit_unused_(const struct cm_type *type, struct cm_map
     return visit->unused != NULL;
 }
 
+/* Whether a walk passes an entry that it could not lock: its owner died, and it was removed, as is done then. */
+CM_INLINE bool cm_locked_is_done_with_(const struct cm_locked_ *entry, int got)
+{
+    return got == CM_OWNER_DIED && !cm_locked_is_linked_(entry);
+}
+
 /* Finds the key's entry, uses it and locks it: CM_EXISTS. Where the key is absent, CM_ABSENT; or `fresh` (may be NULL)
  * is added, and is not locked: CM_OK. Or a failure. `sought` is the type by which it is looked up: the map's, or that
  * of a view (then `fresh` is NULL). */
@@ -263,13 +269,14 @@ CM_INLINE cm_status cm_locked_visit_used_(const struct cm_type *sought, const st
                 return status;
         }
         int got = cm_locked_lock_(visit->entry, type, how, deadline);
+        bool linked = cm_locked_is_linked_(visit->entry);
         visit->locked = got == CM_GOT_;
-        if (CM_LIKELY(got >= 0) && CM_LIKELY(cm_locked_is_linked_(visit->entry)))
+        if (CM_LIKELY(got >= 0) && CM_LIKELY(linked))
             return CM_EXISTS;
         if (visit->locked)
             cm_locked_unlock_(visit->entry, (how & CM_LOCK_SHARED_) != 0);
         cm_locked_release_(type, visit->entry);
-        if (got < 0)
+        if (got < 0 && (linked || got != CM_OWNER_DIED)) /* else it was removed, and maybe before its owner died */
             return (cm_status)got;
     }
 }

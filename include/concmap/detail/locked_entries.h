@@ -151,10 +151,14 @@
         return more;                                                                                                   \
     })                                                                                                                 \
     CM_INNER_(how, bool, name##_iter_next_in_, (name##_iter * iter, cm_deadline deadline), {                           \
-        if (!name##_iter_next(iter))                                                                                   \
-            return false;                                                                                              \
-        struct cm_locked_ *entry = &iter->entry->core;                                                                 \
-        int got = cm_locked_lock_(entry, NULL, CM_LOCK_SHARED_ | CM_LOCK_THROUGH_, deadline);                          \
+        struct cm_locked_ *entry;                                                                                      \
+        int got;                                                                                                       \
+        do {                                                                                                           \
+            if (!name##_iter_next(iter))                                                                               \
+                return false;                                                                                          \
+            entry = &iter->entry->core;                                                                                \
+            got = cm_locked_lock_(entry, NULL, CM_LOCK_SHARED_ | CM_LOCK_THROUGH_, deadline);                          \
+        } while (cm_locked_is_done_with_(entry, got));                                                                 \
         iter->status = got < 0 ? (cm_status)got                                                                        \
                                : name##_copy_((const name *)(const void *)iter->core.nodes.map, &iter->copy,           \
                                               &iter->entry->value);                                                    \
@@ -217,7 +221,7 @@
                   while (status >= 0 && name##_iter_next(&iter)) {                                                     \
                       struct cm_locked_ *entry = &iter.entry->core;                                                    \
                       int got = cm_locked_lock_(entry, NULL, CM_LOCK_SHARED_ | CM_LOCK_THROUGH_, deadline);            \
-                      status = got < 0 ? (cm_status)got : CM_OK;                                                       \
+                      status = got < 0 && !cm_locked_is_done_with_(entry, got) ? (cm_status)got : CM_OK;               \
                       if (got >= 0 && cm_locked_is_linked_(entry))                                                     \
                           status = keep(&iter.key, &iter.entry->value, context);                                       \
                       if (status == CM_ABSENT)                                                                         \

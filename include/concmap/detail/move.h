@@ -197,8 +197,10 @@ CM_INLINE enum cm_moved_ cm_unit_move_(const struct cm_type *type, struct cm_map
 CM_INLINE void cm_move_fetch_(const struct cm_layout_ layout, struct cm_table_ *from, uint64_t index)
 {
     char *bucket = cm_table_bucket_(from, layout, index);
-    for (unsigned slot = 0; slot < layout.slots; slot++)
-        __builtin_prefetch((const void *)cm_slot_node_(cm_load_relaxed_(cm_bucket_slot_(bucket, slot))));
+    for (unsigned slot = 0; slot < layout.slots; slot++) {
+        const char *node = cm_slot_node_(cm_load_relaxed_(cm_bucket_slot_(bucket, slot)));
+        __builtin_prefetch(node ? node : bucket); /* of what is not mapped it would be a walk of pages */
+    }
 }
 
 /* Moves the units of a range; returns how many buckets this call has moved. */
