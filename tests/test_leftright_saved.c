@@ -614,6 +614,32 @@ static void a_limit_is_kept(void **state)
     buffer_free(&buffer);
 }
 
+/* Addresses that are multiples of 8, and of nothing more. */
+static void *crooked_allocate(void *context, size_t size, size_t alignment)
+{
+    (void)context, (void)alignment;
+    char *raw = aligned_alloc(64, (size + 8 + 63) / 64 * 64);
+    return raw ? raw + 8 : NULL;
+}
+
+static void crooked_deallocate(void *context, void *address, size_t size, size_t alignment)
+{
+    (void)context, (void)size, (void)alignment;
+    free((char *)address - 8);
+}
+
+static void maps_are_loaded_whatever_the_allocator_aligns_to(void **state)
+{
+    (void)state;
+    static const cm_allocator crooked = {crooked_allocate, crooked_deallocate, NULL};
+    const cm_config config = {.allocator = &crooked};
+    const char *reason;
+    struct buffer stream = {0};
+    assert_int_equal(nums_save_to(&stream, 1000, &config), CM_OK);
+    assert_int_equal(nums_load_of(&stream, 1000, &config, &reason), CM_OK);
+    free(stream.bytes);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -631,6 +657,7 @@ int main(void)
         cmocka_unit_test(the_nth_allocation_may_fail),
         cmocka_unit_test(the_nth_call_of_a_codec_or_a_stream_may_fail),
         cmocka_unit_test(progress_is_told_and_may_cancel),
+        cmocka_unit_test(maps_are_loaded_whatever_the_allocator_aligns_to),
         cmocka_unit_test(a_limit_is_kept),
     };
     failing_allocator_init(&memory);

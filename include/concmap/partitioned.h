@@ -97,7 +97,8 @@ CM_END_DECLS
     CM_PARTITIONED_MAP_OWNED(name, Key, Value, hash_function, equal_function, CM_PLAIN, CM_PLAIN)
 
 /* The same with keys or values that own memory, or count references: each owner is CM_PLAIN or CM_OWNED(clone,
- * destroy), see type.h. They are cloned and destroyed in the key's owner. */
+ * destroy), see type.h. They are cloned and destroyed in the key's owner; but copies that a walk, a printer or a save
+ * shows are destroyed by the thread that walks, and loading destroys there what it could not add. */
 #define CM_PARTITIONED_MAP_OWNED(name, Key, Value, hash_function, equal_function, key_owner, value_owner)              \
     CM_PLAIN_MAP_OWNED(name##_plain, Key, Value, hash_function, equal_function, key_owner, value_owner)                \
     CM_PARTITIONED_FUNCTIONS_(cm_inline, name, name##_plain_key_, name##_plain_value_)

@@ -4,8 +4,9 @@
  *     CM_PARTITIONED_SAVED(meters, 1)
  *
  * What is saved. One partition after the other, each as it is at one instant: its owner makes a copy, as for a walk,
- * which then is encoded and written while the owner goes on. All of it is of one instant where the calling thread owns
- * all partitions of a polled map, or the map was shut down: what was drained at a program's end can be saved then.
+ * which then is encoded and written while the owner goes on. All of it is of one instant where the map was shut
+ * down (what was drained at a program's end can be saved then), or where nobody sends anything meanwhile: a thread that
+ * owns partitions serves them in each call.
  *
  * What is loaded. name_load makes a map as name_open does, by a cm_partition_config, with any number of partitions. Of
  * a polled map the calling thread owns the partitions meanwhile, and leaves them. It can be another kind of map's that
