@@ -229,7 +229,7 @@ enum {
         } name##_iter;)                                                                                                \
     /* Begins a walk; see CM_FOREACH (typed.h). Each owner in turn makes a copy of all its entries, which the walk     \
      * then visits: those of one partition are of one instant, those of two are not (unless nobody sends anything      \
-     * meanwhile, or the map is shut down). Owners are held up for as long as that takes, not by what is done     \
+     * meanwhile, or the map is shut down). Owners are held up for as long as that takes, not by what is done          \
      * with the entries, and any call is allowed meanwhile. Takes the memory of the largest partition once more. */    \
     CM_FUNCTION_(how, name##_iter, name##_iter_begin, (const name *map), {                                             \
         name##_iter iter;                                                                                              \
