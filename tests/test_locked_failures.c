@@ -228,7 +228,7 @@ static void M3_where_membarrier_is_refused_fences_serve(void **state)
 }
 
 static boxes inherited;
-static boxes_entry *taken, *locked;
+static boxes_entry *used_before, *locked;
 
 /* As whoever had them: the forking thread's uses and locks are the child's, too. */
 static int use_and_destroy(void)
@@ -236,9 +236,9 @@ static int use_and_destroy(void)
     struct box one = box_of(1), two = box_of(2), got;
     bool well = boxes_entry_unlock(locked) == CM_OK && boxes_update(&inherited, two, add_ten, NULL) == CM_OK;
     well &= boxes_get(&inherited, two, &got) && drop(got) == 12;
-    well &= *boxes_entry_lock(taken)->number == 1 && boxes_entry_unlock(taken) == CM_OK;
+    well &= *boxes_entry_lock(used_before)->number == 1 && boxes_entry_unlock(used_before) == CM_OK;
     well &= !boxes_contains(&inherited, one);
-    boxes_entry_release(taken);
+    boxes_entry_release(used_before);
     boxes_entry_release(locked);
     for (uint64_t i = 10; i < 3000; i++) {
         struct box key = box_of(i);
@@ -259,7 +259,7 @@ static void M4_a_child_uses_and_destroys_a_map_that_nobody_else_was_in(void **st
     cm_config owned = config();
     struct box one = box_of(1), two = box_of(2);
     assert_int_equal(boxes_init(&inherited, &owned), CM_OK);
-    assert_int_equal(boxes_acquire(&inherited, one, box_of(1), &taken), CM_OK);
+    assert_int_equal(boxes_acquire(&inherited, one, box_of(1), &used_before), CM_OK);
     assert_int_equal(boxes_acquire(&inherited, two, box_of(2), &locked), CM_OK);
     assert_int_equal(boxes_remove(&inherited, one, NULL), CM_OK);
     assert_non_null(boxes_entry_lock(locked));
