@@ -188,6 +188,7 @@ CM_API void cm_any_prefetch(const cm_any *map, const void *key);
 
 /* As of typed maps. CM_KEYED_ declares VERB(map, key, ...), its twins, and VERB_hashed(map, hash, key, ...). */
 CM_KEYED_(cm_export, cm_any, cm_any, const void *, insert, (, const void *value), ())
+/* `old` is other room than `value`, here and below. */
 CM_KEYED_(cm_export, cm_any, cm_any, const void *, put, (, const void *value, void *old), ())
 CM_KEYED_(cm_export, cm_any, cm_any, const void *, update, (, cm_status (*function)(void *, void *), void *context), ())
 CM_KEYED_(cm_export, cm_any, cm_any, const void *, update_if,

@@ -3,8 +3,12 @@
  *     struct cm_type type;
  *     cm_any_leftright map;
  *     cm_any_type_u32(&type, sizeof(struct route));
- *     if (cm_any_leftright_init(&map, &type, NULL) == CM_OK && cm_any_leftright_writer_open(&map, &writer) == CM_OK)
- * ... cm_any_leftright_put(&writer, &prefix, &route, NULL); cm_any_leftright_publish(&writer);
+ *     cm_status status = cm_any_leftright_init(&map, &type, NULL);
+ *     if (status == CM_OK)
+ *         status = cm_any_leftright_writer_open(&map, &writer);
+ *     ...
+ *     cm_any_leftright_put(&writer, &prefix, &route, NULL);
+ *     cm_any_leftright_publish(&writer);
  *
  *     const cm_any_leftright_view *view = cm_any_leftright_enter(&reader);
  *     const struct route *hop = cm_any_leftright_view_get(view, &prefix);

@@ -30,15 +30,27 @@
  *
  * The format, version 1. Numbers have their low byte first. CHECK is XXH3, 64 bits.
  *
- *     header   0 magic: 89 'c' 'm' 'a' 'p' 0d 0a 1a     8 u32 format's version (a newer one keeps these 64 bytes'
- * shape) 12 u8 how keys are saved (0 plain, 1 text, 2 coded)     13 u8 values, 8 more: each key has several     14 u8
- * byte order of what is plain (1 low byte first, 2 high)     15 u8 0     16 u64 size of a plain key, or 0     24 u64 of
- * a value 32 u64 the user's number     40 u64 entries, about     48 u64 a number of the whole (a left-right map's
- * meta), or 0     56 u64 CHECK of these 56 bytes block    0 u64 bytes of its entries, not 0     8 u64 their number 16
- * u64 CHECK of their bytes 24 u64 CHECK of these 24 bytes, with the one before (the header's, or the last block's) as
- * its seed 32 entries: key, value, key, value ...; plain ones as they are, texts and coded ones after a u32 of their
- * size, several values after a u32 of their number. No entry is in two blocks end      a block of 0 bytes, whose number
- * of entries is that of all */
+ *     header   0 magic: 89 'c' 'm' 'a' 'p' 0d 0a 1a
+ *              8 u32 format's version (a newer one keeps these 64 bytes' shape)
+ *             12 u8 how keys are saved (0 plain, 1 text, 2 coded)
+ *             13 u8 how values are, 8 more: each key has several
+ *             14 u8 byte order of what is plain (1 low byte first, 2 high)
+ *             15 u8 0
+ *             16 u64 size of a plain key, or 0
+ *             24 u64 of a value
+ *             32 u64 the user's number
+ *             40 u64 entries, about
+ *             48 u64 a number of the whole (a left-right map's meta), or 0
+ *             56 u64 CHECK of these 56 bytes
+ *     block    0 u64 bytes of its entries, not 0
+ *              8 u64 their number
+ *             16 u64 CHECK of their bytes
+ *             24 u64 CHECK of these 24 bytes, with the one before (the header's, or the last block's) as its seed
+ *             32 entries: key, value, key, value ...; no entry is in two blocks
+ *     end      a block of 0 bytes, whose number of entries is that of all
+ *
+ * Plain keys and values lie in an entry as they are; texts and coded ones after a u32 of their size, several values
+ * after a u32 of their number. Who has no number of the whole passes over it. */
 #ifndef CONCMAP_SAVED_H
 #define CONCMAP_SAVED_H
 

@@ -1,9 +1,12 @@
 /* How entries lie in buckets and nodes, from the sizes of a type: constants where the type is one.
  *
- *   inline form   [ state | key | key | key ]        state and keys lie at the front of the first line, for one vector
- * compare; [ value | value | value | link ]   the bucket has 64, 128 or 256 bytes, at least 3 slots, and a link at its
- * end node form     [ state | slot x 6 | link ]        one line; a slot is a 16-bit tag above the 48-bit address of a
- * node node          [ header | (a cache's: weight, used) | key | value | text ]
+ *     inline form   [ state | key | key | key ]       state and keys: the front of the first line, compared at once
+ *                   [ value | value | value | link ]
+ *     node form     [ state | slot x 6 | link ]         a slot is a 16-bit tag above the 48-bit address of a node
+ *     node          [ header | (a cache's: weight, used) | key | value | text ]
+ *
+ * A bucket of the inline form has 64, 128 or 256 bytes, at least 3 slots, and a link at its end; one of the node form
+ * has one line.
  *
  * The layout depends on nothing but the type: not on the compiler's options, sanitizers or checked builds. */
 #ifndef CONCMAP_DETAIL_LAYOUT_H
