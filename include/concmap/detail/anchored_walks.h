@@ -52,7 +52,7 @@
     CM_INNER_(how, bool, name##_iter_is_amid_, (const name##_iter *iter),                                              \
               { return iter->core.index < iter->core.count; })                                                         \
     CM_SHOWN_(                                                                                                         \
-        how, CM_INLINE const Value *name##_iter_value_(const name##_iter *iter) { return iter->value; })               \
+        how, CM_TYPED const Value *name##_iter_value_(const name##_iter *iter) { return iter->value; })                \
     /* A copy of the value, which may be written to. */                                                                \
     CM_LOCAL_(how, Value *, name##_iter_copy_, (name##_iter * iter, Value * room), {                                   \
         cm_copy_racing_(room, iter->value, name##_type_.value_size);                                                   \

@@ -180,7 +180,7 @@
         cm_locked_iter_end_(&iter->core, &name##_type_);                                                               \
     })                                                                                                                 \
     CM_SHOWN_(                                                                                                         \
-        how, CM_INLINE const Value *name##_iter_value_(const name##_iter *iter) { return &iter->copy; })               \
+        how, CM_TYPED const Value *name##_iter_value_(const name##_iter *iter) { return &iter->copy; })                \
     CM_LOCAL_(how, Value *, name##_iter_copy_, (name##_iter * iter, Value * room), {                                   \
         (void)room;                                                                                                    \
         return &iter->copy;                                                                                            \

@@ -276,7 +276,7 @@ enum {
         iter->copied = false;                                                                                          \
     })                                                                                                                 \
     CM_SHOWN_(                                                                                                         \
-        how, CM_INLINE const Value *name##_iter_value_(const name##_iter *iter) { return &iter->value; })              \
+        how, CM_TYPED const Value *name##_iter_value_(const name##_iter *iter) { return &iter->value; })               \
     CM_LOCAL_(how, Value *, name##_iter_copy_, (name##_iter * iter, Value * room), {                                   \
         (void)room;                                                                                                    \
         return &iter->value;                                                                                           \

@@ -61,7 +61,7 @@
         return name##_iter_next(iter);                                                                                 \
     })                                                                                                                 \
     CM_SHOWN_(                                                                                                         \
-        how, CM_INLINE const Value *name##_iter_value_(const name##_iter *iter) { return &iter->value; })              \
+        how, CM_TYPED const Value *name##_iter_value_(const name##_iter *iter) { return &iter->value; })               \
     /* Nothing: an iteration holds nothing. */                                                                         \
     CM_FUNCTION_(how, void, name##_iter_end, (name##_iter * iter), { (void)iter; })                                    \
     /* Calls the function for each entry until it returns less than 0; returns that, CM_OK, or CM_INVALID as           \

@@ -49,7 +49,7 @@
     CM_FUNCTION_(how, void, name##_iter_end, (name##_iter * iter), { cm_iter_end_(&iter->core, &name##_type_); })      \
     CM_INNER_(how, bool, name##_iter_is_amid_, (const name##_iter *iter), { return cm_iter_is_amid_(&iter->core); })   \
     CM_SHOWN_(                                                                                                         \
-        how, CM_INLINE const Value *name##_iter_value_(const name##_iter *iter) { return &iter->value; })              \
+        how, CM_TYPED const Value *name##_iter_value_(const name##_iter *iter) { return &iter->value; })               \
     /* A copy of the value, which may be written to. */                                                                \
     CM_LOCAL_(how, Value *, name##_iter_copy_, (name##_iter * iter, Value * room), {                                   \
         (void)room;                                                                                                    \
