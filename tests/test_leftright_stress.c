@@ -1,18 +1,13 @@
 /* The left-right map against a model, under threads, without memory, and without membarrier. */
 #include <concmap/leftright.h>
-#include <errno.h>
-#include <linux/filter.h>
-#include <linux/seccomp.h>
 #include <pthread.h>
 #include <stdlib.h>
-#include <sys/prctl.h>
-#include <sys/syscall.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
 #include "crew.h"
 #include "failing_allocator.h"
 #include "items.h"
+#include "process.h"
 #include "unit.h"
 
 #define KEYS 300
@@ -389,17 +384,6 @@ static void replay_needs_no_memory(void **state)
 
 /* ---- processes ---- */
 
-static int in_child(int (*work)(void))
-{
-    int status = -1;
-    fflush(NULL);
-    pid_t child = fork();
-    if (child == 0)
-        _exit(work());
-    waitpid(child, &status, 0);
-    return WIFEXITED(status) ? WEXITSTATUS(status) : -1;
-}
-
 static int use_and_destroy(void)
 {
     uint64_t before = items_writer_len(&writer);
@@ -424,18 +408,6 @@ static void m4_a_child_uses_and_destroys_a_map(void **state)
     assert_int_equal(use_and_destroy(), 0);
 }
 
-static bool refuse_membarrier(void)
-{
-    struct sock_filter filter[] = {
-        BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, nr)),
-        BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_membarrier, 0, 1),
-        BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | EPERM),
-        BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
-    };
-    struct sock_fprog program = {sizeof filter / sizeof *filter, filter};
-    return prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) == 0 && prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &program) == 0;
-}
-
 static int race_once(void)
 {
     return race_all(crew_scale(5000)) == 0 ? 0 : 1;
@@ -444,7 +416,7 @@ static int race_once(void)
 static int race_without_membarrier(void)
 {
     if (!refuse_membarrier())
-        return 77;
+        return PROCESS_SKIPPED;
     int late = race_once();
     return late ? late : in_child(race_once); /* whose child is told so when it begins */
 }
@@ -459,7 +431,7 @@ static int lose_membarrier(void)
     if (fine && (map.core->word & CM_NO_BARRIER_)) /* there is nothing to lose */
         return 0;
     if (!fine || !refuse_membarrier())
-        return fine ? 77 : 1;
+        return fine ? PROCESS_SKIPPED : 1;
     fine = items_try_begin(&writer) == CM_BUSY;
     items_enter(&idle); /* now it knows */
     items_leave(&idle);
@@ -477,7 +449,7 @@ static void m3_fences_serve_where_membarrier_is_refused(void **state)
 {
     (void)state;
     int lost = in_child(lose_membarrier), status = in_child(race_without_membarrier);
-    if (lost == 77 || status == 77)
+    if (lost == PROCESS_SKIPPED || status == PROCESS_SKIPPED)
         skip();
     assert_int_equal(lost, 0);
     assert_int_equal(status, 0);
