@@ -113,7 +113,7 @@ bool cm_any_leftright_get(cm_any_leftright_reader *reader, const void *key, void
 {
     struct cm_leftright_ *core = reader->core.core;
     struct cm_seat_ *slot = reader->core.slot;
-    const struct cm_side_ *side = cm_reader_glance_(core, slot, reader->core.depth);
+    const struct cm_side_ *side = cm_reader_glance_(&reader->core, core, slot);
     const bool glances = side != NULL;
     if (!glances && !(side = cm_reader_enter_(&reader->core)))
         return false;

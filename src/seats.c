@@ -89,6 +89,14 @@ static struct cm_seat_ *slot_get(struct cm_leftright_ *core)
     }
 }
 
+/* What the reader expects from now on. */
+static void reader_expect(struct cm_reader_ *reader, uint64_t word)
+{
+    reader->word = word & CM_ACTIVE_;
+    reader->inside = cm_inside_(0, word);
+    reader->view = &reader->core->sides[word & CM_ACTIVE_];
+}
+
 cm_status cm_reader_open_(struct cm_leftright_ *core, struct cm_reader_ *reader)
 {
     struct cm_seat_ *slot = slot_get(core);
@@ -100,6 +108,7 @@ cm_status cm_reader_open_(struct cm_leftright_ *core, struct cm_reader_ *reader)
     if (cm_load_relaxed_(&core->word) & CM_NO_BARRIER_)
         cm_store_relaxed_(&slot->sworn, 1);
     *reader = (struct cm_reader_){.core = core, .slot = slot};
+    reader_expect(reader, cm_load_relaxed_(&core->word)); /* relaxed: as good a guess as any */
     return CM_OK;
 }
 
@@ -210,31 +219,26 @@ static inline uint64_t reader_fence(struct cm_leftright_ *core, struct cm_seat_ 
     if (word & CM_NO_BARRIER_)
         cm_store_release_(&slot->sworn, 1); /* pairs with cm_seat_bars_() */
     cm_fence_full_();                       /* between "inside" and the word: pairs with the writer's fence */
-    word = cm_load_acquire_(&core->word);   /* as in cm_reader_enter_() */
+    word = cm_load_acquire_(&core->word);   /* as in cm_reader_go_in_() */
     reader_fenced(core, slot, word);
     return word;
 }
 
-const struct cm_side_ *cm_reader_glance_slow_(struct cm_leftright_ *core, struct cm_seat_ *slot, uint64_t word)
-{
-    word = reader_fence(core, slot, word);
-    if (word & (CM_WAITING_ | CM_ENDED_))
-        return NULL;
-    cm_store_release_(&slot->state, cm_inside_(0, word)); /* as in cm_reader_enter_() */
-    return &core->sides[word & CM_ACTIVE_];
-}
-
-const struct cm_side_ *cm_reader_enter_slow_(struct cm_reader_ *reader, uint64_t self)
+const struct cm_side_ *cm_reader_enter_slow_(struct cm_reader_ *reader, uint64_t self, uint64_t word)
 {
     struct cm_leftright_ *core = reader->core;
     struct cm_seat_ *slot = reader->slot;
-    uint64_t word = reader_fence(core, slot, cm_load_acquire_(&core->word)); /* as in cm_reader_enter_() */
-    bool ended = (word & CM_ENDED_) != 0;
-    cm_store_release_(&slot->state, ended ? 0 : cm_inside_(self, word)); /* as in cm_reader_enter_() */
-    if (word & CM_WAITING_)
-        cm_reader_left_(core, slot);
-    reader->depth = !ended;
-    return reader->view = ended ? NULL : &core->sides[word & CM_ACTIVE_];
+    word = reader_fence(core, slot, word);
+    if (((word ^ reader->word) & (CM_ACTIVE_ | CM_ENDED_)) == 0)
+        return reader->view;
+    cm_store_release_(&slot->state, self | CM_INSIDE_UNKNOWN_); /* as in cm_reader_go_in_(), all of this */
+    CM_COMPILER_BARRIER();
+    word = reader_fence(core, slot, cm_load_acquire_(&core->word));
+    const bool ended = (word & CM_ENDED_) != 0;
+    cm_store_release_(&slot->state, ended ? 0 : cm_inside_(self, word));
+    reader_expect(reader, word);
+    cm_seat_tell_(core, slot);
+    return ended ? NULL : reader->view;
 }
 
 /* ---- the watch ---- */

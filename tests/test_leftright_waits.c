@@ -89,6 +89,39 @@ static void an_unknown_side_counts_as_stale(void **state)
     end();
 }
 
+static void *begin_in_thread(void *begun)
+{
+    cm_store_release_((uint32_t *)begun, nums_begin(&writer) == CM_OK);
+    return NULL;
+}
+
+static void who_finds_that_it_guessed_wrong_wakes_the_writer(void **state)
+{
+    (void)state;
+    pthread_t thread;
+    uint32_t begun = 0;
+    begin();
+    nums_put(&writer, 1, 1, NULL);
+    nums_publish(&writer);
+    assert_int_equal(got(&reader, 1), 1); /* so it expects this side */
+    nums_put(&writer, 1, 2, NULL);
+    nums_publish(&writer);
+    cm_store_release_(&reader.core.slot->state, reader.core.inside); /* it has stalled amid entering */
+    assert_int_equal(nums_try_begin(&writer), CM_BUSY);
+    assert_int_equal(pthread_create(&thread, NULL, begin_in_thread, &begun), 0);
+    while (!(cm_load_relaxed_(&map.core->word) & CM_WAITING_))
+        (1);
+    (20); /* it sleeps by now */
+    const nums_view *view = nums_enter(&reader);
+    assert_int_equal(*nums_view_get(view, 1), 2);
+    for (int turn = 0; turn < 2000 && !cm_load_acquire_(&begun); turn++)
+        nap(10);
+    assert_int_equal(begun, 1); /* while the view is held */
+    nums_leave(&reader);
+    pthread_join(thread, NULL);
+    end();
+}
+
 static void *enter_from_another_thread(void *context)
 {
     *(const nums_view **)context = nums_enter(&reader);
@@ -372,6 +405,7 @@ int main(void)
         cmocka_unit_test(waiting_has_an_end_where_it_is_asked_for),
         cmocka_unit_test(a_reader_that_leaves_wakes_the_writer),
         cmocka_unit_test(an_unknown_side_counts_as_stale),
+        cmocka_unit_test(who_finds_that_it_guessed_wrong_wakes_the_writer),
         cmocka_unit_test(a_view_of_another_thread_is_no_deadlock),
         cmocka_unit_test(a_shared_writer_is_for_many_threads),
         cmocka_unit_test(several_calls_of_a_shared_writer_stay_together),

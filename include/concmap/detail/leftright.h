@@ -6,8 +6,10 @@
  *     log      what the writer did to one side and has still to do to the other
  *     slots    one pair of lines for each reader: {thread, side}, in blocks that are never freed while the map lives
  *
- * Readers. Entering stores "inside, side unknown" into the slot, loads the word, and stores the side that it names; all
- * are plain stores to the reader's own line. Leaving stores 0. Inside, a reader looks at a table that nobody changes.
+ * Readers. A reader expects the side that was active when it looked last. Entering stores "inside, on that side" into
+ * the slot and loads the word: if it names that side, that is all, and else the reader stores "inside, side unknown",
+ * loads the word again, and stores the side that it names. All are plain stores to the reader's own line. Leaving
+ * stores 0. Inside, a reader looks at a table that nobody changes.
  *
  * The writer. Changes go to the stale side, the one that is not active, and into the log. Publishing swaps the sides by
  * one change of the word and waits for nobody. The next batch begins (with its first change, or by `begin`) when no
@@ -24,8 +26,9 @@
  * Why (W1) holds. The writer swaps, runs a barrier in every thread of the process, and only then looks at the slots. A
  * reader whose "inside" that look misses had not stored it by the barrier, so it loads the word after the swap and
  * enters the side that is active. A slot that says 0, or the active side, is done with: whoever enters by it later
- * loads a word that is no older. A slot that says "unknown" counts as one on the stale side. No slot is compared with
- * what it said before, so it may be recycled, and nothing in it is counted.
+ * loads a word that is no older. A slot that says "unknown" counts as one on the stale side, and so does one whose
+ * reader expects that side, until it has found that it is wrong: it has not looked at anything. No slot is compared
+ * with what it said before, so it may be recycled, and nothing in it is counted.
  *
  * Modes. FENCES: readers run a fence after their first store, and load the word again; then a fence of the writer's own
  * is barrier enough. The writer sets it while publications come thick, because membarrier disturbs readers, followed by
@@ -35,9 +38,9 @@
  * reader has `sworn`, that is, seen the mode.
  *
  * Waiting. The writer sets WAITING and parks at the address of the slot that it waits for; a reader that leaves, or
- * enters, and sees WAITING, looks whether anybody is parked there (parking.h says why no wake is lost). A watch, which
- * calls a function when the stale side is free, names the slot that it waits for in `watched`, in the same way; WAITING
- * is set for it by the very swap, so that who enters the active side by a slot that was seen unknown says so.
+ * does not find what it expected, and then sees WAITING, looks whether anybody is parked there (parking.h says why no
+ * wake is lost). A watch, which calls a function when the stale side is free, names the slot that it waits for in
+ * `watched`, in the same way; WAITING is set for it by the very swap.
  * Nobody waits for readers while it has a lock. */
 #ifndef CONCMAP_DETAIL_LEFTRIGHT_H
 #define CONCMAP_DETAIL_LEFTRIGHT_H
@@ -150,11 +153,13 @@ struct cm_leftright_ {
 struct cm_reader_ {
     struct cm_leftright_ *core;
     struct cm_seat_ *slot;
-    const struct cm_side_ *view; /* what it has entered */
+    uint64_t word;               /* what the word says if all is as this reader expects: a side, and no more */
+    uint64_t inside;             /* what its slot says, then */
+    const struct cm_side_ *view; /* and that side; it has entered it if `depth` is not 0 */
     size_t depth;
 };
 
-#define CM_LEFTRIGHT_VERSION_ 3u
+#define CM_LEFTRIGHT_VERSION_ 4u
 
 /* ---- cold parts (src/leftright.c) ---- */
 
@@ -172,12 +177,10 @@ CM_API cm_status cm_writer_close_(struct cm_leftright_ *core, bool ended);
 CM_API cm_status cm_reader_open_(struct cm_leftright_ *core, struct cm_reader_ *reader);
 /* CM_INVALID: it is inside. */
 CM_API cm_status cm_reader_close_(struct cm_reader_ *reader);
-/* Enters where the word says more than the side. */
-CM_API CM_COLD const struct cm_side_ *cm_reader_enter_slow_(struct cm_reader_ *reader, uint64_t self);
-/* The same for a single look-up; NULL: cm_reader_enter_() has to serve. Not cold: where publications come thick each
- * look-up comes here. */
-CM_API const struct cm_side_ *cm_reader_glance_slow_(struct cm_leftright_ *core, struct cm_seat_ *slot, uint64_t word);
-/* Leaves have been stored, and the word said that somebody may wait. */
+/* Goes on where the word is not what was expected. NULL: the writer has gone and said so. Not cold: where publications
+ * come thick each look-up comes here. */
+CM_API const struct cm_side_ *cm_reader_enter_slow_(struct cm_reader_ *reader, uint64_t self, uint64_t word);
+/* A slot has changed, and the word said that somebody may wait for that. */
 CM_API CM_COLD void cm_reader_left_(struct cm_leftright_ *core, const struct cm_seat_ *slot);
 
 CM_API int cm_turn_begin_slow_(struct cm_leftright_ *core, struct cm_turn_ *turn, bool changes, cm_deadline deadline,
@@ -208,38 +211,49 @@ CM_API cm_status cm_leftright_check_(struct cm_leftright_ *core, const struct cm
 
 /* ---- readers ---- */
 
-/* Whether the word says no more than the side. */
-CM_INLINE bool cm_word_is_plain_(uint64_t word)
-{
-    return CM_LIKELY((word & ~CM_ACTIVE_) == 0);
-}
-
 CM_INLINE uint64_t cm_inside_(uint64_t self, uint64_t word)
 {
     return self | CM_INSIDE_ | (word & CM_ACTIVE_) * CM_INSIDE_SIDE_;
+}
+
+/* Enters; `self` is the thread's record, or 0. As cm_reader_enter_(), of a reader that is outside. */
+CM_INLINE const struct cm_side_ *cm_reader_go_in_(struct cm_reader_ *reader, struct cm_leftright_ *core,
+                                                  struct cm_seat_ *slot, uint64_t self)
+{
+    /* Release: who reads this, and finds it done with, may change what this reader looked at before. It is ordered
+     * before the load of the word by the barrier of the writer. */
+    cm_store_release_(&slot->state, reader->inside | self);
+    CM_COMPILER_BARRIER();
+    /* Acquire: the side is as it was published. Pairs with the release of cm_leftright_publish_(). */
+    const uint64_t word = cm_load_acquire_(&core->word);
+    if (CM_UNLIKELY(word != reader->word))
+        return cm_reader_enter_slow_(reader, self, word);
+    if (!reader->view)
+        __builtin_unreachable();
+    return reader->view;
 }
 
 /* The side that the reader looks at until it leaves; the outer one's if it is inside already. NULL: the writer has gone
  * and said so, and the reader is not inside. Wait-free. */
 CM_INLINE const struct cm_side_ *cm_reader_enter_(struct cm_reader_ *reader)
 {
-    struct cm_leftright_ *core = reader->core;
     if (CM_UNLIKELY(reader->depth != 0)) {
         reader->depth++;
         return reader->view;
     }
-    const uint64_t self = (uint64_t)(uintptr_t)cm_thread_get_();
-    /* Relaxed: ordered before the load of the word by the barrier of the writer. */
-    cm_store_relaxed_(&reader->slot->state, self | CM_INSIDE_UNKNOWN_);
+    const struct cm_side_ *side =
+        cm_reader_go_in_(reader, reader->core, reader->slot, (uint64_t)(uintptr_t)cm_thread_get_());
+    reader->depth = side != NULL;
+    return side;
+}
+
+/* A slot has changed: tells whoever waits for that. */
+CM_INLINE void cm_seat_tell_(struct cm_leftright_ *core, const struct cm_seat_ *slot)
+{
     CM_COMPILER_BARRIER();
-    /* Acquire: the side is as it was published. Pairs with the release of cm_leftright_publish_(). */
-    const uint64_t word = cm_load_acquire_(&core->word);
-    if (!cm_word_is_plain_(word))
-        return cm_reader_enter_slow_(reader, self);
-    /* Release: who reads this, and finds it done with, may change what this reader looked at before. */
-    cm_store_release_(&reader->slot->state, cm_inside_(self, word));
-    reader->depth = 1;
-    return reader->view = &core->sides[word & CM_ACTIVE_];
+    /* Relaxed: a waiter whose WAITING this misses runs its barrier later, and sees the slot's change. */
+    if (CM_UNLIKELY(cm_load_relaxed_(&core->word) & (CM_WAITING_ | CM_NO_BARRIER_)))
+        cm_reader_left_(core, slot);
 }
 
 /* Says that the reader is outside. */
@@ -248,10 +262,7 @@ CM_INLINE void cm_seat_leave_(struct cm_leftright_ *core, struct cm_seat_ *slot)
     CM_COMPILER_BARRIER();
     /* The reads above are done. Pairs with the acquire of the writer's look at the slots. */
     cm_store_release_(&slot->state, UINT64_C(0));
-    CM_COMPILER_BARRIER();
-    /* Relaxed: a waiter whose WAITING this misses runs its barrier later, and sees the store above. */
-    if (CM_UNLIKELY(cm_load_relaxed_(&core->word) & (CM_WAITING_ | CM_NO_BARRIER_)))
-        cm_reader_left_(core, slot);
+    cm_seat_tell_(core, slot);
 }
 
 CM_INLINE void cm_reader_leave_(struct cm_reader_ *reader)
@@ -261,20 +272,13 @@ CM_INLINE void cm_reader_leave_(struct cm_reader_ *reader)
 }
 
 /* Enters for a single look-up, which ends with cm_seat_leave_() and does not nest: no thread is noted, for it cannot
- * wait for itself, and beyond the caches each instruction less is one more of the next look-up under way. (It does name
- * its side: a writer who meets reader after reader whose side is unknown would hardly get on.) `depth` is the reader's.
- * NULL: it is inside, or the writer waits or has ended; then cm_reader_enter_() serves. */
-CM_INLINE const struct cm_side_ *cm_reader_glance_(struct cm_leftright_ *core, struct cm_seat_ *slot, size_t depth)
+ * wait for itself, and beyond the caches each instruction less is one more of the next look-up under way. Core and slot
+ * are the reader's, which the caller has loaded once: stores stand between. NULL: it is inside, or the writer has
+ * ended; then cm_reader_enter_() serves. */
+CM_INLINE const struct cm_side_ *cm_reader_glance_(struct cm_reader_ *reader, struct cm_leftright_ *core,
+                                                   struct cm_seat_ *slot)
 {
-    if (CM_UNLIKELY(depth != 0))
-        return NULL;
-    cm_store_relaxed_(&slot->state, CM_INSIDE_UNKNOWN_); /* as in cm_reader_enter_(), all three */
-    CM_COMPILER_BARRIER();
-    const uint64_t word = cm_load_acquire_(&core->word);
-    if (!cm_word_is_plain_(word))
-        return cm_reader_glance_slow_(core, slot, word);
-    cm_store_release_(&slot->state, cm_inside_(0, word));
-    return &core->sides[word & CM_ACTIVE_];
+    return CM_UNLIKELY(reader->depth != 0) ? NULL : cm_reader_go_in_(reader, core, slot, 0);
 }
 
 /* ---- the writer ---- */

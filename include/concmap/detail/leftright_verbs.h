@@ -130,13 +130,24 @@
         })                                                                                                             \
     CM_INNER_(how, bool, by##_look_, (name##_reader * reader, Key key, Value * value), {                               \
         struct cm_leftright_ *core = reader->core.core;                                                                \
-        struct cm_seat_ *slot = reader->core.slot; /* not loaded twice: stores stand between */                        \
-        const struct cm_side_ *side = cm_reader_glance_(core, slot, reader->core.depth);                               \
-        if (CM_UNLIKELY(!side))                                                                                        \
-            return by##_look_inside_(reader, key, value);                                                              \
-        bool found = by##_side_get_(side, &key, value);                                                                \
+        struct cm_seat_ *slot = reader->core.slot;                                                                     \
+        const struct cm_side_ *side = cm_reader_glance_(&reader->core, core, slot);                                    \
+        if (CM_UNLIKELY(!side)) {                                                                                      \
+            Value copy; /* so that the caller's need not have an address where this is inlined */                      \
+            bool found = by##_look_inside_(reader, key, &copy);                                                        \
+            if (found && by##_type_.value_size)                                                                        \
+                *value = copy;                                                                                         \
+            return found;                                                                                              \
+        }                                                                                                              \
+        const struct cm_plain_ *plain = &side->plain;                                                                  \
+        const char *at = cm_plain_find_(&by##_type_, plain, &key, by##_type_.hash(&key, plain->seed));                 \
+        if (CM_UNLIKELY(!at)) {                                                                                        \
+            cm_seat_leave_(core, slot);                                                                                \
+            return false;                                                                                              \
+        }                                                                                                              \
+        bool copied = cm_plain_copy_out_(&by##_type_, plain, value, at) == CM_OK;                                      \
         cm_seat_leave_(core, slot);                                                                                    \
-        return found;                                                                                                  \
+        return copied;                                                                                                 \
     })
 
 /* Of a view. */
