@@ -8,7 +8,7 @@
 #include "platform.h"
 
 #define BATCH 256                  /* nodes that travel between a cache and the depot at once */
-#define FIRST_CHUNK ((size_t)1024) /* bytes; chunks grow with the pool */
+#define FIRST_CHUNK ((size_t)1024) /* bytes */
 #define LAST_CHUNK ((size_t)4 << 20)
 #define LIMBO_LISTS 3
 #define FRESH_NODES 64     /* that share one fence */
@@ -148,10 +148,12 @@ static void cache_use_rest(struct cm_pool_ *pool, struct cm_pool_cache_ *cache)
     }
 }
 
+/* An eighth of the pool, so that little is had for nothing; from 8 MiB on the largest, which is of huge pages: each
+ * look-up is at another node, and a miss of the address's translation costs as much as one of the node. */
 static size_t chunk_size(const struct cm_pool_ *pool, size_t size)
 {
     size_t bytes = cm_load_relaxed_(&pool->chunk_bytes) / 8;
-    bytes = bytes < FIRST_CHUNK ? FIRST_CHUNK : bytes > LAST_CHUNK ? LAST_CHUNK : bytes;
+    bytes = bytes < FIRST_CHUNK ? FIRST_CHUNK : bytes > LAST_CHUNK / 4 ? LAST_CHUNK : bytes;
     size_t least = size * 4 + pool->alignment + sizeof(struct cm_chunk_);
     return bytes < least ? least : bytes;
 }

@@ -45,6 +45,23 @@ static void zeros_are_bytes_like_others(void **state)
     assert_true(equal(cm_str_from("a\0b", 3), cm_str_from("a\0b", 3)));
 }
 
+/* Each length has its own way of comparing, up to some: none overlooks a byte. */
+static void each_byte_of_each_length_counts(void **state)
+{
+    (void)state;
+    char a[48], b[48];
+    for (size_t i = 0; i < sizeof a; i++)
+        a[i] = b[i] = (char)(i * 37);
+    for (size_t len = 0; len < sizeof a; len++) {
+        assert_true(equal(cm_str_from(a, len), cm_str_from(b, len)));
+        for (size_t i = 0; i < sizeof a; i++) {
+            b[i] ^= (char)(1u << i % 8);
+            assert_int_equal(equal(cm_str_from(a, len), cm_str_from(b, len)), i >= len);
+            b[i] = a[i];
+        }
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -52,6 +69,7 @@ int main(void)
         cmocka_unit_test(null_and_the_empty_string_are_the_empty_text),
         cmocka_unit_test(texts_are_equal_if_all_bytes_are),
         cmocka_unit_test(zeros_are_bytes_like_others),
+        cmocka_unit_test(each_byte_of_each_length_counts),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
