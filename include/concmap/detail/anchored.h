@@ -57,15 +57,16 @@ struct cm_glance_ {
     bool again; /* it takes more than that */
 };
 
-/* The node of a key among the slots of one bucket that `look`, its state, calls occupied; NULL: none. */
+/* The node of a key among the slots of one bucket, whatever its state says of them (A2); NULL: none. */
 CM_INLINE char *cm_node_in_bucket_(const struct cm_type *type, const struct cm_layout_ layout, char *bucket,
-                                   uint64_t look, const void *key, uint64_t hash)
+                                   const void *key, uint64_t hash)
 {
-    CM_COMPILER_BARRIER(); /* the state is loaded before the slots */
-    unsigned mask = cm_match_tag_(bucket, (uint32_t)cm_hash_tag_(hash)) & cm_state_occupied_(look);
+    CM_COMPILER_BARRIER(); /* the state was loaded before the slots are */
+    const uint64_t *lanes = (const uint64_t *)(const void *)bucket;
+    unsigned mask = cm_match_tag_lanes_(bucket, hash) & ((2u << layout.slots) - 2);
     for (; mask; mask &= mask - 1) {
-        /* Acquire: pairs with cm_bucket_set_slot_(). No node: see A1. */
-        char *node = cm_slot_node_(cm_load_acquire_(cm_bucket_slot_(bucket, (unsigned)__builtin_ctz(mask))));
+        /* Acquire: pairs with cm_bucket_set_slot_(). No node: see A1, A2. */
+        char *node = cm_slot_node_(cm_load_acquire_(&lanes[(unsigned)__builtin_ctz(mask)]));
         if (CM_LIKELY(node && type->equal(key, node + layout.node_key)))
             return node;
     }
@@ -85,7 +86,7 @@ CM_INLINE struct cm_glance_ cm_node_glance_(const struct cm_type *type, const st
         glance.again = true;
         return glance;
     }
-    glance.node = cm_node_in_bucket_(type, layout, head, state, key, hash);
+    glance.node = cm_node_in_bucket_(type, layout, head, key, hash);
     if (CM_UNLIKELY(!glance.node)) {
         cm_fence_acquire_(); /* the slots were loaded before what follows */
         uint64_t now = cm_load_relaxed_(cm_bucket_state_(head));
@@ -100,7 +101,7 @@ CM_INLINE char *cm_node_in_chain_(const struct cm_type *type, const struct cm_la
 {
     char *bucket = head;
     for (uint64_t look = state;; look = cm_load_acquire_(cm_bucket_state_(bucket))) {
-        char *node = cm_node_in_bucket_(type, layout, bucket, look, key, hash);
+        char *node = cm_node_in_bucket_(type, layout, bucket, key, hash);
         if (node || !(look & CM_CHAINED_))
             return node;
         /* Acquire: the linked bucket was written before the link. NULL: what was there is gone. */

@@ -12,13 +12,12 @@
 #define CM_ANCHORED_READS_(how, name, Map, Key, Value)                                                                 \
     CM_HASHES_(how, name, Map, Key)                                                                                    \
     CM_HIDDEN_(                                                                                                        \
-        how,                                                                                                           \
-        static __attribute__((noinline, unused)) char *name##_search_(const Map *map, const Key *key, uint64_t hash) { \
-            return cm_node_search_(&name##_type_, &map->core, key, hash);                                              \
+        how, static __attribute__((noinline, unused)) char *name##_search_(const Map *map, Key key, uint64_t hash) {   \
+            return cm_node_search_(&name##_type_, &map->core, &key, hash);                                             \
         })                                                                                                             \
     CM_INNER_(how, char *, name##_node_, (const Map *map, const Key *key, uint64_t hash), {                            \
         struct cm_glance_ glance = cm_node_glance_(&name##_type_, &map->core, key, hash);                              \
-        return CM_UNLIKELY(glance.again) ? name##_search_(map, key, hash) : glance.node;                               \
+        return CM_UNLIKELY(glance.again) ? name##_search_(map, *key, hash) : glance.node;                              \
     })                                                                                                                 \
     CM_INNER_(how, Map##_out_, name##_seek_, (const Map *map, const Key *key, uint64_t hash), {                        \
         cm_map_give_out_(&map->core);                                                                                  \
@@ -54,15 +53,18 @@
                  { return name##_seek_(map, &key, name##_hash_to_read_(map, &key)) != NULL; })                         \
     CM_FUNCTION_(how, bool, name##_contains_hashed, (const Map *map, uint64_t hash, Key key),                          \
                  { return name##_seek_(map, &key, hash) != NULL; })                                                    \
-    /* Looks n keys up, fetching ahead: seen[i] is what get would give for keys[i]. Returns the hits. */               \
+    CM_INNER_(how, bool, name##_see_, (const Map *map, const Key *key, uint64_t hash, Map##_out_ *seen), {             \
+        char *node = name##_node_(map, key, hash);                                                                     \
+        *seen = node ? (Map##_out_)cm_node_value_(&name##_type_, node) : NULL;                                         \
+        return node != NULL;                                                                                           \
+    })                                                                                                                 \
+    /* Looks n keys up, fetching ahead where the table is large: seen[i] is what get would give for keys[i]. Returns   \
+     * the hits. */                                                                                                              \
     CM_FUNCTION_(how, size_t, name##_get_many, (const Map *map, const Key *keys, size_t n, Map##_out_ *seen), {        \
         size_t hits = 0;                                                                                               \
         cm_map_give_out_(&map->core);                                                                                  \
-        CM_BATCH_(&name##_type_, &map->core, i, n, hash, &keys[i], false, {                                            \
-            char *node = name##_node_(map, &keys[i], hash);                                                            \
-            seen[i] = node ? (Map##_out_)cm_node_value_(&name##_type_, node) : NULL;                                   \
-            hits += node != NULL;                                                                                      \
-        });                                                                                                            \
+        CM_BATCH_(&name##_type_, &map->core, i, n, hash, &keys[i], false,                                              \
+                  { hits += name##_see_(map, &keys[i], hash, &seen[i]); });                                            \
         return hits;                                                                                                   \
     })
 

@@ -6,10 +6,17 @@
 
 CM_BEGIN_DECLS
 
-#define CM_AHEAD_ 24       /* buckets fetched ahead: what the processor keeps under way, measured */
-#define CM_AHEAD_NODE_ 12  /* and nodes, once their buckets have come */
-#define CM_HASH_RING_ 32   /* a power of two, more than CM_AHEAD_ */
-#define CM_PIN_BLOCK_ 1024 /* keys after which a batch leaves its pin, so that it does not hold memory up */
+#define CM_AHEAD_ 24          /* buckets fetched ahead: what the processor keeps under way, measured */
+#define CM_AHEAD_NODE_ 12     /* and nodes, once their buckets have come */
+#define CM_HASH_RING_ 32      /* a power of two, more than CM_AHEAD_ */
+#define CM_NEAR_BUCKETS_ 8192 /* of tables that lie in the second-level cache, with their nodes */
+#define CM_PIN_BLOCK_ 1024    /* keys after which a batch leaves its pin, so that it does not hold memory up */
+
+/* Whether the table is so small that it and its nodes lie near: then fetching ahead costs more than it spares. */
+CM_INLINE bool cm_map_is_near_(const struct cm_map_ *map)
+{
+    return cm_load_acquire_(&map->root)->mask < CM_NEAR_BUCKETS_; /* as readers that look a key up */
+}
 
 /* Fetches a key's bucket. Pinned by the caller. */
 CM_INLINE void cm_bucket_prefetch_(const struct cm_type *type, const struct cm_map_ *map, uint64_t hash, bool write)
@@ -37,7 +44,7 @@ CM_INLINE void cm_entry_prefetch_(const struct cm_type *type, const struct cm_ma
         if (next)
             __builtin_prefetch(cm_table_bucket_(next, layout, hash), 1);
     } else if (layout.nodes) {
-        unsigned mask = cm_match_tag_(bucket, (uint32_t)cm_hash_tag_(hash)) & cm_state_occupied_(state);
+        unsigned mask = cm_match_tag_(bucket, hash) & cm_state_occupied_(state);
         if (mask) {
             const char *node = cm_slot_node_(cm_load_relaxed_(cm_bucket_slot_(bucket, (unsigned)__builtin_ctz(mask))));
             __builtin_prefetch(node);
@@ -56,11 +63,16 @@ struct cm_batch_ {
     uint64_t hashes[CM_HASH_RING_];
 };
 
+CM_INLINE uint64_t cm_batch_hash_of_(const struct cm_type *type, const struct cm_map_ *map, const void *key, bool write)
+{
+    return type->hash(key, write ? cm_map_seed_(type, map) : cm_load_relaxed_(&map->seed));
+}
+
 /* Hashes the i-th key and fetches its bucket. */
 CM_INLINE void cm_batch_feed_(struct cm_batch_ *batch, const struct cm_type *type, const struct cm_map_ *map, size_t i,
                               const void *key, bool write)
 {
-    uint64_t hash = type->hash(key, write ? cm_map_seed_(type, map) : cm_load_relaxed_(&map->seed));
+    uint64_t hash = cm_batch_hash_of_(type, map, key, write);
     batch->hashes[i % CM_HASH_RING_] = hash;
     cm_bucket_prefetch_(type, map, hash, write);
 }
@@ -76,16 +88,23 @@ CM_INLINE uint64_t cm_batch_hash_(const struct cm_batch_ *batch, size_t i)
     do {                                                                                                               \
         struct cm_batch_ batch_;                                                                                       \
         struct cm_pin_ pin_ = cm_map_pin_((type), (map));                                                              \
-        for (size_t i = 0; i < (n) && i < CM_AHEAD_; i++)                                                              \
+        const bool near_ = cm_map_is_near_(map);                                                                       \
+        for (size_t i = 0; !near_ && i < (n) && i < CM_AHEAD_; i++)                                                    \
             cm_batch_feed_(&batch_, (type), (map), i, (key_of), (write));                                              \
         for (size_t index_ = 0; index_ < (n); index_++) {                                                              \
-            if (CM_LIKELY(index_ + CM_AHEAD_ < (n))) {                                                                 \
-                size_t i = index_ + CM_AHEAD_;                                                                         \
-                cm_batch_feed_(&batch_, (type), (map), i, (key_of), (write));                                          \
+            uint64_t hash;                                                                                             \
+            if (near_) {                                                                                               \
+                size_t i = index_;                                                                                     \
+                hash = cm_batch_hash_of_((type), (map), (key_of), (write));                                            \
+            } else {                                                                                                   \
+                if (CM_LIKELY(index_ + CM_AHEAD_ < (n))) {                                                             \
+                    size_t i = index_ + CM_AHEAD_;                                                                     \
+                    cm_batch_feed_(&batch_, (type), (map), i, (key_of), (write));                                      \
+                }                                                                                                      \
+                if (((write) || cm_layout_has_nodes_(type)) && index_ + CM_AHEAD_NODE_ < (n))                          \
+                    cm_entry_prefetch_((type), (map), cm_batch_hash_(&batch_, index_ + CM_AHEAD_NODE_));               \
+                hash = cm_batch_hash_(&batch_, index_);                                                                \
             }                                                                                                          \
-            if (((write) || cm_layout_has_nodes_(type)) && index_ + CM_AHEAD_NODE_ < (n))                              \
-                cm_entry_prefetch_((type), (map), cm_batch_hash_(&batch_, index_ + CM_AHEAD_NODE_));                   \
-            uint64_t hash = cm_batch_hash_(&batch_, index_);                                                           \
             {                                                                                                          \
                 size_t i = index_;                                                                                     \
                 body;                                                                                                  \

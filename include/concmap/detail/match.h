@@ -83,19 +83,22 @@ CM_INLINE unsigned cm_match_u32_(const void *bucket, uint32_t key, size_t slots)
     return mask;
 }
 
-/* Tags of the eight 8-byte lanes of a line: the upper half of each lane, shifted down to the tag. */
-CM_INLINE unsigned cm_match_tag_lanes_(const __m128i *lanes, uint32_t tag)
+/* The tags of four 8-byte lanes: the upper half of each, shifted down to the tag. */
+CM_INLINE __m128i cm_match_tags_of_(const __m128i *lanes)
 {
     __m128 first = _mm_castsi128_ps(_mm_load_si128(lanes));
     __m128 second = _mm_castsi128_ps(_mm_load_si128(lanes + 1));
-    __m128i tags = _mm_srli_epi32(_mm_castps_si128(_mm_shuffle_ps(first, second, _MM_SHUFFLE(3, 1, 3, 1))), 16);
-    return (unsigned)_mm_movemask_ps(_mm_castsi128_ps(_mm_cmpeq_epi32(tags, _mm_set1_epi32((int)tag))));
+    return _mm_srai_epi32(_mm_castps_si128(_mm_shuffle_ps(first, second, _MM_SHUFFLE(3, 1, 3, 1))), 16);
 }
 
-CM_INLINE unsigned cm_match_tag_(const void *bucket, uint32_t tag)
+/* Bit i for lane i of a line of slots, of which the first is the state; the tag is the hash's upper 16 bits. */
+CM_INLINE unsigned cm_match_tag_lanes_(const void *bucket, uint64_t hash)
 {
     const __m128i *lanes = (const __m128i *)bucket;
-    return (cm_match_tag_lanes_(lanes, tag) | cm_match_tag_lanes_(lanes + 2, tag) << 4) >> 1;
+    __m128i upper = _mm_shufflelo_epi16(_mm_cvtsi64_si128((long long)hash), _MM_SHUFFLE(3, 3, 3, 3));
+    __m128i sought = _mm_unpacklo_epi64(upper, upper);
+    __m128i equal = _mm_cmpeq_epi16(_mm_packs_epi32(cm_match_tags_of_(lanes), cm_match_tags_of_(lanes + 2)), sought);
+    return (unsigned)_mm_movemask_epi8(_mm_packs_epi16(equal, equal));
 }
 
 #elif defined(CM_MATCH_NEON_)
@@ -128,16 +131,16 @@ CM_INLINE unsigned cm_match_u32_(const void *bucket, uint32_t key, size_t slots)
     return mask >> 2;
 }
 
-CM_INLINE unsigned cm_match_tag_(const void *bucket, uint32_t tag)
+CM_INLINE unsigned cm_match_tag_lanes_(const void *bucket, uint64_t hash)
 {
     const uint64_t *lanes = (const uint64_t *)bucket;
-    uint64x2_t wanted = vdupq_n_u64(tag);
+    uint64x2_t wanted = vdupq_n_u64(hash >> CM_TAG_SHIFT_);
     unsigned mask = 0;
     for (size_t lane = 0; lane < 8; lane += 2) {
         uint64x2_t equal = vceqq_u64(vshrq_n_u64(vld1q_u64(lanes + lane), CM_TAG_SHIFT_), wanted);
         mask |= (unsigned)((vgetq_lane_u64(equal, 0) & 1) | (vgetq_lane_u64(equal, 1) & 2)) << lane;
     }
-    return mask >> 1;
+    return mask;
 }
 
 #else
@@ -161,16 +164,21 @@ CM_INLINE unsigned cm_match_u32_(const void *bucket, uint32_t key, size_t slots)
     return mask;
 }
 
-CM_INLINE unsigned cm_match_tag_(const void *bucket, uint32_t tag)
+CM_INLINE unsigned cm_match_tag_lanes_(const void *bucket, uint64_t hash)
 {
-    const uint64_t *slots = (const uint64_t *)bucket + 1;
+    const uint64_t *lanes = (const uint64_t *)bucket;
     unsigned mask = 0;
-    for (size_t i = 0; i < 6; i++)
-        mask |= (unsigned)(cm_load_relaxed_(&slots[i]) >> CM_TAG_SHIFT_ == tag) << i;
+    for (size_t i = 1; i <= 6; i++)
+        mask |= (unsigned)(cm_load_relaxed_(&lanes[i]) >> CM_TAG_SHIFT_ == hash >> CM_TAG_SHIFT_) << i;
     return mask;
 }
 
 #endif
+
+CM_INLINE unsigned cm_match_tag_(const void *bucket, uint64_t hash)
+{
+    return cm_match_tag_lanes_(bucket, hash) >> 1;
+}
 
 #if !defined(CM_MATCH_U64_BY_HALF_)
 #define CM_MATCH_U64_BY_HALF_ 0

@@ -170,7 +170,7 @@ CM_INLINE unsigned cm_bucket_candidates_(const struct cm_type *type, const struc
                                          const void *key, uint64_t hash)
 {
     if (layout.nodes)
-        return cm_match_tag_(bucket, (uint32_t)cm_hash_tag_(hash));
+        return cm_match_tag_(bucket, hash);
     if (type->key_bitwise && !type->foreign && type->key_size == 8) {
         uint64_t bits;
         memcpy(&bits, key, 8);
