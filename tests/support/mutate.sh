@@ -40,7 +40,8 @@ includes() {
     tr -d '\\' <"${1%.o}.d" | tr -s ' ' '\n' | sed 1d
 }
 
-fresh() { # whether an object is not older than any file that it was made of
+# fresh OBJECT: whether it is not older than any file that it was made of.
+fresh() {
     local file
     [[ -e $1 && -e ${1%.o}.d ]] || return 1
     for file in $(includes "$1"); do
@@ -112,7 +113,7 @@ limit() {
 stale() {
     local member
     while read -r member; do
-        [[ -e $work/edit/$1/$member ]] || ! includes "$work/$1/$member" | grep -qxF "$2" || file_of "$member"
+        [[ -e $work/edit/$1/$member ]] || ! includes "$work/$1/$member" | grep -xF "$2" >/dev/null || file_of "$member"
     done
 }
 
