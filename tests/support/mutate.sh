@@ -91,8 +91,8 @@ link() {
     local flavour=$1 program=$2
     shift 2
     # shellcheck disable=SC2046
-    "$cc" $(flavour_flags "$flavour") "$@" "$work/$flavour/all.a" "${libraries[@]}" -Wl,--trace -o "$program" >"$work/trace" 2>"$work/compiler" || return
-    sed -n 's/.*all\.a[()]*\([a-z_0-9]*\.o\))\{0,1\}$/\1/p' "$work/trace"
+    "$cc" $(flavour_flags "$flavour") "$@" "$work/$flavour/all.a" "${libraries[@]}" -Wl,-Map="$work/map" -o "$program" 2>"$work/compiler" || return
+    grep -o '/all\.a([a-z_0-9]*\.o)' "$work/map" | sort -u | sed 's/.*(\(.*\))/\1/'
 }
 
 # limit FLAVOUR TEST: the seconds that a test may take with an edit, or nothing: it fails without one, and so proves nothing.
