@@ -169,6 +169,7 @@ notice() {
         esac
         ((result == 1)) || return "$result"
     done
+    compgen -G "$work/edit/*/*.o" >/dev/null || { how='NO TEST LINKS IT' && return 2; }
     [[ $seldom ]]
 }
 
