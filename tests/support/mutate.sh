@@ -7,7 +7,7 @@
 source=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)
 work=$source/build/mutations
 cc=${CC:-gcc}
-flags=(-g -w -std=gnu11 -D_GNU_SOURCE -Iinclude -Isrc -Itests/support)
+flags=(-w -std=gnu11 -D_GNU_SOURCE -Iinclude -Isrc -Itests/support)
 libraries=(-lcmocka -lpthread)
 export ASAN_OPTIONS=allocator_may_return_null=1
 missed=0 left=0 number=0
@@ -140,7 +140,7 @@ try() {
     local flavour=$1 test=$2 file=$3 most status=0
     most=$(limit "$flavour" "$test") && [[ $most ]] || { how="$test FAILS WITHOUT THE EDIT" && return 2; }
     build "$flavour" "$test" "$file" || { how="does not compile: $(grep -m1 'error\|undefined' "$work/compiler")" && return 2; }
-    (cd "$work/edit" && timeout "$most" ./program) >"$work/edit/out" 2>&1 || status=$?
+    { (cd "$work/edit" && timeout "$most" ./program) >"$work/edit/out" 2>&1 || status=$?; } 2>/dev/null # a shell tells of signals
     case $status in
     0) return 1 ;;
     124) how="$test hangs" ;;
