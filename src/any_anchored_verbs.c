@@ -21,14 +21,14 @@ const void *cm_any_anchored_get(const cm_any_anchored *map, const void *key)
 
 const void *cm_any_anchored_get_hashed(const cm_any_anchored *map, uint64_t hash, const void *key)
 {
-    char *node = cm_any_node_(&map->any, key, hash);
+    char *node = cm_any_node_(&map->any.type, &map->any, key, hash);
     return node ? cm_node_value_(&map->any.type, node) : NULL;
 }
 
 const void *cm_any_anchored_get_key_value(const cm_any_anchored *map, const void *key, const void **stored)
 {
     const struct cm_type *type = &map->any.type;
-    char *node = cm_any_node_(&map->any, key, cm_any_anchored_hash_of_(map, &key));
+    char *node = cm_any_node_(type, &map->any, key, cm_any_anchored_hash_of_(map, &key));
     if (!node)
         return NULL;
     *stored = node + cm_layout_of_(type).node_key;
@@ -111,19 +111,10 @@ static cm_status cm_any_anchored_get_or_insert_with_in_(cm_any_anchored *map, ui
 CM_KEYED_(cm_define, cm_any_anchored, cm_any_anchored, const void *, get_or_insert_with,
           (, cm_status (*make)(void *, void *), void *context, const void **value), (, make, context, value))
 
-static cm_status cm_any_anchored_remove_in_(cm_any_anchored *map, uint64_t hash, const void *key, const void **old,
-                                            cm_deadline deadline)
-{
-    return cm_any_remove_(&map->any, key, hash, NULL, NULL, old, deadline);
-}
+#define cm_any_anchored_remove_in_(...) OF_ANY(cm_any_remove_in_, __VA_ARGS__)
 CM_KEYED_(cm_define, cm_any_anchored, cm_any_anchored, const void *, remove, (, const void **old), (, old))
 
-static cm_status cm_any_anchored_remove_if_in_(cm_any_anchored *map, uint64_t hash, const void *key,
-                                               cm_status (*condition)(void *, void *), void *context, const void **old,
-                                               cm_deadline deadline)
-{
-    return cm_any_remove_(&map->any, key, hash, condition, context, old, deadline);
-}
+#define cm_any_anchored_remove_if_in_(...) OF_ANY(cm_any_remove_if_in_, __VA_ARGS__)
 CM_KEYED_(cm_define, cm_any_anchored, cm_any_anchored, const void *, remove_if,
           (, cm_status (*condition)(void *, void *), void *context, const void **old), (, condition, context, old))
 

@@ -83,7 +83,7 @@ size_t cm_any_remove_many_in_(cm_any *map, const void *keys, size_t n, void *old
 {
     size_t done = 0;
     CM_BATCH_(&map->type, &map->core, i, n, hash, key_at(map, keys, i), true, {
-        cm_status status = cm_any_remove_(map, key_at(map, keys, i), hash, NULL, NULL, out_at(map, old, i), deadline);
+        cm_status status = cm_any_remove_in_(map, hash, key_at(map, keys, i), out_at(map, old, i), deadline);
         if (results)
             results[i] = status;
         done += status == CM_OK;
@@ -106,7 +106,7 @@ cm_status cm_any_op_apply_(cm_any *map, const cm_any_op *op, const void *value, 
     if (op->kind == CM_OP_GET)
         return cm_any_look_(map, op->key, hash, op->value, deadline);
     if (op->kind == CM_OP_REMOVE)
-        return cm_any_remove_(map, op->key, hash, NULL, NULL, op->value, deadline);
+        return cm_any_remove_in_(map, hash, op->key, op->value, deadline);
     return op_write(map, op, given(map, value), hash, deadline);
 }
 

@@ -49,8 +49,8 @@ static const void *value_in(const cm_any *map, const void *room)
 static cm_status entry_sift(cm_any *map, struct each *each, cm_status (*take)(const void *, void *, void *), void *old,
                             cm_deadline deadline)
 {
-    cm_status status = cm_any_remove_(map, each->key, cm_any_hash_of(map, each->key), each->judge ? each_judge : NULL,
-                                      each, take ? old : NULL, deadline);
+    cm_status status = cm_any_remove_if_in_(map, cm_any_hash_of(map, each->key), each->key,
+                                            each->judge ? each_judge : NULL, each, take ? old : NULL, deadline);
     if (status == CM_OK && take)
         status = take(each->key, (void *)(uintptr_t)value_in(map, old), each->context);
     return status;

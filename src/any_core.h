@@ -86,6 +86,10 @@ static inline uint64_t cm_any_hash_of_(const cm_any *map, const void *const *key
     return map->type.hash(*key, cm_map_seed_(&map->type, &map->core));
 }
 
+/* Calls a hidden function, which takes a type, for keys of the map that follows its name. */
+#define BY_KEY(...) BY_KEY_(__VA_ARGS__)
+#define BY_KEY_(function, map, ...) function(&(map)->type, map, __VA_ARGS__)
+
 /* Calls a hidden function of cm_any for the map of cm_any_anchored that follows its name. */
 #define OF_ANY(...) OF_ANY_(__VA_ARGS__)
 #define OF_ANY_(function, map, ...) function(&(map)->any, __VA_ARGS__)
@@ -97,28 +101,52 @@ cm_any *cm_any_create_(const struct cm_type *type, bool anchored, const cm_confi
 /* A map's own copy of its type, with what follows from the rest. False: there are no maps of such a type. */
 bool cm_any_type_take_(struct cm_type *type, const struct cm_type *from, bool anchored);
 
-/* ---- one key (src/any_reads.c, src/any_writes.c) ---- */
+/* ---- one key (src/any_reads.c, src/any_writes.c, src/any_guards.c) ----
+ *
+ * Those that take a type take the map's, or what a look-up by something else has made of it (src/any_lookup.c). */
 
 /* Gives the key's value out to `value` (may be NULL), which stays as it is where that fails. */
 cm_status cm_any_find_(const cm_any *map, const void *key, uint64_t hash, void *value, cm_deadline deadline);
 /* The same, pinned by the caller. */
 cm_status cm_any_look_(const cm_any *map, const void *key, uint64_t hash, void *value, cm_deadline deadline);
+cm_status cm_any_look_by_(const struct cm_type *type, const cm_any *map, const void *key, uint64_t hash, void *value,
+                          cm_deadline deadline);
 /* The node of a key in an anchored map; NULL: it is absent. */
-char *cm_any_node_(const cm_any *map, const void *key, uint64_t hash);
+char *cm_any_node_(const struct cm_type *type, const cm_any *map, const void *key, uint64_t hash);
 
 /* cm_map_write_() with the room that it takes. */
-struct cm_written_ cm_any_write_(cm_any *map, const void *key, uint64_t hash, struct cm_write_ *write);
+struct cm_written_ cm_any_write_by_(const struct cm_type *type, cm_any *map, const void *key, uint64_t hash,
+                                    struct cm_write_ *write);
+#define cm_any_write_(...) BY_KEY(cm_any_write_by_, __VA_ARGS__)
 
-/* cm_map_remove_(), compiled once. */
-cm_status cm_any_remove_(cm_any *map, const void *key, uint64_t hash, cm_status (*condition)(void *, void *),
-                         void *context, void *old, cm_deadline deadline);
+cm_status cm_any_update_by_(const struct cm_type *type, cm_any *map, uint64_t hash, const void *key,
+                            cm_status (*function)(void *, void *), void *context, cm_deadline deadline);
+cm_status cm_any_update_if_by_(const struct cm_type *type, cm_any *map, uint64_t hash, const void *key,
+                               bool (*condition)(const void *, void *), cm_status (*function)(void *, void *),
+                               void *context, cm_deadline deadline);
+cm_status cm_any_compare_exchange_by_(const struct cm_type *type, cm_any *map, uint64_t hash, const void *key,
+                                      void *expected, const void *desired, bool (*equal)(const void *, const void *),
+                                      cm_deadline deadline);
+cm_status cm_any_remove_by_(const struct cm_type *type, cm_any *map, uint64_t hash, const void *key, void *old,
+                            cm_deadline deadline);
+/* `condition` may be NULL. */
+cm_status cm_any_remove_if_by_(const struct cm_type *type, cm_any *map, uint64_t hash, const void *key,
+                               cm_status (*condition)(void *, void *), void *context, void *old, cm_deadline deadline);
+cm_status cm_any_take_or_by_(const struct cm_type *type, cm_any *map, uint64_t hash, const void *key,
+                             const void *otherwise, void *value, cm_deadline deadline);
+#define cm_any_update_in_(...) BY_KEY(cm_any_update_by_, __VA_ARGS__)
+#define cm_any_update_if_in_(...) BY_KEY(cm_any_update_if_by_, __VA_ARGS__)
+#define cm_any_compare_exchange_in_(...) BY_KEY(cm_any_compare_exchange_by_, __VA_ARGS__)
+#define cm_any_remove_in_(...) BY_KEY(cm_any_remove_by_, __VA_ARGS__)
+#define cm_any_remove_if_in_(...) BY_KEY(cm_any_remove_if_by_, __VA_ARGS__)
+#define cm_any_take_or_in_(...) BY_KEY(cm_any_take_or_by_, __VA_ARGS__)
 
-cm_status cm_any_update_in_(cm_any *map, uint64_t hash, const void *key, cm_status (*function)(void *, void *),
-                            void *context, cm_deadline deadline);
-cm_status cm_any_update_if_in_(cm_any *map, uint64_t hash, const void *key, bool (*condition)(const void *, void *),
-                               cm_status (*function)(void *, void *), void *context, cm_deadline deadline);
-cm_status cm_any_compare_exchange_in_(cm_any *map, uint64_t hash, const void *key, void *expected, const void *desired,
-                                      bool (*equal)(const void *, const void *), cm_deadline deadline);
+cm_status cm_any_read_by_(const struct cm_type *type, const cm_any *map, uint64_t hash, const void *key,
+                          cm_any_read_guard *guard, cm_deadline deadline);
+/* By something else than a key, the guard has the map's own. */
+cm_status cm_any_write_guard_by_(const struct cm_type *type, cm_any *map, uint64_t hash, const void *key,
+                                 cm_any_write_guard *guard, cm_deadline deadline);
+
 cm_status cm_any_insert_in_(cm_any *map, uint64_t hash, const void *key, const void *value, cm_deadline deadline);
 cm_status cm_any_put_in_(cm_any *map, uint64_t hash, const void *key, const void *value, void *old,
                          cm_deadline deadline);

@@ -13,28 +13,29 @@ static char *value_of(const struct cm_guard_ *guard)
 
 /* ---- read guards ---- */
 
-static void guard_expire(const cm_any *map, const void *key, uint64_t hash, cm_any_read_guard *guard)
+static void guard_expire(const struct cm_type *type, const cm_any *map, const void *key, uint64_t hash,
+                         cm_any_read_guard *guard)
 {
     cm_guard_unshare_(&guard->core);
-    cm_map_expire_(core_of(map), &map->type, key, hash);
+    cm_map_expire_(core_of(map), type, key, hash);
     guard->value = NULL;
     guard->status = CM_ABSENT;
 }
 
-static cm_status cm_any_read_in_(const cm_any *map, uint64_t hash, const void *key, cm_any_read_guard *guard,
-                                 cm_deadline deadline)
+cm_status cm_any_read_by_(const struct cm_type *type, const cm_any *map, uint64_t hash, const void *key,
+                          cm_any_read_guard *guard, cm_deadline deadline)
 {
-    const struct cm_type *type = &map->type;
     guard->core.thread = NULL;
     guard->status = cm_guard_read_(type, core_of(map), &guard->core, key, hash, deadline);
     guard->value = guard->core.thread ? value_of(&guard->core) : NULL;
     bool present = guard->status == CM_OK && guard->value;
     if (present && cm_value_expired_(type, &map->core, guard->value))
-        guard_expire(map, key, hash, guard);
+        guard_expire(type, map, key, hash, guard);
     else if (present)
         cm_cached_touch_(type, cm_layout_of_(type), guard->value);
     return guard->status;
 }
+#define cm_any_read_in_(...) BY_KEY(cm_any_read_by_, __VA_ARGS__)
 CM_KEYED_(cm_define, cm_any, const cm_any, const void *, read, (, cm_any_read_guard *guard), (, guard))
 
 cm_any_read_guard *cm_any_read_begin_(const cm_any *map, const void *key, cm_any_read_guard *guard)
@@ -69,21 +70,23 @@ CM_GUARD_ATTACH_(cm_define, cm_any, read, core, false)
 
 /* ---- write guards ---- */
 
-static cm_status guard_lock(cm_any *map, uint64_t hash, const void *key, cm_any_write_guard *guard,
-                            enum cm_purpose_ purpose, cm_deadline deadline)
+static cm_status guard_lock(const struct cm_type *type, cm_any *map, uint64_t hash, const void *key,
+                            cm_any_write_guard *guard, enum cm_purpose_ purpose, cm_deadline deadline)
 {
-    guard->key = key;
-    guard->status = cm_entry_write_(&map->type, &map->core, &guard->core, key, hash, purpose, deadline);
+    guard->status = cm_entry_write_(type, &map->core, &guard->core, key, hash, purpose, deadline);
     bool present = guard->core.guard.thread && guard->core.present;
+    guard->key = present && type->foreign ? cm_guard_key_(type, &guard->core.guard) : key;
     guard->value = present ? value_of(&guard->core.guard) : NULL;
     return guard->status;
 }
 
-static cm_status cm_any_write_in_(cm_any *map, uint64_t hash, const void *key, cm_any_write_guard *guard,
-                                  cm_deadline deadline)
+cm_status cm_any_write_guard_by_(const struct cm_type *type, cm_any *map, uint64_t hash, const void *key,
+                                 cm_any_write_guard *guard, cm_deadline deadline)
 {
-    return guard_lock(map, hash, key, guard, CM_FOR_VALUE_, deadline);
+    return guard_lock(type, map, hash, key, guard, CM_FOR_VALUE_, deadline);
 }
+
+#define cm_any_write_in_(...) BY_KEY(cm_any_write_guard_by_, __VA_ARGS__)
 CM_KEYED_(cm_define, cm_any, cm_any, const void *, write, (, cm_any_write_guard *guard), (, guard))
 
 cm_any_write_guard *cm_any_write_begin_(cm_any *map, const void *key, cm_any_write_guard *guard)
@@ -147,7 +150,7 @@ CM_GUARD_ATTACH_(cm_define, cm_any, write, core.guard, true)
 static cm_status cm_any_entry_in_(cm_any *map, uint64_t hash, const void *key, cm_any_write_guard *entry,
                                   cm_deadline deadline)
 {
-    return guard_lock(map, hash, key, entry, CM_FOR_ENTRY_, deadline);
+    return guard_lock(&map->type, map, hash, key, entry, CM_FOR_ENTRY_, deadline);
 }
 CM_KEYED_(cm_define, cm_any, cm_any, const void *, entry, (, cm_any_write_guard *entry), (, entry))
 

@@ -4,10 +4,10 @@
  * own. For large values there is none, and they are copied under the bucket's shared lock, as owned ones are. */
 #include "any_core.h"
 
-static CM_COLD cm_status look_again(const cm_any *map, const void *key, uint64_t hash, void *value,
-                                    cm_deadline deadline)
+static CM_COLD cm_status look_again(const struct cm_type *type, const cm_any *map, const void *key, uint64_t hash,
+                                    void *value, cm_deadline deadline)
 {
-    return cm_map_look_(&map->type, &map->core, key, hash, value, deadline);
+    return cm_map_look_(type, &map->core, key, hash, value, deadline);
 }
 
 /* Pinned by the caller; of a cache maybe CM_EXPIRED_. */
@@ -21,7 +21,7 @@ CM_INLINE cm_status look_as(const struct cm_type *type, const cm_any *map, const
     enum cm_read_ result = cm_map_glance_(type, &map->core, key, hash, copies ? copy.near : NULL);
     cm_status status = result == CM_READ_HIT_ ? CM_OK : CM_ABSENT;
     if (CM_UNLIKELY(result == CM_READ_AGAIN_))
-        status = look_again(map, key, hash, copies ? copy.near : NULL, deadline);
+        status = look_again(type, map, key, hash, copies ? copy.near : NULL, deadline);
     if (status == CM_OK && cm_value_expired_(type, &map->core, copy.near))
         return (cm_status)CM_EXPIRED_;
     if (status == CM_OK && value)
@@ -30,38 +30,44 @@ CM_INLINE cm_status look_as(const struct cm_type *type, const cm_any *map, const
 }
 
 /* What a look-up in the first bucket alone does not tell. */
-static CM_COLD char *node_search(const cm_any *map, const void *key, uint64_t hash)
+static CM_COLD char *node_search(const struct cm_type *type, const cm_any *map, const void *key, uint64_t hash)
 {
-    return cm_node_search_(&map->type, &map->core, key, hash);
+    return cm_node_search_(type, &map->core, key, hash);
 }
 
-char *cm_any_node_(const cm_any *map, const void *key, uint64_t hash)
+char *cm_any_node_(const struct cm_type *type, const cm_any *map, const void *key, uint64_t hash)
 {
     cm_map_give_out_(&map->core);
-    struct cm_glance_ glance = cm_node_glance_(&map->type, &map->core, key, hash);
-    return CM_UNLIKELY(glance.again) ? node_search(map, key, hash) : glance.node;
+    struct cm_glance_ glance = cm_node_glance_(type, &map->core, key, hash);
+    return CM_UNLIKELY(glance.again) ? node_search(type, map, key, hash) : glance.node;
 }
 
-static cm_status look_where(const cm_any *map, const void *key, uint64_t hash, const void **value)
+static cm_status look_where(const struct cm_type *type, const cm_any *map, const void *key, uint64_t hash,
+                            const void **value)
 {
-    char *node = cm_any_node_(map, key, hash);
+    char *node = cm_any_node_(type, map, key, hash);
     if (node && value)
-        *value = cm_node_value_(&map->type, node);
+        *value = cm_node_value_(type, node);
     return node ? CM_OK : CM_ABSENT;
+}
+
+cm_status cm_any_look_by_(const struct cm_type *type, const cm_any *map, const void *key, uint64_t hash, void *value,
+                          cm_deadline deadline)
+{
+    if (type->anchored)
+        return look_where(type, map, key, hash, value);
+    cm_status status = look_as(type, map, key, hash, value, deadline);
+    if (type->cached && (int)status == CM_EXPIRED_) {
+        cm_map_expire_(core_of(map), type, key, hash);
+        status = CM_ABSENT;
+    }
+    return status;
 }
 
 cm_status cm_any_look_(const cm_any *map, const void *key, uint64_t hash, void *value, cm_deadline deadline)
 {
-    if (map->words)
-        return look_as(&words_type, map, key, hash, value, deadline);
-    if (map->type.anchored)
-        return look_where(map, key, hash, value);
-    cm_status status = look_as(&map->type, map, key, hash, value, deadline);
-    if (map->type.cached && (int)status == CM_EXPIRED_) {
-        cm_map_expire_(core_of(map), &map->type, key, hash);
-        status = CM_ABSENT;
-    }
-    return status;
+    return map->words ? look_as(&words_type, map, key, hash, value, deadline)
+                      : cm_any_look_by_(&map->type, map, key, hash, value, deadline);
 }
 
 cm_status cm_any_find_(const cm_any *map, const void *key, uint64_t hash, void *value, cm_deadline deadline)

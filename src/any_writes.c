@@ -12,20 +12,27 @@ static bool write_takes_room(const struct cm_type *type, const struct cm_write_ 
     return write->present == CM_PRESENT_REPLACE_ && type->value_destroy && !write->old && !type->anchored;
 }
 
+static bool is_words(const struct cm_type *type, const cm_any *map)
+{
+    return map->words && !type->foreign;
+}
+
 static struct cm_written_ write_words(cm_any *map, const void *key, uint64_t hash, const struct cm_write_ *write)
 {
     return cm_map_write_(&words_type, &map->core, key, hash, write);
 }
 
-struct cm_written_ cm_any_write_(cm_any *map, const void *key, uint64_t hash, struct cm_write_ *write)
+struct cm_written_ cm_any_write_by_(const struct cm_type *type, cm_any *map, const void *key, uint64_t hash,
+                                    struct cm_write_ *write)
 {
     struct room room;
     struct cm_written_ written = {CM_NOMEM, false};
-    bool takes = write_takes_room(&map->type, write);
+    bool takes = write_takes_room(type, write);
     if (takes && !room_take(&room, map))
         return written;
     write->scratch = takes ? room.at : NULL;
-    written = map->words ? write_words(map, key, hash, write) : cm_map_write_(&map->type, &map->core, key, hash, write);
+    written =
+        is_words(type, map) ? write_words(map, key, hash, write) : cm_map_write_(type, &map->core, key, hash, write);
     write->scratch = NULL;
     if (takes)
         room_give_back(&room, map);
@@ -34,11 +41,11 @@ struct cm_written_ cm_any_write_(cm_any *map, const void *key, uint64_t hash, st
 
 /* ---- of entries that are there ---- */
 
-cm_status cm_any_update_in_(cm_any *map, uint64_t hash, const void *key, cm_status (*function)(void *, void *),
-                            void *context, cm_deadline deadline)
+cm_status cm_any_update_by_(const struct cm_type *type, cm_any *map, uint64_t hash, const void *key,
+                            cm_status (*function)(void *, void *), void *context, cm_deadline deadline)
 {
     struct cm_write_ write = {CM_ABSENT_FAIL_, CM_PRESENT_APPLY_, NULL, function, context, NULL, NULL, NULL, deadline};
-    return cm_any_write_(map, key, hash, &write).status;
+    return cm_any_write_by_(type, map, key, hash, &write).status;
 }
 CM_KEYED_(cm_define, cm_any, cm_any, const void *, update, (, cm_status (*function)(void *, void *), void *context),
           (, function, context))
@@ -55,11 +62,12 @@ static cm_status update_checked(void *value, void *context)
     return checked->condition(value, checked->context) ? checked->function(value, checked->context) : CM_EXISTS;
 }
 
-cm_status cm_any_update_if_in_(cm_any *map, uint64_t hash, const void *key, bool (*condition)(const void *, void *),
-                               cm_status (*function)(void *, void *), void *context, cm_deadline deadline)
+cm_status cm_any_update_if_by_(const struct cm_type *type, cm_any *map, uint64_t hash, const void *key,
+                               bool (*condition)(const void *, void *), cm_status (*function)(void *, void *),
+                               void *context, cm_deadline deadline)
 {
     struct checked checked = {condition, function, context};
-    return cm_any_update_in_(map, hash, key, update_checked, &checked, deadline);
+    return cm_any_update_by_(type, map, hash, key, update_checked, &checked, deadline);
 }
 CM_KEYED_(cm_define, cm_any, cm_any, const void *, update_if,
           (, bool (*condition)(const void *, void *), cm_status (*function)(void *, void *), void *context),
@@ -80,15 +88,16 @@ static cm_status exchange_equal(void *value, void *context)
                               exchange->desired, exchange->old);
 }
 
-cm_status cm_any_compare_exchange_in_(cm_any *map, uint64_t hash, const void *key, void *expected, const void *desired,
-                                      bool (*equal)(const void *, const void *), cm_deadline deadline)
+cm_status cm_any_compare_exchange_by_(const struct cm_type *type, cm_any *map, uint64_t hash, const void *key,
+                                      void *expected, const void *desired, bool (*equal)(const void *, const void *),
+                                      cm_deadline deadline)
 {
     struct room old;
     if (!room_take(&old, map))
         return CM_NOMEM;
     desired = given(map, desired);
-    struct exchange exchange = {&map->type, equal, expected, desired, old.at};
-    cm_status status = cm_any_update_in_(map, hash, key, exchange_equal, &exchange, deadline);
+    struct exchange exchange = {type, equal, expected, desired, old.at};
+    cm_status status = cm_any_update_by_(type, map, hash, key, exchange_equal, &exchange, deadline);
     if (status >= 0)
         cm_value_destroy_(&map->type, &map->core, status == CM_REPLACED ? old.at : desired);
     room_give_back(&old, map);
@@ -98,32 +107,26 @@ CM_KEYED_(cm_define, cm_any, cm_any, const void *, compare_exchange,
           (, void *expected, const void *desired, bool (*equal)(const void *, const void *)),
           (, expected, desired, equal))
 
-cm_status cm_any_remove_(cm_any *map, const void *key, uint64_t hash, cm_status (*condition)(void *, void *),
-                         void *context, void *old, cm_deadline deadline)
+cm_status cm_any_remove_if_by_(const struct cm_type *type, cm_any *map, uint64_t hash, const void *key,
+                               cm_status (*condition)(void *, void *), void *context, void *old, cm_deadline deadline)
 {
-    return map->words ? cm_map_remove_(&words_type, &map->core, key, hash, condition, context, old, deadline)
-                      : cm_map_remove_(&map->type, &map->core, key, hash, condition, context, old, deadline);
-}
-
-static cm_status cm_any_remove_in_(cm_any *map, uint64_t hash, const void *key, void *old, cm_deadline deadline)
-{
-    return cm_any_remove_(map, key, hash, NULL, NULL, old, deadline);
-}
-CM_KEYED_(cm_define, cm_any, cm_any, const void *, remove, (, void *old), (, old))
-
-static cm_status cm_any_remove_if_in_(cm_any *map, uint64_t hash, const void *key,
-                                      cm_status (*condition)(void *, void *), void *context, void *old,
-                                      cm_deadline deadline)
-{
-    return cm_any_remove_(map, key, hash, condition, context, old, deadline);
+    return is_words(type, map) ? cm_map_remove_(&words_type, &map->core, key, hash, condition, context, old, deadline)
+                               : cm_map_remove_(type, &map->core, key, hash, condition, context, old, deadline);
 }
 CM_KEYED_(cm_define, cm_any, cm_any, const void *, remove_if,
           (, cm_status (*condition)(void *, void *), void *context, void *old), (, condition, context, old))
 
-static cm_status cm_any_take_or_in_(cm_any *map, uint64_t hash, const void *key, const void *otherwise, void *value,
-                                    cm_deadline deadline)
+cm_status cm_any_remove_by_(const struct cm_type *type, cm_any *map, uint64_t hash, const void *key, void *old,
+                            cm_deadline deadline)
 {
-    cm_status status = cm_any_remove_in_(map, hash, key, value, deadline);
+    return cm_any_remove_if_by_(type, map, hash, key, NULL, NULL, old, deadline);
+}
+CM_KEYED_(cm_define, cm_any, cm_any, const void *, remove, (, void *old), (, old))
+
+cm_status cm_any_take_or_by_(const struct cm_type *type, cm_any *map, uint64_t hash, const void *key,
+                             const void *otherwise, void *value, cm_deadline deadline)
+{
+    cm_status status = cm_any_remove_by_(type, map, hash, key, value, deadline);
     if (status == CM_ABSENT && map->type.value_size)
         memcpy(value, otherwise, map->type.value_size);
     if (status == CM_OK)

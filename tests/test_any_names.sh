@@ -4,18 +4,34 @@ set -euo pipefail
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 
-# forms INSTANCE DYNAMIC LEAST: at least so many functions, or nm has told of something else.
+exported() {
+    nm -D --defined-only "$CONCMAP_BUILD/libconcmap.so" | sed -n "s/.* T \($1_.*\)/\1/p" | sort
+}
+
+# forms DYNAMIC LEAST <NAMES: at least so many functions, or what told the names has told of something else.
 forms() {
-    local instance=$1 dynamic=$2 least=$3 missing
-    nm -g --defined-only "$CONCMAP_BUILD/tests/libtest_support.a" | sed -n "s/.* T ${instance}_/${dynamic}_/p" |
-        sort >"$work/wanted"
-    nm -D --defined-only "$CONCMAP_BUILD/libconcmap.so" | sed -n "s/.* T \(${dynamic}_.*\)/\1/p" | sort >"$work/exported"
-    missing=$(comm -23 "$work/wanted" "$work/exported")
+    local dynamic=$1 least=$2 missing
+    sort -u >"$work/wanted"
+    missing=$(comm -23 "$work/wanted" <(exported "$dynamic"))
     [[ -z $missing ]] || { echo "missing: $missing"; exit 1; }
     echo "$dynamic: $(wc -l <"$work/wanted") functions"
     (($(wc -l <"$work/wanted") > least))
 }
 
-forms tallies cm_any 150
-forms symbols cm_any_anchored 100
-forms roster cm_any_leftright 75
+# defined INSTANCE DYNAMIC: the functions of a type that is defined in a file, by the names of its dynamic form.
+defined() {
+    nm -g --defined-only "$CONCMAP_BUILD/tests/libtest_support.a" | sed -n "s/.* T $1_/$2_/p"
+}
+
+# views MACRO MAP DYNAMIC: those of a look-up by another type, which are inline.
+views() {
+    printf '#include <concmap/anchored.h>\n#include <concmap/lookup.h>\n%s\n' "$1(view, $2, int, hash, equal)" |
+        "$CC" -E -P -I "$CONCMAP_SOURCE/include" - | tr ';}' '\n\n' |
+        sed -n "s/.*static inline.*[ *]view_\([a-z_]*[a-z]\) *(.*{.*/$3_\1/p"
+}
+
+defined tallies cm_any | forms cm_any 150
+defined symbols cm_any_anchored | forms cm_any_anchored 100
+defined roster cm_any_leftright | forms cm_any_leftright 75
+views CM_LOOKUP_BY tallies cm_any_lookup | forms cm_any_lookup 30
+views CM_ANCHORED_LOOKUP_BY symbols cm_any_anchored_lookup | forms cm_any_anchored_lookup 20
