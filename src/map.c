@@ -395,11 +395,7 @@ void cm_map_count_slow_(struct cm_map_ *map, struct cm_thread_ *thread, int64_t 
 
 size_t cm_map_len_(const struct cm_map_ *map)
 {
-    int64_t len = cm_load_relaxed_(&map->other_count);
-    size_t k = 0;
-    const struct cm_count_ *count;
-    while ((count = cm_per_thread_next_(&map->counts, CM_APART, &k)) != NULL)
-        len += cm_load_relaxed_(&count->added);
+    int64_t len = cm_load_relaxed_(&map->other_count) + cm_per_thread_sum_(&map->counts, CM_APART);
     return len > 0 ? (size_t)len : 0; /* a sum taken while others count may be off, but not negative */
 }
 

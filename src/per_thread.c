@@ -70,6 +70,17 @@ void *cm_per_thread_next_(const struct cm_per_thread_ *all, size_t size, size_t 
     return NULL;
 }
 
+int64_t cm_per_thread_sum_(const struct cm_per_thread_ *all, size_t size)
+{
+    int64_t sum = 0;
+    for (size_t k = 0; k < CM_PER_THREAD_SEGMENTS_; k++) {
+        const char *element = cm_load_acquire_(&all->segments[k]);
+        for (size_t left = element ? segment_size(k) : 0; left > 0; left--, element += size)
+            sum += cm_load_relaxed_((const int64_t *)(const void *)element); /* each thread's own: see per_thread.h */
+    }
+    return sum;
+}
+
 size_t cm_per_thread_bytes_(const struct cm_per_thread_ *all, size_t size)
 {
     size_t bytes = 0;

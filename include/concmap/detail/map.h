@@ -18,7 +18,7 @@ CM_BEGIN_DECLS
 
 /* What a thread has done to a map's length. */
 struct cm_count_ {
-    int64_t added;   /* less those removed */
+    int64_t added;   /* less those removed; first: cm_per_thread_sum_() */
     int64_t removed; /* since it last asked whether the table is sparse */
 };
 

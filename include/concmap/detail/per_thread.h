@@ -26,6 +26,8 @@ CM_API CM_COLD void *cm_per_thread_make_(struct cm_per_thread_ *all, const cm_al
 CM_API CM_COLD void *cm_per_thread_find_(const struct cm_per_thread_ *all, uint32_t index, size_t size);
 /* The k-th element that exists, or NULL past the last: for sums over all threads. `k` is advanced past gaps. */
 CM_API void *cm_per_thread_next_(const struct cm_per_thread_ *all, size_t size, size_t *k);
+/* The sum of the int64_t that elements begin with. */
+CM_API int64_t cm_per_thread_sum_(const struct cm_per_thread_ *all, size_t size);
 /* The bytes of all elements. */
 CM_API size_t cm_per_thread_bytes_(const struct cm_per_thread_ *all, size_t size);
 CM_API void cm_per_thread_destroy_(struct cm_per_thread_ *all, const cm_allocator *allocator, size_t size);
