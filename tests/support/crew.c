@@ -3,6 +3,7 @@
 
 #include <concmap/hash.h>
 #include <pthread.h>
+#include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -42,6 +43,12 @@ size_t crew_run(unsigned threads, size_t (*work)(void *, unsigned), void *contex
     }
     pthread_barrier_destroy(&start);
     return sum;
+}
+
+void crew_await(const int *flag)
+{
+    while (!__atomic_load_n(flag, __ATOMIC_ACQUIRE))
+        sched_yield();
 }
 
 size_t crew_scale(size_t normal)

@@ -17,6 +17,9 @@
  * return: by convention the number of things that went wrong. */
 size_t crew_run(unsigned threads, size_t (*work)(void *context, unsigned i), void *context);
 
+/* Waits until another thread has set the flag. */
+void crew_await(const int *flag);
+
 /* How much to do: `normal`, less in slow builds, a hundred times as much in a long run. */
 size_t crew_scale(size_t normal);
 
