@@ -137,10 +137,12 @@ build() {
 
 # try FLAVOUR TEST FILE: whether a test notices that a file is edited, with how.
 try() {
-    local flavour=$1 test=$2 file=$3 most status=0
+    local flavour=$1 test=$2 file=$3 most runs status=0
     most=$(limit "$flavour" "$test") && [[ $most ]] || { how="$test FAILS WITHOUT THE EDIT" && return 2; }
     build "$flavour" "$test" "$file" || { how="does not compile: $(grep -m1 'error\|undefined' "$work/compiler")" && return 2; }
-    { (cd "$work/edit" && timeout "$most" ./program) >"$work/edit/out" 2>&1 || status=$?; } 2>/dev/null # a shell tells of signals
+    for ((runs = 0; runs < (${#seldom} ? 5 : 1) && status == 0; runs++)); do
+        { (cd "$work/edit" && timeout "$most" ./program) >"$work/edit/out" 2>&1 || status=$?; } 2>/dev/null # a shell tells of signals
+    done
     case $status in
     0) return 1 ;;
     124) how="$test hangs" ;;
@@ -201,7 +203,7 @@ mutation() {
     [[ $line == caught* ]] || missed=$((missed + 1))
 }
 
-# seldom NAME ...: a mutation whose window is a few instructions wide: not every run, nor every machine, hits it.
+# seldom NAME ...: a mutation whose window is a few instructions wide: not every run, nor every machine, hits it. Tests run five times.
 seldom() {
     local seldom=' this time'
     mutation "$@"
