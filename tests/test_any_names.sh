@@ -19,3 +19,4 @@ forms() {
 forms tallies cm_any 150
 forms symbols cm_any_anchored 100
 forms roster cm_any_leftright 75
+forms crowds cm_any_multimap 75

@@ -5,6 +5,7 @@
 #include <concmap/anchored_set.h>
 #include <concmap/any_anchored.h>
 #include <concmap/any_leftright.h>
+#include <concmap/any_multimap.h>
 #include <concmap/cache.h>
 #include <concmap/counted.h>
 #include <concmap/domain.h>
