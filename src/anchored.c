@@ -145,7 +145,7 @@ cm_status cm_map_take_(struct cm_map_ *map, const struct cm_type *type, const vo
     struct cm_pin_ pin = cm_pin_enter_of_(map->domain);
     struct cm_pool_cache_ *cache = cm_pool_cache_of_(&map->pool, &map->allocator, pin.thread->index);
     struct cm_held_ held;
-    cm_status status = cache ? (cm_status)cm_map_lock_(type, map, key, hash, CM_FOREVER, &held) : CM_NOMEM;
+    cm_status status = cache ? (cm_status)cm_map_lock_key_(type, map, key, hash, CM_FOREVER, &held) : CM_NOMEM;
     if (status == CM_OK) {
         struct cm_place_ place = held.place;
         status = place.bucket ? CM_OK : CM_ABSENT;

@@ -4,7 +4,7 @@
 
 #include <concmap/detail/side_saved.h>
 
-#include "any_core.h"
+#include "any_sides.h"
 
 const struct cm_any_leftright_sizes cm_any_leftright_sizes = {
     sizeof(cm_any_leftright),         sizeof(cm_any_leftright_writer), sizeof(cm_any_leftright_reader),
@@ -12,48 +12,19 @@ const struct cm_any_leftright_sizes cm_any_leftright_sizes = {
 
 /* ---- the type ---- */
 
-/* What a map has of its own besides its tables: for its writer, whose turn it is, there is room for a key and a value,
- * so that no call, and no replay, takes memory for that. */
-struct own {
-    struct cm_type type;
-    cm_allocator allocator;
-    struct cm_block_ block;
-    char *key;
-    char *value;
-};
-
-static struct own *own_of(const struct cm_leftright_ *core)
+static cm_status type_take(struct cm_any_own_ **own, const struct cm_type *type, const cm_config *config)
 {
-    return (struct own *)(uintptr_t)core->sides[0].type;
-}
-
-static cm_status own_make(struct own **made, const struct cm_type *type, const cm_config *config)
-{
-    const cm_allocator *allocator = config && config->allocator ? config->allocator : cm_allocator_default();
     struct cm_type taken;
-    struct cm_block_ block;
     if (!cm_any_type_take_(&taken, type, false) || taken.cached)
         return CM_INVALID;
-    const size_t key_at = cm_align_up_(sizeof(struct own), 16);
-    const size_t value_at = cm_align_up_(key_at + taken.key_size, 16);
-    if (!cm_block_allocate_(allocator, value_at + taken.value_size, 16, true, &block))
-        return CM_NOMEM;
-    struct own *own = *made = block.address;
-    *own = (struct own){taken, *allocator, block, (char *)own + key_at, (char *)own + value_at};
-    return CM_OK;
-}
-
-static void own_end(struct own *own)
-{
-    cm_allocator allocator = own->allocator;
-    struct cm_block_ block = own->block;
-    cm_block_release_(&allocator, &block);
+    *own = own_make(&taken, config);
+    return *own ? CM_OK : CM_NOMEM;
 }
 
 /* What to copy of a value that was given: of a set there is none. (What it owns may be destroyed: it is the map's.) */
 static void *given_to(const struct cm_leftright_ *core, const void *value)
 {
-    struct own *own = own_of(core);
+    struct cm_any_own_ *own = own_of(core);
     return own->type.value_size ? (void *)(uintptr_t)value : own->value;
 }
 
@@ -71,8 +42,8 @@ static cm_status cm_any_leftright_room_(struct cm_leftright_ *core)
 
 cm_status cm_any_leftright_init(cm_any_leftright *map, const struct cm_type *type, const cm_config *config)
 {
-    struct own *own;
-    cm_status status = map ? own_make(&own, type, config) : CM_INVALID;
+    struct cm_any_own_ *own;
+    cm_status status = map ? type_take(&own, type, config) : CM_INVALID;
     if (status < 0)
         return status;
     status = cm_leftright_init_(&map->core, &own->type, config, CM_LEFTRIGHT_VERSION_, sizeof(struct cm_leftright_));
@@ -83,7 +54,7 @@ cm_status cm_any_leftright_init(cm_any_leftright *map, const struct cm_type *typ
 
 void cm_any_leftright_destroy(cm_any_leftright *map)
 {
-    struct own *own = own_of(map->core);
+    struct cm_any_own_ *own = own_of(map->core);
     cm_leftright_end_(map->core, &own->type, cm_any_leftright_replay_);
     own_end(own);
     map->core = NULL;
@@ -235,75 +206,31 @@ static cm_status key_set(struct cm_leftright_ *core, enum cm_setting_ which, con
                              own_of(core)->key, old);
 }
 
-static cm_status cm_any_leftright_insert_in_(cm_any_leftright_writer *writer, uint64_t hash, const void *key,
-                                             const void *value, cm_deadline deadline){
-    CM_IN_TURN_(cm_any_leftright, writer, true, deadline,
-                key_set(writer->core, CM_SET_ABSENT_, key, hash, value,
-                        NULL))} CM_KEYED_(cm_dynamic, cm_any_leftright, cm_any_leftright_writer, const void *, insert,
-                                          (, const void *value), (, value))
-
-    static cm_status cm_any_leftright_put_in_(cm_any_leftright_writer *writer, uint64_t hash, const void *key,
-                                              const void *value, void *old, cm_deadline deadline){
-        CM_IN_TURN_(cm_any_leftright, writer, true, deadline,
-                    key_set(writer->core, CM_SET_ANY_, key, hash, value,
-                            old))} CM_KEYED_(cm_dynamic, cm_any_leftright, cm_any_leftright_writer, const void *, put,
-                                             (, const void *value, void *old), (, value, old))
-
-        static cm_status cm_any_leftright_replace_in_(cm_any_leftright_writer *writer, uint64_t hash, const void *key,
-                                                      const void *value, void *old, cm_deadline deadline){
-            CM_IN_TURN_(cm_any_leftright, writer, true, deadline,
-                        key_set(writer->core, CM_SET_PRESENT_, key, hash, value,
-                                old))} CM_KEYED_(cm_dynamic, cm_any_leftright, cm_any_leftright_writer, const void *,
-                                                 replace, (, const void *value, void *old), (, value, old))
-
-            static cm_status key_update(struct cm_leftright_ *core, const void *key, uint64_t hash,
-                                        cm_status (*function)(void *, void *), void *context)
+static cm_status key_update(struct cm_leftright_ *core, const void *key, uint64_t hash,
+                            cm_status (*function)(void *, void *), void *context)
 {
     struct cm_plain_call_ call = {function, context};
     return cm_leftright_update_(&own_of(core)->type, core, key, hash, call, own_of(core)->value);
 }
 
-static cm_status cm_any_leftright_update_in_(cm_any_leftright_writer *writer, uint64_t hash, const void *key,
-                                             cm_status (*function)(void *, void *), void *context,
-                                             cm_deadline deadline){
-    CM_IN_TURN_(cm_any_leftright, writer, true, deadline,
-                key_update(writer->core, key, hash, function,
-                           context))} CM_KEYED_(cm_dynamic, cm_any_leftright, cm_any_leftright_writer, const void *,
-                                                update, (, cm_status (*function)(void *, void *), void *context),
-                                                (, function, context))
-
-    static cm_status key_upsert(struct cm_leftright_ *core, const void *key, uint64_t hash, const void *initial,
-                                cm_status (*function)(void *, void *), void *context)
+static cm_status key_upsert(struct cm_leftright_ *core, const void *key, uint64_t hash, const void *initial,
+                            cm_status (*function)(void *, void *), void *context)
 {
     return cm_leftright_upserted_(&own_of(core)->type, core, cm_any_leftright_room_, key, hash, given_to(core, initial),
                                   own_of(core)->key, key_update(core, key, hash, function, context));
 }
 
-static cm_status cm_any_leftright_upsert_in_(cm_any_leftright_writer *writer, uint64_t hash, const void *key,
-                                             const void *initial, cm_status (*function)(void *, void *), void *context,
-                                             cm_deadline deadline){CM_IN_TURN_(
-    cm_any_leftright, writer, true, deadline,
-    key_upsert(writer->core, key, hash, initial, function,
-               context))} CM_KEYED_(cm_dynamic, cm_any_leftright, cm_any_leftright_writer, const void *, upsert,
-                                    (, const void *initial, cm_status (*function)(void *, void *), void *context),
-                                    (, initial, function, context))
+static cm_status key_remove(struct cm_leftright_ *core, const void *key, uint64_t hash, void *old)
+{
+    return cm_leftright_remove_(&own_of(core)->type, core, CM_LOG_REMOVE_, key, hash, old);
+}
 
-    static cm_status cm_any_leftright_remove_in_(cm_any_leftright_writer *writer, uint64_t hash, const void *key,
-                                                 void *old, cm_deadline deadline){
-        CM_IN_TURN_(cm_any_leftright, writer, true, deadline,
-                    cm_leftright_remove_(&own_of(writer->core)->type, writer->core, CM_LOG_REMOVE_, key, hash,
-                                         old))} CM_KEYED_(cm_dynamic, cm_any_leftright, cm_any_leftright_writer,
-                                                          const void *, remove, (, void *old), (, old))
+/* Values that are taken. */
+CM_LEFTRIGHT_TAKEN_(cm_dynamic, cm_any_leftright,
+                    cm_leftright_give_back_(&own_of(writer->core)->type, writer->core, taken->published, taken->value),
+                    taken->destroy, taken->value)
 
-    /* ---- values that are taken ---- */
-
-    CM_LEFTRIGHT_TAKEN_(cm_dynamic, cm_any_leftright,
-                        cm_leftright_give_back_(&own_of(writer->core)->type, writer->core, taken->published,
-                                                taken->value),
-                        taken->destroy, taken->value)
-
-        static cm_status
-    key_take(struct cm_leftright_ *core, const void *key, uint64_t hash, cm_any_leftright_taken *taken)
+static cm_status key_take(struct cm_leftright_ *core, const void *key, uint64_t hash, cm_any_leftright_taken *taken)
 {
     const struct cm_type *type = &own_of(core)->type;
     cm_status status = cm_leftright_remove_(type, core, CM_LOG_TAKE_, key, hash, given_to(core, taken->value));
@@ -314,17 +241,28 @@ static cm_status cm_any_leftright_upsert_in_(cm_any_leftright_writer *writer, ui
     return CM_OK;
 }
 
-static cm_status cm_any_leftright_take_in_(cm_any_leftright_writer *writer, uint64_t hash, const void *key,
-                                           cm_any_leftright_taken *taken, cm_deadline deadline){
-    CM_IN_TURN_(cm_any_leftright, writer, true, deadline,
-                key_take(writer->core, key, hash, taken))} CM_KEYED_(cm_dynamic, cm_any_leftright,
-                                                                     cm_any_leftright_writer, const void *, take,
-                                                                     (, cm_any_leftright_taken *taken), (, taken))
+/* A function, its twins, and the one with a hash, by `call`. */
+#define KEYED(verb, more, arguments, call)                                                                             \
+    static cm_status cm_any_leftright_##verb##_in_(cm_any_leftright_writer *writer, uint64_t hash,                     \
+                                                   const void *key CM_LIST_ more, cm_deadline deadline)                \
+        CM_IN_TURN_(cm_any_leftright, writer, true, deadline, call)                                                    \
+            CM_KEYED_(cm_dynamic, cm_any_leftright, cm_any_leftright_writer, const void *, verb, more, arguments)
 
-    /* ---- saving and loading ---- */
+KEYED(insert, (, const void *value), (, value), key_set(writer->core, CM_SET_ABSENT_, key, hash, value, NULL))
+KEYED(put, (, const void *value, void *old), (, value, old), key_set(writer->core, CM_SET_ANY_, key, hash, value, old))
+KEYED(replace, (, const void *value, void *old), (, value, old),
+      key_set(writer->core, CM_SET_PRESENT_, key, hash, value, old))
+KEYED(update, (, cm_status (*function)(void *, void *), void *context), (, function, context),
+      key_update(writer->core, key, hash, function, context))
+KEYED(upsert, (, const void *initial, cm_status (*function)(void *, void *), void *context),
+      (, initial, function, context), key_upsert(writer->core, key, hash, initial, function, context))
+KEYED(remove, (, void *old), (, old), key_remove(writer->core, key, hash, old))
+KEYED(take, (, cm_any_leftright_taken *taken), (, taken), key_take(writer->core, key, hash, taken))
 
-    cm_status cm_any_leftright_view_save(const cm_any_leftright_view *view, const cm_sink *sink,
-                                         const cm_progress *progress, const char **reason)
+/* ---- saving and loading ---- */
+
+cm_status cm_any_leftright_view_save(const cm_any_leftright_view *view, const cm_sink *sink,
+                                     const cm_progress *progress, const char **reason)
 {
     struct cm_saved_type_ saved;
     cm_status status = cm_any_saved_describe_(&saved, view->core.type, reason);
@@ -341,9 +279,9 @@ static cm_status load_from(cm_any_leftright *map, const struct cm_type *type, co
                            const cm_source *source, const struct cm_file_ *file, const cm_progress *progress,
                            const char **reason)
 {
-    struct own *own;
+    struct cm_any_own_ *own;
     struct cm_saved_type_ saved;
-    cm_status status = map ? own_make(&own, type, config) : CM_INVALID;
+    cm_status status = map ? type_take(&own, type, config) : CM_INVALID;
     if (status < 0) {
         if (reason)
             *reason = cm_status_text(status);

@@ -1,4 +1,7 @@
 /* Printing of dynamic maps: what CM_PRINTED (printed.h) makes for typed ones, with printers that are arguments. */
+#include <concmap/any_leftright.h>
+#include <concmap/any_multimap.h>
+
 #include "any_core.h"
 
 cm_status cm_any_print_u32(const void *what, cm_write_text *write, void *context)
@@ -22,18 +25,33 @@ static cm_status part_print(const void *part, size_t size, cm_any_printer *print
     return print ? print(part, write, context) : cm_print_bytes(part, size, write, context);
 }
 
-/* A line. */
-static cm_status entry_print(const struct cm_any_walk_ *walk, cm_any_printer *print_key, cm_any_printer *print_value,
-                             cm_write_text *write, void *context)
+/* By its printer, or, where there is none, as what it is. */
+static cm_status key_print(const void *key, const struct cm_type *type, cm_any_printer *print, cm_write_text *write,
+                           void *context)
 {
-    const struct cm_type *type = &walk->map->type;
-    cm_status status = part_print(walk->key, type->key_size, print_key, write, context);
-    if (status >= 0 && type->value_size) {
-        status = cm_print_plain(": ", write, context);
+    return part_print(key, type->key_size, !print && type->key_text ? cm_any_print_text : print, write, context);
+}
+
+/* `count` values, each of `size` bytes, behind their key, and the end of the line. */
+static cm_status values_print(const char *values, size_t size, size_t count, cm_any_printer *print,
+                              cm_write_text *write, void *context)
+{
+    cm_status status = CM_OK;
+    for (size_t i = 0; i < count && status >= 0; i++) {
+        status = cm_print_plain(i ? ", " : ": ", write, context);
         if (status >= 0)
-            status = part_print(walk->value, type->value_size, print_value, write, context);
+            status = part_print(values + i * size, size, print, write, context);
     }
     return status < 0 ? status : cm_print_plain("\n", write, context);
+}
+
+/* A line. */
+static cm_status entry_print(const void *key, const void *value, const struct cm_type *type, cm_any_printer *print_key,
+                             cm_any_printer *print_value, cm_write_text *write, void *context)
+{
+    cm_status status = key_print(key, type, print_key, write, context);
+    return status < 0 ? status
+                      : values_print(value, type->value_size, type->value_size != 0, print_value, write, context);
 }
 
 static cm_status cm_any_print_in_(const cm_any *map, cm_any_printer *print_key, cm_any_printer *print_value,
@@ -41,13 +59,11 @@ static cm_status cm_any_print_in_(const cm_any *map, cm_any_printer *print_key, 
 {
     struct cm_any_walk_ walk;
     cm_stats stats;
-    if (!print_key && map->type.key_text)
-        print_key = cm_any_print_text;
     cm_any_stats(map, &stats);
     cm_status status = cm_print_stats(&stats, write, context);
     cm_any_walk_begin_(&walk, map);
     while (status >= 0 && cm_any_walk_next_(&walk, deadline))
-        status = entry_print(&walk, print_key, print_value, write, context);
+        status = entry_print(walk.key, walk.value, &map->type, print_key, print_value, write, context);
     cm_any_walk_end_(&walk);
     return status < 0 ? status : walk.status < 0 ? walk.status : CM_OK;
 }
@@ -66,3 +82,33 @@ CM_TWINS_(cm_define, cm_any_anchored, print,
           (const cm_any_anchored *map, cm_any_printer *print_key, cm_any_printer *print_value, cm_write_text *write,
            void *context),
           (map, print_key, print_value, write, context))
+
+/* ---- views of left-right maps ---- */
+
+cm_status cm_any_leftright_view_print(const cm_any_leftright_view *view, cm_any_printer *print_key,
+                                      cm_any_printer *print_value, cm_write_text *write, void *context)
+{
+    const struct cm_type *type = view->core.type;
+    cm_any_leftright_view_iter it = cm_any_leftright_view_iter_begin(view);
+    cm_status status =
+        cm_print_view_(cm_any_leftright_view_len(view), cm_any_leftright_view_meta(view), write, context);
+    while (status >= 0 && cm_any_leftright_view_iter_next(&it))
+        status = entry_print(it.key, it.value, type, print_key, print_value, write, context);
+    return status < 0 ? status : CM_OK;
+}
+
+cm_status cm_any_multimap_view_print(const cm_any_multimap_view *view, cm_any_printer *print_key,
+                                     cm_any_printer *print_value, cm_write_text *write, void *context)
+{
+    const struct cm_type *type = view->core.type, *values = type->several_;
+    cm_any_multimap_view_iter it = cm_any_multimap_view_iter_begin(view);
+    cm_status status = cm_print_view_(cm_any_multimap_view_len(view), cm_any_multimap_view_meta(view), write, context);
+    if (!print_value && values->key_text)
+        print_value = cm_any_print_text;
+    while (status >= 0 && cm_any_multimap_view_iter_next(&it)) {
+        status = key_print(it.key, type, print_key, write, context);
+        if (status >= 0)
+            status = values_print(it.values, values->key_size, it.count, print_value, write, context);
+    }
+    return status < 0 ? status : CM_OK;
+}

@@ -52,7 +52,7 @@ void cm_map_expire_(struct cm_map_ *map, const struct cm_type *type, const void 
     struct cm_pin_ pin = cm_pin_enter_of_(map->domain);
     bool hushed = pin.thread->hushed; /* that it is this thread's own is no deadlock here */
     pin.thread->hushed = pin.thread->index != CM_STRANGER_;
-    int got = cm_map_lock_(type, map, key, hash, CM_TRY, &held);
+    int got = cm_map_lock_key_(type, map, key, hash, CM_TRY, &held);
     pin.thread->hushed = hushed;
     if (got == CM_OK && held.head) { /* if it is held, somebody else will see it; analysers ask for the second */
         if (cm_held_is_expired_(type, map, &held))

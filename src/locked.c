@@ -102,7 +102,7 @@ cm_status cm_locked_unlink_(const struct cm_type *type, struct cm_map_ *map, con
     const struct cm_layout_ layout = cm_layout_of_(type);
     struct cm_pin_ pin = cm_map_pin_(type, map);
     struct cm_held_ held;
-    cm_status status = (cm_status)cm_map_lock_(type, map, key, hash, deadline, &held);
+    cm_status status = (cm_status)cm_map_lock_key_(type, map, key, hash, deadline, &held);
     if (status == CM_OK) {
         struct cm_place_ place = held.place;
         struct cm_locked_ *found =

@@ -33,5 +33,6 @@ views() {
 defined tallies cm_any | forms cm_any 150
 defined symbols cm_any_anchored | forms cm_any_anchored 100
 defined roster cm_any_leftright | forms cm_any_leftright 75
+defined crowds cm_any_multimap | forms cm_any_multimap 75
 views CM_LOOKUP_BY tallies cm_any_lookup | forms cm_any_lookup 30
 views CM_ANCHORED_LOOKUP_BY symbols cm_any_anchored_lookup | forms cm_any_anchored_lookup 20

@@ -3,6 +3,33 @@
 #include "leftright_items.h"
 #include "unit.h"
 
+/* Values that use their map's writer where they are destroyed. */
+struct meddler {
+    uint64_t number;
+};
+static void meddler_destroy(struct meddler *meddler, void *context);
+static cm_status meddler_clone(struct meddler *to, const struct meddler *from, void *context)
+{
+    (void)context;
+    *to = *from;
+    return CM_OK;
+}
+CM_LEFTRIGHT_MAP_OWNED(meddlers, uint64_t, struct meddler, cm_hash_u64, cm_equal_u64, CM_PLAIN,
+                       CM_OWNED(meddler_clone, meddler_destroy))
+
+static meddlers_writer meddled_with;
+static size_t meddled, not_refused;
+
+static void meddler_destroy(struct meddler *meddler, void *context)
+{
+    (void)context;
+    cm_status said[] = {meddlers_put(&meddled_with, 1, *meddler, NULL), meddlers_try_remove(&meddled_with, 1, NULL),
+                        meddlers_begin(&meddled_with), meddlers_publish(&meddled_with), meddlers_clear(&meddled_with)};
+    meddled++;
+    for (size_t i = 0; i < sizeof said / sizeof *said; i++)
+        not_refused += said[i] != CM_DEADLOCK;
+}
+
 static cm_status grow_item(struct item *item, void *context)
 {
     (void)context;
@@ -156,6 +183,38 @@ static void what_comes_back_between_batches_waits_for_readers(void **state)
     assert_int_equal(alive, 0);
 }
 
+static void meddle(bool shared)
+{
+    meddlers map;
+    struct meddler meddler = {1};
+    meddled = not_refused = 0;
+    assert_int_equal(meddlers_init(&map, NULL), CM_OK);
+    if (shared)
+        assert_int_equal(meddlers_writer_open_shared(&map, &meddled_with), CM_OK);
+    else
+        assert_int_equal(meddlers_writer_open(&map, &meddled_with), CM_OK);
+    for (uint64_t key = 0; key < 4; key++)
+        assert_int_equal(meddlers_put(&meddled_with, key, meddler, NULL), CM_OK);
+    assert_int_equal(meddlers_publish(&meddled_with), CM_OK);
+    assert_int_equal(meddlers_remove(&meddled_with, 0, NULL), CM_OK);
+    assert_int_equal(meddlers_replace(&meddled_with, 2, meddler, NULL), CM_REPLACED);
+    assert_int_equal(meddled, 0);
+    assert_int_equal(meddlers_publish(&meddled_with), CM_OK);
+    assert_int_equal(meddlers_begin(&meddled_with), CM_OK);
+    assert_int_equal(meddled, 2);
+    meddlers_destroy(&map);
+    assert_int_equal(meddled, 5);
+    assert_int_equal(not_refused, 0);
+}
+
+/* They run where a batch begins, with the lock of a shared writer. */
+static void values_that_are_destroyed_cannot_change_the_map(void **state)
+{
+    (void)state;
+    meddle(false);
+    meddle(true);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -164,6 +223,7 @@ int main(void)
         cmocka_unit_test(r7_what_was_taken_outlives_even_the_map),
         cmocka_unit_test(a_function_gives_nothing_back),
         cmocka_unit_test(what_comes_back_between_batches_waits_for_readers),
+        cmocka_unit_test(values_that_are_destroyed_cannot_change_the_map),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

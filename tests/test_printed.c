@@ -1,5 +1,7 @@
 /* Maps as text. */
 #include <concmap/any_anchored.h>
+#include <concmap/any_leftright.h>
+#include <concmap/any_multimap.h>
 #include <concmap/leftright_multimap.h>
 #include <concmap/leftright_set.h>
 #include <concmap/printed.h>
@@ -343,6 +345,58 @@ static void dynamic_anchored_maps_are_printed_too(void **state)
     cm_any_anchored_destroy(&map);
 }
 
+static void views_of_dynamic_left_right_maps_are_printed(void **state)
+{
+    (void)state;
+    struct cm_type type;
+    cm_any_leftright map;
+    cm_any_leftright_writer writer;
+    cm_any_leftright_reader reader;
+    uint64_t key = 7, value = 9;
+    struct written written = nothing_yet(), full = {.left = 3};
+    cm_any_type_u64(&type, 8);
+    assert_int_equal(cm_any_leftright_init(&map, &type, NULL), CM_OK);
+    assert_int_equal(cm_any_leftright_writer_open(&map, &writer), CM_OK);
+    assert_int_equal(cm_any_leftright_reader_open(&map, &reader), CM_OK);
+    assert_int_equal(cm_any_leftright_put(&writer, &key, &value, NULL), CM_OK);
+    assert_int_equal(cm_any_leftright_publish(&writer), CM_OK);
+    CM_WITH_VIEW (cm_any_leftright, &reader, view) {
+        assert_int_equal(cm_any_leftright_view_print(view, cm_any_print_u64, NULL, write_down, &written), CM_OK);
+        assert_int_equal(cm_any_leftright_view_print(view, NULL, NULL, write_down, &full), CM_FULL);
+    }
+    has(&written, "7: 0900000000000000\n");
+    cm_any_leftright_destroy(&map);
+}
+
+static void views_of_dynamic_multimaps_are_printed(void **state)
+{
+    (void)state;
+    struct cm_type keys, values;
+    cm_any_multimap map;
+    cm_any_multimap_writer writer;
+    cm_any_multimap_reader reader;
+    cm_str name = cm_str_of("seven");
+    struct written written = nothing_yet();
+    cm_any_type_text(&keys, 0);
+    cm_any_type_u32(&values, 0);
+    assert_int_equal(cm_any_multimap_init(&map, &keys, &values, NULL), CM_OK);
+    assert_int_equal(cm_any_multimap_writer_open(&map, &writer), CM_OK);
+    assert_int_equal(cm_any_multimap_reader_open(&map, &reader), CM_OK);
+    for (uint32_t value = 1; value <= 3; value++)
+        assert_int_equal(cm_any_multimap_insert(&writer, &name, &value), CM_OK);
+    assert_int_equal(cm_any_multimap_publish(&writer), CM_OK);
+    CM_WITH_VIEW (cm_any_multimap, &reader, view)
+        assert_int_equal(cm_any_multimap_view_print(view, NULL, cm_any_print_u32, write_down, &written), CM_OK);
+    has(&written, "\"seven\": 1, 2, 3\n");
+    size_t pieces = SIZE_MAX - written.left;
+    for (size_t left = 0; left < pieces; left++) { /* what `write` says ends it */
+        written = (struct written){.left = left};
+        CM_WITH_VIEW (cm_any_multimap, &reader, view)
+            assert_int_equal(cm_any_multimap_view_print(view, NULL, cm_any_print_u32, write_down, &written), CM_FULL);
+    }
+    cm_any_multimap_destroy(&map);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -361,6 +415,8 @@ int main(void)
         cmocka_unit_test(a_dynamic_map_is_printed_by_printers_that_are_given),
         cmocka_unit_test(without_printers_texts_are_texts_and_the_rest_is_bytes),
         cmocka_unit_test(dynamic_anchored_maps_are_printed_too),
+        cmocka_unit_test(views_of_dynamic_left_right_maps_are_printed),
+        cmocka_unit_test(views_of_dynamic_multimaps_are_printed),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -111,7 +111,7 @@ CM_LEFTRIGHT_TAKEN_(cm_export, cm_any_leftright, , , )
 
 CM_BEGIN_DECLS
 
-/* ---- saving and loading ---- */
+/* ---- saving, loading and printing ---- */
 
 /* As of typed maps (leftright_saved.h), by the type's version and codecs. */
 CM_API cm_status cm_any_leftright_view_save(const cm_any_leftright_view *view, const cm_sink *sink,
@@ -122,6 +122,10 @@ CM_API cm_status cm_any_leftright_load(cm_any_leftright *map, const struct cm_ty
                                        const cm_source *source, const cm_progress *progress, const char **reason);
 CM_API cm_status cm_any_leftright_load_file(cm_any_leftright *map, const struct cm_type *type, const cm_config *config,
                                             const char *path, const cm_progress *progress, const char **reason);
+
+/* What CM_PRINTED_VIEW (printed.h) makes for typed ones; printers are as of cm_any_print. */
+CM_API cm_status cm_any_leftright_view_print(const cm_any_leftright_view *view, cm_any_printer *print_key,
+                                             cm_any_printer *print_value, cm_write_text *write, void *context);
 
 CM_END_DECLS
 

@@ -6,6 +6,7 @@
 #include <concmap/any_anchored.h>
 #include <concmap/any_leftright.h>
 #include <concmap/any_lookup.h>
+#include <concmap/any_multimap.h>
 #include <concmap/cache.h>
 #include <concmap/counted.h>
 #include <concmap/domain.h>

@@ -31,8 +31,9 @@
  * atomics of their own, store pointers to them.
  *
  * Functions given to `update`, `upsert` and `retain` run once; what they decided is what the other table gets. They may
- * look at the map and not change it: CM_DEADLOCK. Functions that destroy, too, must not change this map. None of them
- * may leave by longjmp or by an exception. Hash and equality may not use any map.
+ * look at the map and not change it: CM_DEADLOCK. Functions that destroy must not change this map, either: where a
+ * batch begins that is CM_DEADLOCK. None of them may leave by longjmp or by an exception. Hash and equality may not use
+ * any map.
  *
  * Failure. Where memory is lacking a call returns CM_NOMEM and both tables are as before: all that the other one will
  * need is taken beforehand. */
@@ -100,7 +101,7 @@ CM_END_DECLS
     CM_LEFTRIGHT_WALKS_(how, name, Key, Value)                                                                         \
     CM_LEFTRIGHT_WRITER_(how, name)                                                                                    \
     CM_LEFTRIGHT_OWN_KEYS_(how, name, Key)                                                                             \
-    CM_LEFTRIGHT_OWN_(how, name, Key, Value)                                                                           \
+    CM_LEFTRIGHT_OWN_(how, name, name, Key, Value)                                                                     \
     CM_LEFTRIGHT_TAKEN_(how, name,                                                                                     \
                         cm_leftright_give_back_(&name##_type_, writer->core, taken->published, &taken->value),         \
                         name##_type_.value_destroy, &taken->value)                                                     \

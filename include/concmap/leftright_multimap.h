@@ -88,6 +88,7 @@
     CM_LEFTRIGHT_FINDS_(how, name, name, Key)                                                                          \
     CM_LEFTRIGHT_VIEWS_(how, name)                                                                                     \
     CM_MULTIMAP_VIEWS_(how, name, Key, Value)                                                                          \
+    CM_MULTIMAP_WALKS_(how, name, Key, Value)                                                                          \
     CM_LEFTRIGHT_WRITER_(how, name)                                                                                    \
     CM_LEFTRIGHT_OWN_KEYS_(how, name, Key)                                                                             \
     CM_MULTIMAP_GETS_(how, name, Key, Value)                                                                           \
@@ -95,6 +96,8 @@
                         cm_multimap_give_back_(writer->core, &name##_type_, taken->published, (void *)&taken->value),  \
                         name##_bag_type_.key_destroy, &taken->value)                                                   \
     CM_MULTIMAP_CHANGES_(how, name, Key, Value)                                                                        \
+    CM_MULTIMAP_CALLS_(how, name, Key, Value)                                                                          \
+    CM_MULTIMAP_SIFT_KEY_(how, name, Key, Value)                                                                       \
     CM_MULTIMAP_SIFTS_(how, name, Key, Value)                                                                          \
     CM_MULTIMAP_WHOLE_(how, name)                                                                                      \
     CM_LEFTRIGHT_SIZES_(how, name)

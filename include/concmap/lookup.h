@@ -55,13 +55,17 @@
     CM_LOOKUP_ENTRY_(view, name, Other, name##_entry, hash_function, equal_function, CM_COUNTED_)                      \
     CM_LOCKED_LOOKS_(cm_inline, view, name, view##_key_, name##_value_)
 
-/* The same for readers of a left-right map: view_get, and of its views view_view_get, ..._view_get_key_value and
- * ..._view_contains. */
+/* The same for a left-right map or set. Of readers: view_get, and of their views view_view_get, ..._view_get_key_value
+ * and ..._view_contains. Of the writer: view_writer_get, ..._writer_contains, ..._update and ..._remove. */
 #define CM_LEFTRIGHT_LOOKUP_BY(view, name, Other, hash_function, equal_function)                                       \
     CM_LOOKUP_TYPE_(view, name, Other, hash_function, equal_function, false)                                           \
     CM_LEFTRIGHT_LOOKS_(cm_inline, view, name, view##_key_, name##_value_)                                             \
     CM_LEFTRIGHT_FINDS_(cm_inline, view, name, view##_key_)                                                            \
-    CM_LEFTRIGHT_GETS_(cm_inline, view, name, view##_key_, name##_key_, name##_value_)
+    CM_LEFTRIGHT_GETS_(cm_inline, view, name, view##_key_, name##_key_, name##_value_)                                 \
+    CM_LEFTRIGHT_HASHES_(cm_inline, view, name, view##_key_)                                                           \
+    CM_LEFTRIGHT_OWN_(cm_inline, view, name, view##_key_, name##_value_)                                               \
+    CM_LEFTRIGHT_UPDATES_(cm_inline, view, name, view##_key_, name##_value_)                                           \
+    CM_LEFTRIGHT_REMOVES_(cm_inline, view, name, view##_key_, name##_value_)
 
 #define CM_LOOKUP_TYPE_(view, name, Other, hash_function, equal_function, anchored)                                    \
     CM_LOOKUP_ENTRY_(view, name, Other, name##_value_, hash_function, equal_function, anchored)

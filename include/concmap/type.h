@@ -57,6 +57,8 @@ struct cm_type {
     cm_status (*value_decode)(void *value, struct cm_decoder *from, void *context);
     /* How entries lie (detail/layout.h), where that was computed before; NULL: from the sizes, as for all constants. */
     const struct cm_layout_ *layout_;
+    /* Of dynamic multimaps: values are bags (detail/bag.h) of keys of this type. NULL: of all others. */
+    const struct cm_type *several_;
 };
 
 /* How a map owns its keys, or its values: CM_PLAIN copies bytes; CM_OWNED(clone, destroy) calls

@@ -3,6 +3,7 @@
 #define CONCMAP_TESTS_SHARED_TYPE_H
 
 #include <concmap/anchored_set.h>
+#include <concmap/leftright_multimap.h>
 #include <concmap/leftright_saved.h>
 #include <concmap/locked_saved.h>
 #include <concmap/mutex.h>
@@ -20,6 +21,7 @@ CM_MUTEX_MAP_DECLARE(vault, cm_str, uint64_t)
 CM_ANCHORED_MAP_DECLARE(symbols, cm_str, uint64_t)
 CM_ANCHORED_SET_DECLARE(atoms, cm_str)
 CM_LEFTRIGHT_MAP_DECLARE(roster, cm_str, uint64_t)
+CM_LEFTRIGHT_MULTIMAP_DECLARE(crowds, cm_str, uint64_t)
 CM_PARTITIONED_MAP_DECLARE(depots, cm_str, uint64_t)
 CM_LOCKED_MAP_DECLARE(vaults, cm_str, uint64_t)
 CM_SAVED_DECLARE(tallies)
@@ -31,5 +33,6 @@ CM_LOCKED_SAVED_DECLARE(vaults)
 CM_PARTITIONED_SAVED_DECLARE(depots)
 CM_SAVED_SET_DECLARE(atoms)
 CM_LEFTRIGHT_SAVED_DECLARE(roster)
+CM_LEFTRIGHT_SAVED_DECLARE(crowds)
 
 #endif

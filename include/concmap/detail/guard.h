@@ -261,7 +261,7 @@ CM_INLINE cm_status cm_entry_write_pinned_(const struct cm_type *type, struct cm
         struct cm_hold_ *hold = cm_hold_take_(thread); /* now: nothing is allocated under the lock */
         if (CM_UNLIKELY(!hold))
             return CM_NOMEM;
-        cm_status status = (cm_status)cm_map_lock_(type, map, key, entry->hash, deadline, &held);
+        cm_status status = (cm_status)cm_map_lock_key_(type, map, key, entry->hash, deadline, &held);
         if (CM_UNLIKELY(status != CM_OK))
             return status;
         if (cm_held_is_expired_(type, map, &held))

@@ -59,8 +59,8 @@ CM_INLINE bool cm_held_try_(const struct cm_type *type, const struct cm_layout_ 
 
 /* Locks the key's bucket and finds the key in it. CM_OK: it is held; CM_NOMEM: there is no first table; or why the wait
  * was given up. */
-CM_INLINE int cm_map_lock_(const struct cm_type *type, struct cm_map_ *map, const void *key, uint64_t hash,
-                           cm_deadline deadline, struct cm_held_ *held)
+CM_INLINE int cm_map_lock_key_(const struct cm_type *type, struct cm_map_ *map, const void *key, uint64_t hash,
+                               cm_deadline deadline, struct cm_held_ *held)
 {
     const struct cm_layout_ layout = cm_layout_of_(type);
     held->tail = NULL;

@@ -339,12 +339,15 @@
 
 /* What the writer sees, with its own changes: of keys. */
 #define CM_LEFTRIGHT_OWN_KEYS_(how, name, Key)                                                                         \
-    CM_LOCAL_(how, uint64_t, name##_hash_of_, (const name##_writer *writer, const Key *key),                           \
-              { return name##_type_.hash(key, writer->core->sides[0].plain.seed); })                                   \
-    /* The key's hash, for calls that take it (VERB_hashed); of use in all maps with the same config.seed. */          \
-    CM_FUNCTION_(how, uint64_t, name##_hash_of, (const name *map, Key key),                                            \
-                 { return name##_type_.hash(&key, map->core->sides[0].plain.seed); })                                  \
+    CM_LEFTRIGHT_HASHES_(how, name, name, Key)                                                                         \
     CM_LEFTRIGHT_OWN_LEN_(how, name)
+
+#define CM_LEFTRIGHT_HASHES_(how, by, name, Key)                                                                       \
+    CM_LOCAL_(how, uint64_t, by##_hash_of_, (const name##_writer *writer, const Key *key),                             \
+              { return by##_type_.hash(key, writer->core->sides[0].plain.seed); })                                     \
+    /* The key's hash, for calls that take it (VERB_hashed); of use in all maps with the same config.seed. */          \
+    CM_FUNCTION_(how, uint64_t, by##_hash_of, (const name *map, Key key),                                              \
+                 { return by##_type_.hash(&key, map->core->sides[0].plain.seed); })
 
 #define CM_LEFTRIGHT_OWN_LEN_(how, name)                                                                               \
     /* The number of entries for the writer. */                                                                        \
@@ -358,19 +361,19 @@
     })
 
 /* And values. */
-#define CM_LEFTRIGHT_OWN_(how, name, Key, Value)                                                                       \
-    CM_LOCAL_(how, cm_status, name##_writer_look_, (name##_writer * writer, const Key *key, Value *value), {           \
+#define CM_LEFTRIGHT_OWN_(how, by, name, Key, Value)                                                                   \
+    CM_LOCAL_(how, cm_status, by##_writer_look_, (name##_writer * writer, const Key *key, Value *value), {             \
         const struct cm_plain_ *plain = &cm_newest_(writer->core)->plain;                                              \
-        const char *found = cm_plain_find_(&name##_type_, plain, key, name##_hash_of_(writer, key));                   \
-        return found ? cm_plain_copy_out_(&name##_type_, plain, value, found) : CM_ABSENT;                             \
+        const char *found = cm_plain_find_(&by##_type_, plain, key, by##_hash_of_(writer, key));                       \
+        return found ? cm_plain_copy_out_(&by##_type_, plain, value, found) : CM_ABSENT;                               \
     })                                                                                                                 \
     /* Copies the value that the key has for the writer: with all changes that it has made. CM_OK, CM_ABSENT, or what  \
      * a clone failed with. */                                                                                         \
-    CM_FUNCTION_(how, cm_status, name##_writer_get, (name##_writer * writer, Key key, Value * value),                  \
-                 CM_IN_TURN_(name, writer, false, CM_FOREVER, name##_writer_look_(writer, &key, value)))               \
+    CM_FUNCTION_(how, cm_status, by##_writer_get, (name##_writer * writer, Key key, Value * value),                    \
+                 CM_IN_TURN_(name, writer, false, CM_FOREVER, by##_writer_look_(writer, &key, value)))                 \
     /* Whether the key is there for the writer. */                                                                     \
-    CM_FUNCTION_(how, bool, name##_writer_contains, (name##_writer * writer, Key key),                                 \
-                 { return name##_writer_get(writer, key, NULL) == CM_OK; })
+    CM_FUNCTION_(how, bool, by##_writer_contains, (name##_writer * writer, Key key),                                   \
+                 { return by##_writer_get(writer, key, NULL) == CM_OK; })
 
 /* Values that were taken, and come back by `giving`; or are given to `destroy` (NULL: not), as `gone`. */
 #define CM_LEFTRIGHT_TAKEN_(how, name, giving, destroy, gone)                                                          \
@@ -403,6 +406,44 @@
         return CM_OK;                                                                                                  \
     })
 
+/* Changes of one key that is there, by keys of the map or by something else, as look-ups. */
+#define CM_LEFTRIGHT_UPDATES_(how, by, name, Key, Value)                                                               \
+    CM_HIDDEN_(                                                                                                        \
+        how, struct by##_call_ {                                                                                       \
+            cm_status (*function)(Value *, void *);                                                                    \
+            void *context;                                                                                             \
+        };)                                                                                                            \
+    CM_INNER_(how, cm_status, by##_run_, (void *value, void *call),                                                    \
+              { return ((struct by##_call_ *)call)->function((Value *)value, ((struct by##_call_ *)call)->context); }) \
+    CM_INNER_(how, cm_status, by##_apply_,                                                                             \
+              (name##_writer * writer, uint64_t hash, const Key *key, cm_status (*function)(Value *, void *),          \
+               void *context),                                                                                         \
+              {                                                                                                        \
+                  Value scratch;                                                                                       \
+                  struct by##_call_ made = {function, context};                                                        \
+                  struct cm_plain_call_ call = {by##_run_, &made};                                                     \
+                  cm_plain_blank_(&by##_type_, NULL, &scratch);                                                        \
+                  return cm_leftright_update_(&by##_type_, writer->core, key, hash, call, &scratch);                   \
+              })                                                                                                       \
+    CM_INNER_(how, cm_status, by##_update_in_,                                                                         \
+              (name##_writer * writer, uint64_t hash, Key key, cm_status(*function)(Value *, void *), void *context,   \
+               cm_deadline deadline),                                                                                  \
+              CM_IN_TURN_(name, writer, true, deadline, by##_apply_(writer, hash, &key, function, context)))           \
+    /* Runs the function, once, on a copy (a clone) of the key's value, which then becomes the value, unless the       \
+     * function returns less than 0. Returns what it returned, or CM_ABSENT. The function may look at the map, and not \
+     * change it: CM_DEADLOCK. As insert. */                                                                           \
+    CM_KEYED_(how, by, name##_writer, Key, update, (, cm_status(*function)(Value *, void *), void *context),           \
+              (, function, context))
+
+#define CM_LEFTRIGHT_REMOVES_(how, by, name, Key, Value)                                                               \
+    CM_INNER_(how, cm_status, by##_remove_in_,                                                                         \
+              (name##_writer * writer, uint64_t hash, Key key, Value * old, cm_deadline deadline),                     \
+              CM_IN_TURN_(name, writer, true, deadline,                                                                \
+                          cm_leftright_remove_(&by##_type_, writer->core, CM_LOG_REMOVE_, &key, hash, old)))           \
+    /* Removes the key: CM_OK, and `old` (may be NULL) takes a copy of its value; or CM_ABSENT. The value itself is    \
+     * destroyed when no reader can see it any more. CM_NOMEM; as insert. */                                           \
+    CM_KEYED_(how, by, name##_writer, Key, remove, (, Value * old), (, old))
+
 /* Changes of one key. The first one of a batch may wait, as begin does; others do not. */
 #define CM_LEFTRIGHT_CHANGES_(how, name, Key, Value)                                                                   \
     CM_INNER_(how, cm_status, name##_set_in_,                                                                          \
@@ -433,33 +474,7 @@
     /* Sets the value of a key that is there: CM_REPLACED, and `old` (may be NULL) takes a copy of the old one; or     \
      * CM_ABSENT. As insert. */                                                                                        \
     CM_KEYED_(how, name, name##_writer, Key, replace, (, Value value, Value * old), (, value, old))                    \
-    CM_HIDDEN_(                                                                                                        \
-        how, struct name##_call_ {                                                                                     \
-            cm_status (*function)(Value *, void *);                                                                    \
-            void *context;                                                                                             \
-        };)                                                                                                            \
-    CM_INNER_(how, cm_status, name##_run_, (void *value, void *call), {                                                \
-        return ((struct name##_call_ *)call)->function((Value *)value, ((struct name##_call_ *)call)->context);        \
-    })                                                                                                                 \
-    CM_INNER_(how, cm_status, name##_apply_,                                                                           \
-              (name##_writer * writer, uint64_t hash, const Key *key, cm_status (*function)(Value *, void *),          \
-               void *context),                                                                                         \
-              {                                                                                                        \
-                  Value scratch;                                                                                       \
-                  struct name##_call_ made = {function, context};                                                      \
-                  struct cm_plain_call_ call = {name##_run_, &made};                                                   \
-                  cm_plain_blank_(&name##_type_, NULL, &scratch);                                                      \
-                  return cm_leftright_update_(&name##_type_, writer->core, key, hash, call, &scratch);                 \
-              })                                                                                                       \
-    CM_INNER_(how, cm_status, name##_update_in_,                                                                       \
-              (name##_writer * writer, uint64_t hash, Key key, cm_status(*function)(Value *, void *), void *context,   \
-               cm_deadline deadline),                                                                                  \
-              CM_IN_TURN_(name, writer, true, deadline, name##_apply_(writer, hash, &key, function, context)))         \
-    /* Runs the function, once, on a copy (a clone) of the key's value, which then becomes the value, unless the       \
-     * function returns less than 0. Returns what it returned, or CM_ABSENT. The function may look at the map, and not \
-     * change it: CM_DEADLOCK. As insert. */                                                                           \
-    CM_KEYED_(how, name, name##_writer, Key, update, (, cm_status(*function)(Value *, void *), void *context),         \
-              (, function, context))                                                                                   \
+    CM_LEFTRIGHT_UPDATES_(how, name, name, Key, Value)                                                                 \
     CM_INNER_(how, cm_status, name##_upsert_one_,                                                                      \
               (name##_writer * writer, uint64_t hash, Key * key, Value * initial,                                      \
                cm_status(*function)(Value *, void *), void *context),                                                  \
@@ -478,13 +493,7 @@
      * the function's failure. As insert. */                                                                           \
     CM_KEYED_(how, name, name##_writer, Key, upsert,                                                                   \
               (, Value initial, cm_status(*function)(Value *, void *), void *context), (, initial, function, context)) \
-    CM_INNER_(how, cm_status, name##_remove_in_,                                                                       \
-              (name##_writer * writer, uint64_t hash, Key key, Value * old, cm_deadline deadline),                     \
-              CM_IN_TURN_(name, writer, true, deadline,                                                                \
-                          cm_leftright_remove_(&name##_type_, writer->core, CM_LOG_REMOVE_, &key, hash, old)))         \
-    /* Removes the key: CM_OK, and `old` (may be NULL) takes a copy of its value; or CM_ABSENT. The value itself is    \
-     * destroyed when no reader can see it any more. CM_NOMEM; as insert. */                                           \
-    CM_KEYED_(how, name, name##_writer, Key, remove, (, Value * old), (, old))                                         \
+    CM_LEFTRIGHT_REMOVES_(how, name, name, Key, Value)                                                                 \
     CM_INNER_(how, cm_status, name##_take_one_,                                                                        \
               (name##_writer * writer, uint64_t hash, const Key *key, name##_taken *taken), {                          \
                   struct cm_leftright_ *core = writer->core;                                                           \

@@ -8,15 +8,18 @@
 /* ---- views ---- */
 
 #define CM_MULTIMAP_VIEWS_(how, name, Key, Value)                                                                      \
-    CM_INNER_(how, const Value *, name##_values_, (const struct cm_bag_ *bag, size_t *count), {                        \
-        *count = bag ? bag->len : 0;                                                                                   \
-        return bag ? (const Value *)(const void *)cm_bag_values_(&name##_bag_type_, bag) : NULL;                       \
-    })                                                                                                                 \
+    CM_INNER_(how, const Value *, name##_values_,                                                                      \
+              (const struct cm_side_ *side, const struct cm_bag_ *bag, size_t *count), {                               \
+                  (void)side;                                                                                          \
+                  *count = bag ? bag->len : 0;                                                                         \
+                  return bag ? (const Value *)(const void *)cm_bag_values_(&name##_bag_type_, bag) : NULL;             \
+              })                                                                                                       \
     /* The key's values, *count of them, one behind the other; NULL: the view has not the key. Valid until the reader  \
      * leaves. They lie in the order in which they were inserted, but that the last one takes the place of one that is \
      * removed. */                                                                                                     \
-    CM_FUNCTION_(how, const Value *, name##_view_get, (const name##_view *view, Key key, size_t *count),               \
-                 { return name##_values_(cm_multimap_find_(&name##_type_, &view->core.plain, &key), count); })         \
+    CM_FUNCTION_(how, const Value *, name##_view_get, (const name##_view *view, Key key, size_t *count), {             \
+        return name##_values_(&view->core, cm_multimap_find_(&name##_type_, &view->core.plain, &key), count);          \
+    })                                                                                                                 \
     /* Looks n keys up, fetching ahead: values[i] and counts[i] are what view_get gives for keys[i]. Returns the hits. \
      */                                                                                                                \
     CM_FUNCTION_(how, size_t, name##_view_get_many,                                                                    \
@@ -25,7 +28,7 @@
                      size_t hits = 0;                                                                                  \
                      CM_FLAT_BATCH_(&name##_type_, plain, i, n, hash, &keys[i], false, {                               \
                          const void *bag = cm_plain_find_(&name##_type_, plain, &keys[i], hash);                       \
-                         values[i] = name##_values_((const struct cm_bag_ *)bag, &counts[i]);                          \
+                         values[i] = name##_values_(&view->core, (const struct cm_bag_ *)bag, &counts[i]);             \
                          hits += bag != NULL;                                                                          \
                      });                                                                                               \
                      return hits;                                                                                      \
@@ -42,7 +45,10 @@
     })                                                                                                                 \
     /* Whether one of the key's values is equal to this one. O(1); up to 31 values are looked at one by one. */        \
     CM_FUNCTION_(how, bool, name##_view_contains_value, (const name##_view *view, Key key, Value value),               \
-                 { return name##_has_(&view->core.plain, &key, &value); })                                             \
+                 { return name##_has_(&view->core.plain, &key, &value); })
+
+/* A walk over a view. */
+#define CM_MULTIMAP_WALKS_(how, name, Key, Value)                                                                      \
     CM_SHOWN_(                                                                                                         \
         how, typedef struct name##_view_iter {                                                                         \
             const name##_view *view;                                                                                   \
@@ -58,12 +64,13 @@
         return iter;                                                                                                   \
     })                                                                                                                 \
     CM_FUNCTION_(how, bool, name##_view_iter_next, (name##_view_iter * iter), {                                        \
-        struct cm_flat_place_ place = cm_flat_walk_next_(&name##_type_, &iter->view->core.plain.flat, &iter->walk);    \
+        const struct cm_type *const type = CM_TYPE_OF_(how, name, &iter->view->core);                                  \
+        struct cm_flat_place_ place = cm_flat_walk_next_(type, &iter->view->core.plain.flat, &iter->walk);             \
         if (!place.entry)                                                                                              \
             return false;                                                                                              \
         iter->key = (const Key *)(const void *)place.entry;                                                            \
-        iter->values =                                                                                                 \
-            name##_values_((const struct cm_bag_ *)(const void *)cm_flat_value_(&name##_type_, place), &iter->count);  \
+        iter->values = name##_values_(                                                                                 \
+            &iter->view->core, (const struct cm_bag_ *)(const void *)cm_flat_value_(type, place), &iter->count);       \
         return true;                                                                                                   \
     })                                                                                                                 \
     CM_FUNCTION_(how, void, name##_view_iter_end, (name##_view_iter * iter), { (void)iter; })
@@ -176,7 +183,7 @@
     CM_MULTIMAP_KEYED_(how, name, Key, fit, (), (), ())
 
 /* Those with a function of the caller. */
-#define CM_MULTIMAP_SIFTS_(how, name, Key, Value)                                                                      \
+#define CM_MULTIMAP_CALLS_(how, name, Key, Value)                                                                      \
     CM_HIDDEN_(                                                                                                        \
         how, struct name##_call_ {                                                                                     \
             cm_status (*keep)(const Key *, const Value *, void *);                                                     \
@@ -190,7 +197,9 @@
             return made->tell((const Key *)key, (const Value *)values, count, made->context);                          \
         return made->keep ? made->keep((const Key *)key, (const Value *)values, made->context)                         \
                           : made->keep_value((const Value *)values, made->context);                                    \
-    })                                                                                                                 \
+    })
+
+#define CM_MULTIMAP_SIFT_KEY_(how, name, Key, Value)                                                                   \
     CM_INNER_(how, cm_status, name##_retain_values_in_,                                                                \
               (name##_writer * writer, uint64_t hash, Key key, cm_status(*keep)(const Value *, void *), void *context, \
                cm_deadline deadline),                                                                                  \
@@ -205,16 +214,21 @@
      * ends it, and that value stays; so does CM_NOMEM: what was removed until then is removed. `keep` may look at the \
      * map, and not change it. As insert. O(values of the key). */                                                     \
     CM_KEYED_(how, name, name##_writer, Key, retain_values,                                                            \
-              (, cm_status(*keep)(const Value *, void *), void *context), (, keep, context))                           \
+              (, cm_status(*keep)(const Value *, void *), void *context), (, keep, context))
+
+/* Of all keys. */
+#define CM_MULTIMAP_SIFTS_(how, name, Key, Value)                                                                      \
     CM_INNER_(how, cm_status, name##_retain_in_,                                                                       \
               (name##_writer * writer, cm_status(*keep)(const Key *, const Value *, void *), void *context,            \
                cm_deadline deadline),                                                                                  \
               {                                                                                                        \
                   struct name##_call_ made = {keep, NULL, NULL, context};                                              \
                   struct cm_values_call_ call = {name##_run_, &made};                                                  \
-                  CM_IN_TURN_(name, writer, true, deadline, cm_multimap_retain_(writer->core, &name##_type_, &call))   \
+                  CM_IN_TURN_(name, writer, true, deadline,                                                            \
+                              cm_multimap_retain_(writer->core, CM_TYPE_OF_(how, name, writer->core->sides), &call))   \
               })                                                                                                       \
-    /* The same for the values of all keys, which stay. May wait, as begin does. O(groups + values). */                \
+    /* The same as retain_values for the values of all keys, which stay. May wait, as begin does. O(groups + values).  \
+     */                                                                                                                \
     CM_TWINS_(how, name, retain,                                                                                       \
               (name##_writer * writer, cm_status(*keep)(const Key *, const Value *, void *), void *context),           \
               (writer, keep, context))                                                                                 \
@@ -225,7 +239,8 @@
                   struct name##_call_ made = {NULL, NULL, tell, context};                                              \
                   struct cm_values_call_ call = {name##_run_, &made};                                                  \
                   CM_IN_TURN_(name, writer, true, deadline,                                                            \
-                              cm_multimap_remove_random_(writer->core, &name##_type_, n, seed, &call))                 \
+                              cm_multimap_remove_random_(writer->core, CM_TYPE_OF_(how, name, writer->core->sides), n, \
+                                                         seed, &call))                                                 \
               })                                                                                                       \
     /* Removes n keys (all, if there are no more), each with the same odds; `seed` is for the choice, any number.      \
      * Before a key is removed tell(key, values, count, context) is called: it is removed, unless that returns less    \
@@ -239,11 +254,13 @@
 /* Changes of all keys. */
 #define CM_MULTIMAP_WHOLE_(how, name)                                                                                  \
     CM_INNER_(how, cm_status, name##_purge_in_, (name##_writer * writer, cm_deadline deadline),                        \
-              CM_IN_TURN_(name, writer, true, deadline, cm_multimap_purge_(writer->core, &name##_type_)))              \
+              CM_IN_TURN_(name, writer, true, deadline,                                                                \
+                          cm_multimap_purge_(writer->core, CM_TYPE_OF_(how, name, writer->core->sides))))              \
     /* Removes every key; keeps the tables. CM_NOMEM; may wait, as begin does. O(groups). */                           \
     CM_TWINS_(how, name, purge, (name##_writer * writer), (writer))                                                    \
     CM_INNER_(how, cm_status, name##_fit_all_in_, (name##_writer * writer, cm_deadline deadline),                      \
-              CM_IN_TURN_(name, writer, true, deadline, cm_multimap_fit_all_(writer->core, &name##_type_)))            \
+              CM_IN_TURN_(name, writer, true, deadline,                                                                \
+                          cm_multimap_fit_all_(writer->core, CM_TYPE_OF_(how, name, writer->core->sides))))            \
     /* As fit of each key, and shrink_to_fit. CM_NOMEM: some may have been made smaller. May wait, as begin does.      \
      * O(groups + values). */                                                                                          \
     CM_TWINS_(how, name, fit_all, (name##_writer * writer), (writer))

@@ -7,6 +7,7 @@
 #define CONCMAP_DETAIL_PLAIN_MAP_H
 
 #include <concmap/config.h>
+#include <concmap/detail/bag.h>
 #include <concmap/detail/flat_table.h>
 #include <concmap/figures.h>
 
@@ -116,7 +117,9 @@ CM_INLINE cm_status cm_plain_copy_out_(const struct cm_type *type, const struct 
 
 CM_INLINE void cm_plain_value_end_(const struct cm_type *type, const struct cm_plain_ *map, void *value)
 {
-    if (type->value_destroy)
+    if (type->several_)
+        cm_bag_end_(type->several_, (struct cm_bag_ *)value, map->context);
+    else if (type->value_destroy)
         type->value_destroy(value, map->context);
 }
 

@@ -112,6 +112,7 @@
                                                 NULL,                                                                  \
                                                 NULL,                                                                  \
                                                 NULL,                                                                  \
+                                                NULL,                                                                  \
                                                 NULL};
 
 /* A call that may wait, and its twins: try_VERB returns CM_BUSY instead of waiting, VERB_until CM_TIMEOUT past its

@@ -268,7 +268,7 @@ CM_INLINE struct cm_written_ cm_map_write_pinned_(const struct cm_type *type, st
         if (calls && CM_UNLIKELY(!hold))
             return written;
         written.status = CM_ABSENT;
-        int got = cm_map_lock_(type, map, key, hash, write->deadline, &held);
+        int got = cm_map_lock_key_(type, map, key, hash, write->deadline, &held);
         if (CM_UNLIKELY(got != CM_OK)) {
             written.status = (cm_status)got;
             return written;
@@ -380,7 +380,7 @@ CM_INLINE cm_status cm_map_remove_(const struct cm_type *type, struct cm_map_ *m
     struct cm_held_ held;
     cm_status status = CM_NOMEM;
     if (!condition || CM_LIKELY(hold != NULL))
-        status = (cm_status)cm_map_lock_(type, map, key, hash, deadline, &held);
+        status = (cm_status)cm_map_lock_key_(type, map, key, hash, deadline, &held);
     if (CM_LIKELY(status == CM_OK)) {
         struct cm_node_ *expired = NULL;
         if (cm_held_is_expired_(type, map, &held))
