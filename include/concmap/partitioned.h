@@ -133,6 +133,7 @@ CM_END_DECLS
     CM_PARTITIONED_WHOLE_(how, name, Key, Value)                                                                       \
     CM_PARTITIONED_BULK_(how, name, Key, Value)                                                                        \
     CM_PARTITIONED_ITER_(how, name, Key, Value)                                                                        \
+    CM_PARTITIONED_MERGE_(how, name, Key, Value)                                                                       \
     CM_PARTITIONED_LIFE_(how, name)                                                                                    \
     CM_PARTITIONED_OWNERS_(how, name)
 
