@@ -173,7 +173,7 @@ static void a_scan_sees_what_stays_while_the_table_changes(void **state)
         uint64_t cursor = 0, others = KEYS;
         for (bool more = true; more; more = cursor != 0) {
             assert_int_equal(nums_scan(&map, &cursor, 100, see, &seen), CM_OK);
-            for (int i = 0; i < 400; i++, others++)
+            for (int i = 0; i < 150; i++, others++)
                 if (round % 2)
                     nums_remove(&map, others, NULL);
                 else

@@ -76,7 +76,7 @@ static void a_scan_sees_what_stays_while_the_tables_change(void **state)
         for (bool more = true; more; more = cursor != 0) {
             assert_int_equal(nums_scan(&divided, &cursor, 100, see, &seen), CM_OK);
             nums_batch batch = nums_batch_begin(&divided);
-            for (int i = 0; i < 800; i++, others++)
+            for (int i = 0; i < 150; i++, others++)
                 assert_int_equal(round % 2 ? nums_batch_remove(&batch, others, NULL, NULL)
                                            : nums_batch_put(&batch, others, others, NULL),
                                  CM_OK);
