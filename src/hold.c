@@ -201,6 +201,19 @@ static void nodes_orphan(const struct cm_hold_ *hold)
     }
 }
 
+static bool is_counted(const struct cm_hold_ *hold)
+{
+    return hold->exclusive && hold->counted;
+}
+
+/* Whether the thread ends amid an entry, which is there, and may have been changed in part. */
+static bool leaves_half_done(const struct cm_hold_ *hold)
+{
+    if (is_of_frozen_map(hold) || !hold->exclusive || hold->intact)
+        return false;
+    return (cm_load_relaxed_((uint64_t *)(void *)hold->bucket) & CM_SLOT_BIT_(hold->slot)) != 0;
+}
+
 /* Gives back one lock of a thread that ends. What it may have left half done is marked. */
 static void hold_end(struct cm_thread_ *thread, struct cm_hold_ *hold)
 {
@@ -218,9 +231,7 @@ static void hold_end(struct cm_thread_ *thread, struct cm_hold_ *hold)
         return;
     }
     nodes_orphan(hold);
-    uint64_t entry = CM_SLOT_BIT_(hold->slot);
-    bool vacant = !(cm_load_relaxed_((uint64_t *)(void *)hold->bucket) & entry);
-    hold->died = !vacant && !hold->intact;
+    hold->died = leaves_half_done(hold);
     /* UNTIDY: an insert may have linked a bucket that is empty. */
     cm_store_relaxed_(cell, cm_load_relaxed_(cell) | CM_UNTIDY_ | (hold->died ? CM_DIED_ : 0));
     if (!hold->died) {
@@ -244,14 +255,29 @@ void cm_holds_count_by_(cm_use_end_ *end)
         cm_store_relaxed_(&use_end, end);
 }
 
+/* Gives back what leaves nothing to be looked for among the dead: code of the user runs next, and may wait for those
+ * who wait for it. */
+static void holds_end_early(struct cm_thread_ *thread)
+{
+    struct cm_hold_walk_ walk = cm_holds_of_(thread);
+    pthread_mutex_lock(&waits);
+    for (struct cm_hold_ *hold; (hold = holds_next(&walk)) != NULL;)
+        if (hold->cell && !is_counted(hold) && !leaves_half_done(hold)) {
+            hold_end(thread, hold);
+            thread->holding--;
+        }
+    pthread_mutex_unlock(&waits);
+}
+
 void cm_uses_end_(struct cm_thread_ *thread)
 {
     struct cm_hold_walk_ walk = cm_holds_of_(thread);
+    holds_end_early(thread);
     for (struct cm_hold_ *hold; (hold = holds_next(&walk)) != NULL;) {
         uint64_t *cell = (uint64_t *)(uintptr_t)hold->cell;
-        const struct cm_type *counted = cell && hold->exclusive ? hold->counted : NULL;
-        if (!counted)
+        if (!cell || !is_counted(hold))
             continue;
+        const struct cm_type *counted = hold->counted;
         pthread_mutex_lock(&waits);
         hold_end(thread, hold);
         pthread_mutex_unlock(&waits);

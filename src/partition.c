@@ -10,6 +10,7 @@
 /* Looks before sleeping, with pauses between them of twice the length each time, as in cell.c. */
 #define LOOKS 4
 #define PAUSES 32u
+#define HELP_MOST 16   /* messages that a sender serves before it rings for the thread of the partition */
 #define TRY_NS 20000   /* how long a call that shall not wait looks for its answer */
 #define NAP_NS 1000000 /* of who has published its wait, and of owners that wait for room */
 
@@ -243,11 +244,55 @@ cm_status cm_owner_sleep_(cm_deadline deadline)
 void cm_partition_ring_(struct cm_partition_ *partition)
 {
     cm_fence_full_(); /* before the looks at who owns it, and whether it is armed: pairs with those who look for work */
-    struct cm_thread_ *owner = cm_load_acquire_(&partition->owner);
+    struct cm_thread_ *owner = cm_load_acquire_(partition->all->lent ? &partition->lender : &partition->owner);
     if (owner)
         cm_bell_ring_if_set_(owner);
     if (cm_load_relaxed_(&partition->armed) && cm_exchange_acq_rel_(&partition->armed, 0))
         partition->all->wake(partition->index, partition->all->context);
+}
+
+/* ---- lending ---- */
+
+/* Whether the thread may run any function: it holds nothing that one might wait for. */
+static bool may_help(void)
+{
+    struct cm_thread_ *self = cm_thread_get_();
+    return !running && self->index != CM_STRANGER_ && !cm_hold_any_(self);
+}
+
+/* Sees to it that what was sent is served: by the caller, unless somebody else does. */
+static void partition_help(struct cm_partition_ *partition)
+{
+    cm_status status = may_help() ? CM_OK : CM_DEADLOCK;
+    while (status >= 0) {
+        cm_fence_full_(); /* behind what was sent: pairs with the other one */
+        status = cm_partition_own_(partition, CM_TRY);
+        if (status == CM_BUSY)
+            return; /* who has it looks once more */
+        if (status < 0 && status != CM_OWNER_DIED)
+            break;
+        size_t served = partition_serve(partition, HELP_MOST);
+        status = served < HELP_MOST ? CM_OK : CM_FULL;
+        cm_partition_disown_(partition);
+        cm_fence_full_(); /* between leaving and looking */
+        if (status == CM_OK && !cm_queue_has_(&partition->queue))
+            return;
+    }
+    cm_partition_ring_(partition);
+}
+
+void cm_partition_lend_(struct cm_partition_ *partition)
+{
+    struct cm_thread_ *self = cm_thread_get_();
+    cm_partition_disown_(partition);
+    cm_store_release_(&partition->lender, self); /* pairs with cm_partition_ring_() */
+    cm_bell_set_(self);
+    if (has_work(partition)) { /* behind the fence of the bell: pairs as that of partition_help() */
+        cm_bell_unset_(self);
+        return;
+    }
+    sleep_note(partition);
+    cm_bell_sleep_(self, CM_FOREVER);
 }
 
 bool cm_partition_serve_closed_(struct cm_partition_ *partition)
@@ -408,7 +453,10 @@ cm_status cm_partition_send_(struct cm_partition_ *partition, struct cm_message_
         enum cm_queue_push_ pushed = cm_queue_push_(&partition->queue, message, &message->place);
         cm_status status = CM_OK;
         if (CM_LIKELY(pushed == CM_QUEUE_SENT_)) {
-            cm_partition_ring_(partition);
+            if (partition->all->lent)
+                partition_help(partition);
+            else
+                cm_partition_ring_(partition);
             return CM_OK;
         }
         if (pushed == CM_QUEUE_IS_CLOSED_)

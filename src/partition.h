@@ -8,6 +8,8 @@
 void cm_partition_ring_(struct cm_partition_ *partition);
 /* For the owner: serves all there is; true: the queue is closed, and done. */
 bool cm_partition_serve_closed_(struct cm_partition_ *partition);
+/* For the owner: leaves the partition to its senders, and sleeps until it is rung for, or there is something. */
+void cm_partition_lend_(struct cm_partition_ *partition);
 /* The queue was closed: whoever waits looks again. */
 void cm_partition_closed_(struct cm_partition_ *partition);
 /* Whether a function of the user runs in the calling thread, as the owner of a partition. */

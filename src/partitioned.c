@@ -38,7 +38,13 @@ struct cm_workers_ {
 static void work(struct cm_partition_ *partition)
 {
     while (!cm_partition_serve_closed_(partition))
-        cm_owner_sleep_(CM_FOREVER);
+        if (partition->all->lent) {
+            cm_partition_lend_(partition);
+            while (!cm_partition_is_own_(partition))
+                cm_partition_own_(partition, CM_FOREVER);
+        } else {
+            cm_owner_sleep_(CM_FOREVER);
+        }
 }
 
 static void worker_end(struct worker *worker)
@@ -187,7 +193,7 @@ static bool config_is_valid(const struct cm_partition_config *config)
 {
     return config->partitions <= PARTITIONS_MOST && config->batch <= BATCH_MOST && !config->map.limit &&
            !config->map.budget && !config->map.fixed && (config->polled || !config->wake) &&
-           (!config->cpu_count || (config->cpus && !config->polled));
+           !(config->polled && config->lent) && (!config->cpu_count || (config->cpus && !config->polled));
 }
 
 cm_status cm_partitions_init_(struct cm_partitions_ *map, const struct cm_type *type,
@@ -207,6 +213,7 @@ cm_status cm_partitions_init_(struct cm_partitions_ *map, const struct cm_type *
         .owner_of = config->owner_of,
         .wake = config->wake,
         .context = config->context,
+        .lent = config->lent,
         .allocator = config->map.allocator ? *config->map.allocator : *cm_allocator_default(),
         .process = (uint64_t)getpid(),
     };

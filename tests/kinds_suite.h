@@ -109,10 +109,25 @@
 #define NUMBER(value) ((uint64_t)(uintptr_t)(value))
 #include "map_suite.h"
 
+/* Entries are as aligned as keys and values ask for, whatever the allocator gives (L10). */
+static void keys_and_values_are_aligned(void **state)
+{
+    (void)state;
+    aligned map;
+    assert_int_equal(aligned_init(&map, NULL), CM_OK);
+    for (uint64_t i = 0; i < 1000; i++) {
+        assert_int_equal(aligned_put(&map, (struct wide){i}, (struct line){{0}}, NULL), CM_OK);
+        assert_int_equal(aligned_update(&map, (struct wide){i}, line_touch, NULL), CM_OK);
+    }
+    assert_int_equal(misaligned, 0);
+    aligned_destroy(&map);
+}
+
 /* Runs them all; returns how many failed. */
 static int kinds_run(void)
 {
-    int failed = 0;
+    static const struct CMUnitTest tests[] = {cmocka_unit_test(keys_and_values_are_aligned)};
+    int failed = cmocka_run_group_tests(tests, NULL, NULL);
     failed += cmocka_run_group_tests(nums_tests, NULL, NULL);
     failed += cmocka_run_group_tests(highs_tests, NULL, NULL);
     failed += cmocka_run_group_tests(smalls_tests, NULL, NULL);

@@ -55,6 +55,32 @@ static bool fill_some(texts *map)
     return well && status == CM_OK;
 }
 
+static bool is_even(const uint64_t *value, void *context)
+{
+    (void)context;
+    return *value % 2 == 0;
+}
+
+static void update_if_changes_what_meets_the_condition(void **state) /* K2, K4 */
+{
+    (void)state;
+    uint64_t value = 0;
+    begin();
+    assert_int_equal(nums_update_if(&shelf, 4, is_even, count_up, NULL), CM_OK);
+    assert_int_equal(nums_update_if(&shelf, 4, is_even, count_up, NULL), CM_EXISTS);
+    assert_int_equal(nums_update_if(&shelf, 44, is_even, count_up, NULL), CM_ABSENT);
+    assert_true(nums_get(&shelf, 4, &value) && value == 5);
+    assert_int_equal(nums_update_if(&shelf, 6, is_even, spoil, NULL), CM_IO);
+    assert_true(nums_get(&shelf, 6, &value) && value == 6);
+    nums_entry *entry = entry_of(6);
+    assert_non_null(nums_entry_lock(entry));
+    assert_int_equal(nums_try_update_if(&shelf, 6, is_even, count_up, NULL), CM_DEADLOCK);
+    assert_int_equal(nums_update_if_until(&shelf, 8, is_even, count_up, NULL, CM_FOREVER), CM_OK);
+    nums_entry_unlock(entry);
+    nums_entry_release(entry);
+    end();
+}
+
 static void the_nth_allocation_fails(void **state) /* M1, L10, G1 */
 {
     (void)state;
@@ -396,6 +422,7 @@ int main(int argc, char **argv)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_function_that_fails_changes_nothing),
+        cmocka_unit_test(update_if_changes_what_meets_the_condition),
         cmocka_unit_test(the_nth_allocation_fails),
         cmocka_unit_test(sizes_are_refused_or_work),
         cmocka_unit_test(who_waited_for_a_removed_entry_does_not_hear_of_its_owner),

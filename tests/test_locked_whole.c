@@ -127,6 +127,167 @@ static void a_clone_keeps_the_limit_and_owns_its_values(void **state) /* L9, M1 
     assert_int_equal(memory.mistakes, 0);
 }
 
+/* ---- one into the other ---- */
+
+static cm_status add_theirs(uint64_t *mine, const uint64_t *theirs, void *context)
+{
+    if (*theirs == *(const uint64_t *)context)
+        return CM_IO;
+    *mine += *theirs;
+    return CM_OK;
+}
+
+static void fill_other(nums *other) /* 5 to 14 */
+{
+    assert_int_equal(nums_init(other, NULL), CM_OK);
+    for (uint64_t i = 5; i < 15; i++)
+        assert_int_equal(nums_put(other, i, i + 100, NULL), CM_OK);
+}
+
+static void merge_adds_what_is_new_and_resolves_the_rest(void **state)
+{
+    (void)state;
+    nums other;
+    uint64_t never = 0, fails = 107, value = 0;
+    begin();
+    fill_other(&other);
+    assert_int_equal(nums_merge(&shelf, &shelf, NULL, NULL), CM_INVALID);
+    nums_entry *entry = entry_of(7);
+    assert_int_equal(nums_merge(&shelf, &other, add_theirs, &never), CM_OK);
+    assert_int_equal(*nums_entry_read_lock(entry), 114); /* in the entry that was there */
+    nums_entry_read_unlock(entry);
+    nums_entry_release(entry);
+    assert_int_equal(nums_len(&shelf), 15);
+    for (uint64_t i = 0; i < 15; i++) {
+        assert_true(nums_get(&shelf, i, &value));
+        assert_int_equal(value, (i < 10 ? i : 0) + (i < 5 ? 0 : i + 100));
+    }
+    assert_int_equal(nums_merge(&shelf, &other, add_theirs, &fails), CM_IO);
+    assert_true(nums_get(&shelf, 7, &value) && value == 114);
+    assert_int_equal(nums_merge(&shelf, &other, NULL, NULL), CM_OK); /* theirs */
+    for (uint64_t i = 5; i < 15; i++)
+        assert_true(nums_get(&shelf, i, &value) && value == i + 100);
+    assert_int_equal(nums_len(&other), 10);
+    assert_int_equal(nums_check(&other, NULL), CM_OK);
+    nums_destroy(&other);
+    end();
+}
+
+struct both {
+    nums other;
+    cm_status into[2], from[2];
+};
+
+static void *merge_while_it_is_held(void *context)
+{
+    struct both *both = context;
+    both->into[0] = nums_try_merge(&shelf, &both->other, NULL, NULL);
+    both->into[1] = nums_merge_until(&shelf, &both->other, NULL, NULL, cm_deadline_after(MS));
+    both->from[0] = nums_try_merge(&both->other, &shelf, NULL, NULL);
+    both->from[1] = nums_merge_until(&both->other, &shelf, NULL, NULL, cm_deadline_after(MS));
+    return NULL;
+}
+
+static cm_status look_for_locks(uint64_t *mine, const uint64_t *theirs, void *other)
+{
+    (void)mine;
+    return nums_try_update(other, *theirs - 100, count_up, NULL);
+}
+
+static void merge_waits_for_entries_one_at_a_time(void **state) /* K7, L8 */
+{
+    (void)state;
+    struct both both;
+    begin();
+    fill_other(&both.other);
+    nums_entry *entry = entry_of(7);
+    assert_non_null(nums_entry_lock(entry));
+    in_thread(merge_while_it_is_held, &both);
+    assert_int_equal(both.into[0], CM_BUSY);
+    assert_int_equal(both.into[1], CM_TIMEOUT);
+    assert_int_equal(both.from[0], CM_BUSY);
+    assert_int_equal(both.from[1], CM_TIMEOUT);
+    assert_int_equal(nums_merge(&shelf, &both.other, NULL, NULL), CM_DEADLOCK); /* what the thread has itself */
+    nums_entry_unlock(entry);
+    nums_entry_release(entry);
+    nums_destroy(&both.other);
+    fill_other(&both.other);
+    assert_int_equal(nums_merge(&shelf, &both.other, look_for_locks, &both.other), CM_OK);
+    in_thread(end_with_five, NULL);
+    assert_int_equal(nums_merge(&both.other, &shelf, NULL, NULL), CM_OWNER_DIED);
+    nums_destroy(&both.other);
+    end();
+}
+
+static cm_status add_box(struct box *mine, const struct box *theirs, void *context)
+{
+    (void)context;
+    *mine->number += *theirs->number;
+    return CM_OK;
+}
+
+static void fill_boxes(boxes *map, const cm_config *owned, uint64_t first)
+{
+    assert_int_equal(boxes_init(map, owned), CM_OK);
+    for (uint64_t i = first; i < first + 20; i++) {
+        struct box key = box_of(i);
+        assert_int_equal(boxes_put(map, key, box_of(i), NULL), CM_OK);
+        box_destroy(&key, &all);
+    }
+}
+
+static void merge_owns_its_values_and_fails_as_a_whole_call(void **state) /* L9, M1 */
+{
+    (void)state;
+    struct failing_allocator memory;
+    boxes map, other;
+    cm_status status = CM_NOMEM;
+    failing_allocator_init(&memory);
+    cm_config owned = config();
+    owned.allocator = &memory.allocator;
+    for (int resolves = 0; resolves < 2; resolves++) {
+        status = CM_NOMEM;
+        for (size_t n = 1; status == CM_NOMEM; n++) {
+            fill_boxes(&map, &owned, 0);
+            fill_boxes(&other, &owned, 10);
+            failing_allocator_restart(&memory);
+            failing_allocator_fail_at(&memory, n);
+            all.fail_at = all.clones + n;
+            status = boxes_merge(&map, &other, resolves ? add_box : NULL, NULL);
+            all.fail_at = 0;
+            failing_allocator_restart(&memory);
+            assert_int_equal(all.live, 2 * boxes_len(&map) + 40);
+            assert_int_equal(boxes_check(&map, NULL), CM_OK);
+            boxes_destroy(&map);
+            boxes_destroy(&other);
+            assert_int_equal(all.live, 0);
+        }
+        assert_int_equal(status, CM_OK);
+    }
+    assert_int_equal(memory.live_blocks, 0);
+    assert_int_equal(memory.mistakes, 0);
+}
+
+static void values_are_cloned_for_the_map_that_owns_them(void **state)
+{
+    (void)state;
+    struct owner theirs = {.live = 0};
+    boxes map, other;
+    for (int shared = 0; shared < 2; shared++) {
+        cm_config own = config(), their_own = {.context = &theirs};
+        fill_boxes(&map, &own, 0);
+        fill_boxes(&other, shared ? &own : &their_own, 10);
+        all.clones = theirs.clones = 0;
+        assert_int_equal(boxes_merge(&map, &other, NULL, NULL), CM_OK);
+        assert_int_equal(all.clones, 10 + 20); /* keys that are new, and all values */
+        assert_int_equal(theirs.clones, shared ? 0 : 20);
+        boxes_destroy(&other);
+        boxes_destroy(&map);
+        assert_int_equal(all.live + theirs.live, 0);
+        theirs.live = 0;
+    }
+}
+
 /* ---- sifting ---- */
 
 static cm_status keep_small(const uint64_t *key, const uint64_t *value, void *limit)
@@ -245,6 +406,12 @@ static cm_status is_five(uint64_t *value, void *context)
     return *value == 5 ? CM_OK : CM_EXISTS;
 }
 
+static bool is_odd(const uint64_t *value, void *context)
+{
+    (void)context;
+    return *value % 2;
+}
+
 static void keys_are_looked_up_by_another_type(void **state)
 {
     (void)state;
@@ -257,6 +424,7 @@ static void keys_are_looked_up_by_another_type(void **state)
     assert_true(nums_by_digits_get(&shelf, cm_str_of("3"), &value) && value == 3);
     assert_int_equal(nums_by_digits_update(&shelf, cm_str_of("3"), count_up, NULL), CM_OK);
     assert_int_equal(nums_by_digits_update(&shelf, cm_str_of("33"), count_up, NULL), CM_ABSENT);
+    assert_int_equal(nums_by_digits_update_if(&shelf, cm_str_of("3"), is_odd, count_up, NULL), CM_EXISTS);
     assert_int_equal(nums_by_digits_remove(&shelf, cm_str_of("3"), &value), CM_OK);
     assert_int_equal(value, 4);
     assert_int_equal(nums_by_digits_remove(&shelf, cm_str_of("3"), NULL), CM_ABSENT);
@@ -319,6 +487,10 @@ int main(void)
         cmocka_unit_test(a_clone_has_entries_of_its_own),
         cmocka_unit_test(it_waits_for_who_has_an_entry),
         cmocka_unit_test(a_clone_keeps_the_limit_and_owns_its_values),
+        cmocka_unit_test(merge_adds_what_is_new_and_resolves_the_rest),
+        cmocka_unit_test(merge_waits_for_entries_one_at_a_time),
+        cmocka_unit_test(merge_owns_its_values_and_fails_as_a_whole_call),
+        cmocka_unit_test(values_are_cloned_for_the_map_that_owns_them),
         cmocka_unit_test(retain_removes_what_is_not_kept),
         cmocka_unit_test(retain_and_writers_get_along),
         cmocka_unit_test(keys_are_looked_up_by_another_type),

@@ -1,6 +1,8 @@
 /* The partitioned map: what becomes of requests, values, memory and the process when it is shut down, or something
  * fails. */
+#include <concmap/locked.h>
 #include <concmap/partitioned.h>
+#include <sched.h>
 #include <stdlib.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -235,6 +237,64 @@ static cm_status use_with(struct failing_allocator *memory, bool *opened)
     return worst;
 }
 
+/* ---- threads that end ---- */
+
+static cm_status asked = CM_IO; /* what the destructor below was told */
+
+static inline void ask_destroy(uint64_t *value, void *context)
+{
+    (void)context;
+    asked = nums_put(&divided, *value, 1, NULL);
+}
+
+static inline cm_status ask_clone(uint64_t *to, const uint64_t *from, void *context)
+{
+    (void)context;
+    *to = *from;
+    return CM_OK;
+}
+
+CM_LOCKED_MAP_OWNED(askers, uint64_t, uint64_t, cm_hash_u64, cm_equal_u64, CM_PLAIN, CM_OWNED(ask_clone, ask_destroy))
+
+static askers asking;
+
+static cm_status remove_and_end(uint64_t *value, void *owned)
+{
+    assert_int_equal(askers_remove(&asking, *value, NULL), CM_OK);
+    __atomic_store_n((bool *)owned, true, __ATOMIC_RELEASE);
+    pthread_exit(NULL);
+    return CM_OK;
+}
+
+static void *own_and_end_with_the_last_use(void *owned)
+{
+    if (nums_partition_own(&divided, 0) == CM_OK)
+        askers_update(&asking, 4, remove_and_end, owned);
+    return NULL;
+}
+
+static void a_destructor_that_ends_with_an_owner_may_ask_its_partition(void **state) /* L8 */
+{
+    (void)state;
+    pthread_t thread;
+    bool owned = false;
+    uint64_t value = 0;
+    begin((cm_partition_config){.partitions = 1, .polled = true});
+    assert_int_equal(askers_init(&asking, NULL), CM_OK);
+    assert_int_equal(askers_put(&asking, 4, 4, NULL), CM_OK);
+    assert_int_equal(pthread_create(&thread, NULL, own_and_end_with_the_last_use, &owned), 0);
+    while (!__atomic_load_n(&owned, __ATOMIC_ACQUIRE))
+        sched_yield();
+    assert_int_equal(nums_partition_own(&divided, 0), CM_OWNER_DIED); /* and not after the destructor */
+    while (nums_partition_stats(&divided, 0).messages == 0)
+        assert_int_equal(nums_partition_poll(&divided, 0, 1, NULL), CM_OK);
+    pthread_join(thread, NULL);
+    assert_int_equal(asked, CM_OK);
+    assert_true(nums_get(&divided, 4, &value) && value == 1);
+    askers_destroy(&asking);
+    end();
+}
+
 static void each_allocation_may_fail(void **state) /* M1 */
 {
     (void)state;
@@ -330,6 +390,7 @@ int main(void)
         cmocka_unit_test(nothing_is_lost_silently),
         cmocka_unit_test(many_may_shut_it_down_at_once),
         cmocka_unit_test(owned_values_are_destroyed_once),
+        cmocka_unit_test(a_destructor_that_ends_with_an_owner_may_ask_its_partition),
         cmocka_unit_test(each_allocation_may_fail),
         cmocka_unit_test(options_that_it_has_not_are_refused),
         cmocka_unit_test(a_forked_child_destroys_it),

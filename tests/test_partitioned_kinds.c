@@ -52,6 +52,7 @@ CM_PARTITIONED_SAVED(threaded, 1)
 #define strides_init strides_own_all
 #define owners_init owners_own_all
 #define pointers_init pointers_own_all
+#define aligned_init aligned_own_all
 #include "kinds_suite.h"
 
 /* And once on one with threads. */
@@ -65,25 +66,9 @@ CM_PARTITIONED_SAVED(threaded, 1)
 #define NUMBER(value) (value)
 #include "map_suite.h"
 
-/* Entries are as aligned as keys and values ask for, whatever the allocator gives (L10). */
-static void keys_and_values_are_aligned(void **state)
-{
-    (void)state;
-    aligned map;
-    assert_int_equal(aligned_own_all(&map, NULL), CM_OK);
-    for (uint64_t i = 0; i < 1000; i++) {
-        assert_int_equal(aligned_put(&map, (struct wide){i}, (struct line){{0}}, NULL), CM_OK);
-        assert_int_equal(aligned_update(&map, (struct wide){i}, line_touch, NULL), CM_OK);
-    }
-    assert_int_equal(misaligned, 0);
-    aligned_destroy(&map);
-}
-
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(keys_and_values_are_aligned)};
     int failed = kinds_run();
     failed += cmocka_run_group_tests(threaded_tests, NULL, NULL);
-    failed += cmocka_run_group_tests(tests, NULL, NULL);
-    return failed;
+    return failed != 0;
 }

@@ -15,9 +15,23 @@
 CM_PARTITIONED_SAVED(nums, 1)
 CM_SHARDED_MAP(shards, uint64_t, uint64_t, cm_hash_u64, cm_equal_u64)
 CM_SAVED(shards, 1)
-CM_PARTITIONED_MAP_OWNED(boxes, struct box, struct box, box_hash, box_equal, CM_OWNED(box_clone, box_destroy),
-                         CM_OWNED(box_clone, box_destroy))
-CM_PARTITIONED_SAVED_CODED(boxes, 1, CODED_BOX, CODED_BOX)
+
+#define SAVED_CONFIG cm_partition_config
+#define DECLARED depots
+#define SAVED_BOXES(name, key_codec, value_codec)                                                                      \
+    CM_PARTITIONED_MAP_OWNED(name, struct box, struct box, box_hash, box_equal, CM_OWNED(box_clone, box_destroy),      \
+                             CM_OWNED(box_clone, box_destroy))                                                         \
+    CM_PARTITIONED_SAVED_CODED(name, 1, key_codec, value_codec)
+/* The first is polled. */
+#define saved_open(map, config)                                                                                        \
+    (boxes_open((map), (config)) | boxes_partition_own((map), 0) | boxes_partition_own((map), 1))
+
+static cm_partition_config saved_config(const cm_config *own_config, size_t i)
+{
+    return (cm_partition_config){.map = *own_config, .partitions = 2 + i, .polled = i == 0};
+}
+
+#include "saved_suite.h"
 
 /* ---- streams ---- */
 
@@ -169,151 +183,6 @@ static void it_waits_no_longer_than_it_may(void **state) /* K7 */
     buffer_free(&buffer);
 }
 
-/* ---- what fails leaves nothing ---- */
-
-static void fill_boxes(boxes *map_of_boxes, const cm_partition_config *config)
-{
-    assert_int_equal(boxes_open(map_of_boxes, config), CM_OK);
-    for (size_t i = 0; i < 2; i++)
-        assert_int_equal(boxes_partition_own(map_of_boxes, i), CM_OK);
-    for (uint64_t i = 0; i < 20; i++) {
-        struct box key = box_of(i);
-        assert_int_equal(boxes_put(map_of_boxes, key, box_of(i + 100), NULL), CM_OK);
-        box_destroy(&key, &all);
-    }
-}
-
-static void owned_values_are_cloned_and_destroyed_once(void **state) /* L9 */
-{
-    (void)state;
-    struct buffer buffer = {.bytes = NULL};
-    cm_sink sink = buffer_sink(&buffer);
-    boxes saved, loaded;
-    cm_partition_config polled = {.map = config(), .partitions = 2, .polled = true};
-    cm_partition_config threads = {.map = polled.map, .partitions = 3};
-    fill_boxes(&saved, &polled);
-    all.fail_at = all.clones + 7;
-    assert_int_equal(boxes_save(&saved, &sink, NULL, NULL), CM_NOMEM);
-    all.fail_at = 0;
-    buffer_free(&buffer);
-    assert_int_equal(boxes_save(&saved, &sink, NULL, NULL), CM_OK);
-    assert_int_equal(all.live, 40);
-    for (size_t cut = 0; cut < buffer.size; cut += 17) { /* nothing is loaded, and nothing left */
-        struct buffer part = {.bytes = buffer.bytes, .size = cut};
-        cm_source source = buffer_source(&part);
-        assert_true(boxes_load(&loaded, cut % 2 ? &polled : &threads, &source, NULL, NULL) < 0);
-        assert_int_equal(all.live, 40);
-    }
-    for (size_t i = 1; i < 4; i++) { /* a clone of a key fails */
-        cm_source source = buffer_source(&buffer);
-        all.fail_at = all.clones + 5 * i;
-        assert_int_equal(boxes_load(&loaded, &polled, &source, NULL, NULL), CM_NOMEM);
-        assert_int_equal(all.live, 40);
-    }
-    all.fail_at = 0;
-    cm_source source = buffer_source(&buffer);
-    assert_int_equal(boxes_load(&loaded, &threads, &source, NULL, NULL), CM_OK);
-    boxes_destroy(&saved);
-    assert_int_equal(boxes_len(&loaded), 20);
-    for (uint64_t i = 0; i < 20; i++) {
-        struct box key = box_of(i), value;
-        assert_true(boxes_get(&loaded, key, &value));
-        assert_int_equal(drop(value), i + 100);
-        box_destroy(&key, &all);
-    }
-    boxes_destroy(&loaded);
-    assert_int_equal(all.live, 0);
-    buffer_free(&buffer);
-}
-
-/* Two streams' blocks in one would be seen by their checks; a codec can give a key twice. */
-static cm_status same_decode(struct box *box, cm_decoder *from, void *context)
-{
-    cm_status status = coded_box_decode(box, from, context);
-    if (status >= 0 && *box->number == 7)
-        *box->number = 6;
-    return status;
-}
-
-CM_PARTITIONED_MAP_OWNED(twice, struct box, struct box, box_hash, box_equal, CM_OWNED(box_clone, box_destroy),
-                         CM_OWNED(box_clone, box_destroy))
-CM_PARTITIONED_SAVED_CODED(twice, 1, CM_CODED(coded_box_encode, same_decode), CODED_BOX)
-
-static void a_key_that_is_there_twice_is_damage(void **state)
-{
-    (void)state;
-    struct buffer buffer = {.bytes = NULL};
-    cm_sink sink = buffer_sink(&buffer);
-    boxes saved;
-    twice loaded;
-    cm_partition_config polled = {.map = config(), .partitions = 2, .polled = true};
-    fill_boxes(&saved, &polled);
-    assert_int_equal(boxes_save(&saved, &sink, NULL, NULL), CM_OK);
-    cm_source source = buffer_source(&buffer);
-    assert_int_equal(twice_load(&loaded, &polled, &source, NULL, NULL), CM_CORRUPT);
-    assert_int_equal(all.live, 40);
-    boxes_destroy(&saved);
-    assert_int_equal(all.live, 0);
-    buffer_free(&buffer);
-}
-
-static void each_allocation_may_fail(void **state) /* M1 */
-{
-    (void)state;
-    struct buffer buffer = {.bytes = NULL};
-    cm_sink sink = buffer_sink(&buffer);
-    cm_status saving = CM_NOMEM, loading = CM_NOMEM;
-    struct failing_allocator memory;
-    boxes saved, loaded;
-    failing_allocator_init(&memory);
-    cm_partition_config polled = {.map = config(), .partitions = 2, .polled = true};
-    polled.map.allocator = &memory.allocator;
-    fill_boxes(&saved, &polled);
-    for (size_t n = 1; saving == CM_NOMEM; n++) {
-        buffer_free(&buffer);
-        failing_allocator_restart(&memory);
-        failing_allocator_fail_at(&memory, n);
-        saving = boxes_save(&saved, &sink, NULL, NULL);
-        assert_int_equal(all.live, 40);
-    }
-    assert_int_equal(saving, CM_OK);
-    boxes_destroy(&saved);
-    assert_int_equal(memory.live_blocks, 0);
-    for (size_t n = 1; loading == CM_NOMEM; n++) {
-        cm_source source = buffer_source(&buffer);
-        failing_allocator_restart(&memory);
-        failing_allocator_fail_at(&memory, n);
-        loading = boxes_load(&loaded, &polled, &source, NULL, NULL);
-        if (loading == CM_OK)
-            boxes_destroy(&loaded);
-        assert_int_equal(all.live, 0);
-        assert_int_equal(memory.live_blocks, 0);
-    }
-    assert_int_equal(loading, CM_OK);
-    assert_int_equal(memory.mistakes, 0);
-    buffer_free(&buffer);
-}
-
-static void files_and_declared_types_are_saved(void **state)
-{
-    (void)state;
-    char path[] = "/tmp/concmap-partitioned-XXXXXX";
-    int file = mkstemp(path);
-    depots saved, loaded;
-    uint64_t value = 0;
-    assert_true(file >= 0);
-    close(file);
-    assert_int_equal(depots_init(&saved, NULL), CM_OK);
-    assert_int_equal(depots_put(&saved, cm_str_of("gold"), 5, NULL), CM_OK);
-    assert_int_equal(depots_save_file(&saved, path, NULL, NULL), CM_OK);
-    assert_int_equal(depots_load_file(&loaded, NULL, path, NULL, NULL), CM_OK);
-    assert_true(depots_get(&loaded, cm_str_of("gold"), &value));
-    assert_int_equal(value, 5);
-    depots_destroy(&loaded);
-    depots_destroy(&saved);
-    unlink(path);
-}
-
 int main(void)
 {
     static const struct CMUnitTest tests[] = {
@@ -323,10 +192,8 @@ int main(void)
         cmocka_unit_test(each_partition_is_saved_as_it_was_at_one_instant),
         cmocka_unit_test(what_was_shut_down_is_saved),
         cmocka_unit_test(it_waits_no_longer_than_it_may),
-        cmocka_unit_test(owned_values_are_cloned_and_destroyed_once),
-        cmocka_unit_test(a_key_that_is_there_twice_is_damage),
-        cmocka_unit_test(each_allocation_may_fail),
-        cmocka_unit_test(files_and_declared_types_are_saved),
     };
-    return cmocka_run_group_tests(tests, NULL, NULL);
+    int failed = saved_run();
+    failed += cmocka_run_group_tests(tests, NULL, NULL);
+    return failed;
 }

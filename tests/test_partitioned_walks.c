@@ -155,6 +155,43 @@ static void a_walk_owns_what_it_shows(void **state)
     assert_int_equal(names_alive, 0);
 }
 
+static int64_t clones_left; /* and then one ends its thread */
+
+static inline cm_status name_clone_or_end(struct name *to, const struct name *from, void *context)
+{
+    if (clones_left-- == 0)
+        pthread_exit(NULL);
+    return name_clone(to, from, context);
+}
+
+CM_PARTITIONED_MAP_OWNED(enders, uint64_t, struct name, cm_hash_u64, cm_equal_u64, CM_PLAIN,
+                         CM_OWNED(name_clone_or_end, name_destroy))
+
+static void a_copy_whose_clone_ends_its_thread_is_not_lost(void **state) /* L8, L9 */
+{
+    (void)state;
+    enders all;
+    size_t visits = 0;
+    names_alive = 0;
+    assert_int_equal(enders_open(&all, &(cm_partition_config){.partitions = 2}), CM_OK);
+    for (uint64_t i = 0; i < 100; i++) {
+        __atomic_add_fetch(&names_alive, 1, __ATOMIC_RELAXED);
+        assert_int_equal(enders_put(&all, i, (struct name){i, "value"}, NULL), CM_OK);
+    }
+    clones_left = 20;
+    enders_iter iter = enders_iter_begin(&all);
+    assert_false(enders_iter_next(&iter));
+    assert_int_equal(iter.status, CM_OWNER_DIED);
+    assert_int_equal(names_alive, 100);
+    while (enders_iter_next(&iter)) /* it can go on */
+        visits++;
+    assert_int_equal(iter.status, CM_OK);
+    enders_iter_end(&iter);
+    assert_int_equal(visits, 100);
+    enders_destroy(&all);
+    assert_int_equal(names_alive, 0);
+}
+
 static void a_map_that_is_shut_down_is_looked_at_still(void **state)
 {
     (void)state;
@@ -398,6 +435,7 @@ int main(void)
         cmocka_unit_test(what_a_walk_sees_of_a_partition_is_of_one_instant),
         cmocka_unit_test(a_walk_that_may_not_wait_goes_on_later),
         cmocka_unit_test(a_walk_owns_what_it_shows),
+        cmocka_unit_test(a_copy_whose_clone_ends_its_thread_is_not_lost),
         cmocka_unit_test(a_map_that_is_shut_down_is_looked_at_still),
         cmocka_unit_test(a_map_that_is_not_shut_down_yet_is_closed),
         cmocka_unit_test(figures_of_all_partitions_are_added_up),

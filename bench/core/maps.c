@@ -51,6 +51,7 @@ const struct bench_map bench_maps[] = {
     OURS("partitioned", bench_partitioned_find, NULL, false,
          "an owner with a plain map for each processor, asked one by one"),
     OURS("partitioned+batch", bench_partitioned_find, NULL, true, "the same by batches, four under way"),
+    OURS("partitioned+lent", bench_partitioned_find, NULL, true, "the same, by owners that lend their partitions"),
     OURS("partitioned+own", bench_partitioned_find, NULL, true,
          "the same without owners of its own: each thread of the benchmark owns a part"),
     RUST("dashmap", "dashmap", BENCH_VERSION_DASHMAP, "a locked table per shard, four shards a core"),

@@ -23,6 +23,8 @@
 
 const struct bench_ops *bench_partitioned_find(const char *name, bool text, size_t words)
 {
+    if (strcmp(name, "partitioned+lent") == 0)
+        return INSTANCE_FIND(lent, text, words);
     if (strcmp(name, "partitioned+own") == 0)
         return INSTANCE_FIND(flows, text, words);
     return strcmp(name, "partitioned") == 0 ? INSTANCE_FIND(single, text, words) : INSTANCE_FIND(threads, text, words);

@@ -23,10 +23,10 @@ struct NAME(pipe) {
     size_t first, last;
 };
 
-static void *NAME(flow_open)(size_t capacity, unsigned threads, bool polled)
+static void *NAME(flow_open)(size_t capacity, unsigned threads, bool polled, bool lent)
 {
     struct NAME(flow) *flow = malloc(sizeof *flow);
-    cm_partition_config config = {.partitions = threads, .polled = polled, .batch = bench_batch};
+    cm_partition_config config = {.partitions = threads, .polled = polled, .lent = lent, .batch = bench_batch};
     config.map.capacity = capacity;
     cm_status status = flow ? NAME(map_open)(&flow->map, &config) : CM_NOMEM;
     if (status != CM_OK)
@@ -38,12 +38,17 @@ static void *NAME(flow_open)(size_t capacity, unsigned threads, bool polled)
 
 static void *NAME(flow_create)(size_t capacity, unsigned threads)
 {
-    return NAME(flow_open)(capacity, threads, true);
+    return NAME(flow_open)(capacity, threads, true, false);
 }
 
 static void *NAME(threads_create)(size_t capacity, unsigned threads)
 {
-    return NAME(flow_open)(capacity, threads, false);
+    return NAME(flow_open)(capacity, threads, false, false);
+}
+
+static void *NAME(lent_create)(size_t capacity, unsigned threads)
+{
+    return NAME(flow_open)(capacity, threads, false, true);
 }
 
 static void NAME(flow_destroy)(void *map)
@@ -156,5 +161,8 @@ static const struct bench_ops NAME(flows) = {NAME(flow_create),    NAME(flow_fil
                                              NAME(flow_run_timed), NAME(flow_contents), NAME(flow_destroy)};
 static const struct bench_ops NAME(threads) = {NAME(threads_create), NAME(flow_fill),     NAME(flow_run),
                                                NAME(flow_run_timed), NAME(flow_contents), NAME(flow_destroy)};
+
+static const struct bench_ops NAME(lent) = {NAME(lent_create),    NAME(flow_fill),     NAME(flow_run),
+                                            NAME(flow_run_timed), NAME(flow_contents), NAME(flow_destroy)};
 
 #undef MAP

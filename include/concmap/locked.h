@@ -90,31 +90,12 @@
                  { return cm_map_shrink_to_fit_(&map->core, &name##_type_); })                                         \
     CM_LOCKED_ENTRIES_(how, name, Key, Value)                                                                          \
     CM_LOCKED_KEYS_(how, name, Key, Value)                                                                             \
-    CM_LOCKED_COPY_(how, name)
+    CM_LOCKED_COPY_(how, name, Key, Value)
 
-#define CM_LOCKED_COPY_(how, name)                                                                                     \
-    CM_LOCAL_(how, cm_status, name##_copy_to_, (name * to, const name *from, cm_deadline deadline), {                  \
-        name##_iter iter = name##_iter_begin(from);                                                                    \
-        cm_status status = CM_OK;                                                                                      \
-        while (status >= 0 && name##_iter_next_in_(&iter, deadline)) {                                                 \
-            status = name##_insert(to, iter.key, iter.copy); /* a key that came again meanwhile is there: CM_EXISTS */ \
-            iter.copied = status < 0;                        /* else it was taken over */                              \
-        }                                                                                                              \
-        status = status < 0 ? status : iter.status;                                                                    \
-        name##_iter_end(&iter);                                                                                        \
-        return status;                                                                                                 \
-    })                                                                                                                 \
-    CM_INNER_(how, cm_status, name##_clone_in_, (name * to, const name *from, cm_deadline deadline), {                 \
-        cm_status status = cm_map_init_like_(&to->core, &name##_type_, &from->core, name##_len(from));                 \
-        if (status != CM_OK)                                                                                           \
-            return status;                                                                                             \
-        status = name##_copy_to_(to, from, deadline);                                                                  \
-        if (status < 0)                                                                                                \
-            name##_destroy(to);                                                                                        \
-        else                                                                                                           \
-            cm_map_limit_like_(&to->core, &from->core);                                                                \
-        return status < 0 ? status : CM_OK;                                                                            \
-    })                                                                                                                 \
+#define CM_LOCKED_COPY_(how, name, Key, Value)                                                                         \
+    /* Values of `from` are copied under their entries' locks, those of `into` changed under theirs: both are waited   \
+     * for, never one with the other. */                                                                               \
+    CM_MERGES_(how, name, Key, Value)                                                                                  \
     /* Makes `to`, which is not initialised, a copy of `from`, with its options and with entries of its own. Each      \
      * value is copied under its entry's lock, for which it waits; others may use `from`: keys present throughout are  \
      * copied. On a failure there is no `to`: CM_NOMEM, CM_OWNER_DIED, CM_DEADLOCK. O(buckets). */                     \

@@ -49,8 +49,8 @@
     CM_ANCHORED_READS_(cm_inline, view, name, view##_key_, name##_value_)                                              \
     CM_CHANGES_(cm_inline, view, name, view##_key_, name##_value_)
 
-/* The same for a locked map: view_find, which gives out entries, view_get, ..._contains, ..._update, ..._remove,
- * ..._remove_if and ..._remove_when_unused. */
+/* The same for a locked map: view_find, which gives out entries, view_get, ..._contains, ..._update, ..._update_if,
+ * ..._remove, ..._remove_if and ..._remove_when_unused. */
 #define CM_LOCKED_LOOKUP_BY(view, name, Other, hash_function, equal_function)                                          \
     CM_LOOKUP_ENTRY_(view, name, Other, name##_entry, hash_function, equal_function, CM_COUNTED_)                      \
     CM_LOCKED_LOOKS_(cm_inline, view, name, view##_key_, name##_value_)

@@ -34,6 +34,12 @@
  * Whoever waits looks for some microseconds, and then sleeps. CM_DEADLOCK: the wait closes a circle of owners that wait
  * for one another in functions of yours, or of any other locks of the library; `get` and `contains` say false then.
  *
+ * Lending. In a map with config.lent the thread of a partition that has nothing to do lends it: who sends then becomes
+ * the owner for a moment, if it holds no lock of the library and runs no function of yours, and does what is in the
+ * queue, its own request among it. So few hand-overs wait for the scheduler; but functions run in any thread that calls
+ * the map, one at a time for each partition still, a call may do some requests of others first, and a function must not
+ * end its thread. What one sender sends stays in order.
+ *
  * Functions given to the map run in the owner. They may call this map, and any other: for keys of the same owner at
  * once (changes of the owner's entries are CM_DEADLOCK but in a function given to `apply`, as in a plain map), for
  * others by messages. They must not leave by longjmp or by an exception. One that ends the thread: its request, and
@@ -65,6 +71,7 @@ typedef struct cm_partition_config {
     size_t queue;      /* messages that the queue of a partition holds, rounded up to a power of two; 0: 256 */
     size_t batch;      /* requests that one message of a batch holds, at most 4096; 0: 64 */
     bool polled;       /* true: no threads; partitions are served by partition_poll */
+    bool lent;         /* true: senders serve partitions whose threads sleep; see Lending above. Not if polled */
     /* Which partition owns a key; NULL: its hash decides. Must always say the same of equal keys, from any thread, and
      * not use the map. What is not less than `partitions` counts modulo that. */
     size_t (*owner_of)(const void *key, size_t partitions, void *context);
@@ -133,6 +140,7 @@ CM_END_DECLS
     CM_PARTITIONED_WHOLE_(how, name, Key, Value)                                                                       \
     CM_PARTITIONED_BULK_(how, name, Key, Value)                                                                        \
     CM_PARTITIONED_ITER_(how, name, Key, Value)                                                                        \
+    CM_PARTITIONED_MERGE_(how, name, Key, Value)                                                                       \
     CM_PARTITIONED_LIFE_(how, name)                                                                                    \
     CM_PARTITIONED_OWNERS_(how, name)
 

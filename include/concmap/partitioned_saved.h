@@ -65,23 +65,7 @@
             name##_partition_leave(map, --owned);                                                                      \
         return status;                                                                                                 \
     })                                                                                                                 \
-    CM_LOCAL_(how, cm_status, name##_load_from_,                                                                       \
-              (name * map, const cm_partition_config *config, const cm_source *source, const struct cm_file_ *file,    \
-               const cm_progress *progress, const char **reason),                                                      \
-              {                                                                                                        \
-                  struct cm_loader_ loader;                                                                            \
-                  const cm_allocator *allocator =                                                                      \
-                      config && config->map.allocator ? config->map.allocator : cm_allocator_default();                \
-                  cm_status status =                                                                                   \
-                      cm_loader_begin_(&loader, &name##_saved_type_, source, progress, allocator, file);               \
-                  if (status >= 0)                                                                                     \
-                      status = name##_open(map, config);                                                               \
-                  if (status >= 0) {                                                                                   \
-                      status = name##_load_own_(map, &loader, config && config->polled);                               \
-                      if (status < 0)                                                                                  \
-                          name##_destroy(map);                                                                         \
-                  }                                                                                                    \
-                  return cm_loader_end_(&loader, status, reason);                                                      \
-              })
+    CM_SAVED_LOAD_BY_(how, name, name, cm_partition_config, map.allocator, name##_open(map, config),                   \
+                      name##_load_own_(map, &loader, config && config->polled))
 
 #endif

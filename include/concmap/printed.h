@@ -58,7 +58,8 @@ CM_END_DECLS
 /* The same for a set. */
 #define CM_PRINTED_SET(name, print_key) CM_PRINTED_(name, { status = print_key(&iter.key, write, context); })
 
-/* The same for a partitioned map, whose owners are waited for: CM_CLOSED while it is being shut down. */
+/* The same for a partitioned map, whose owners are waited for, also for the figures (CM_PRINTED would wait for those
+ * whatever the deadline: it does not compile). CM_CLOSED while it is being shut down. */
 #define CM_PRINTED_PARTITIONED(name, print_key, print_value)                                                           \
     CM_PRINTED_BY_(name, name##_stats_until(map, &stats, deadline), CM_PRINTED_PAIR_(name, print_key, print_value))
 
@@ -71,7 +72,13 @@ CM_END_DECLS
             status = print_value(name##_iter_value_(&iter), write, context);                                           \
     }
 
-#define CM_PRINTED_(name, ...) CM_PRINTED_BY_(name, (name##_stats(map, &stats), CM_OK), __VA_ARGS__)
+/* A function that may wait for its figures is not for this: the types differ. */
+#define CM_PRINTED_(name, ...)                                                                                         \
+    CM_TYPED void name##_print_figures_(void (*figures)(const name *, cm_stats *), const name *map, cm_stats *stats)   \
+    {                                                                                                                  \
+        figures(map, stats);                                                                                           \
+    }                                                                                                                  \
+    CM_PRINTED_BY_(name, (name##_print_figures_(name##_stats, map, &stats), CM_OK), __VA_ARGS__)
 #define CM_PRINTED_BY_(name, figures, ...)                                                                             \
     /* Prints the map: its stats, then each entry that is there throughout; those that come or go meanwhile may be     \
      * printed. No lock is held while a printer or `write` runs. CM_OK, or what ended it: less than 0 from a printer   \

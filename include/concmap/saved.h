@@ -362,19 +362,22 @@ CM_END_DECLS
     })
 
 #define CM_SAVED_LOAD_(how, name, base)                                                                                \
+    CM_SAVED_LOAD_BY_(how, name, base, cm_config, allocator, base##_init(map, config), name##_load_all_(map, &loader))
+
+/* `Config` is what the map is made by, by `open`; `member` its allocator; `load` fills it. */
+#define CM_SAVED_LOAD_BY_(how, name, base, Config, member, open, load)                                                 \
     CM_LOCAL_(how, cm_status, name##_load_from_,                                                                       \
-              (base * map, const cm_config *config, const cm_source *source, const struct cm_file_ *file,              \
+              (base * map, const Config *config, const cm_source *source, const struct cm_file_ *file,                 \
                const cm_progress *progress, const char **reason),                                                      \
               {                                                                                                        \
                   struct cm_loader_ loader;                                                                            \
-                  const cm_allocator *allocator =                                                                      \
-                      config && config->allocator ? config->allocator : cm_allocator_default();                        \
+                  const cm_allocator *allocator = config && config->member ? config->member : cm_allocator_default();  \
                   cm_status status =                                                                                   \
                       cm_loader_begin_(&loader, &name##_saved_type_, source, progress, allocator, file);               \
                   if (status >= 0)                                                                                     \
-                      status = base##_init(map, config);                                                               \
+                      status = open;                                                                                   \
                   if (status >= 0) {                                                                                   \
-                      status = name##_load_all_(map, &loader);                                                         \
+                      status = load;                                                                                   \
                       if (status < 0)                                                                                  \
                           base##_destroy(map);                                                                         \
                   }                                                                                                    \

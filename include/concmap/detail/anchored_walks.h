@@ -49,6 +49,7 @@
         (void)deadline;                                                                                                \
         return name##_iter_next(iter);                                                                                 \
     })                                                                                                                 \
+    CM_INNER_(how, struct cm_course_ *, name##_iter_course_, (name##_iter * iter), { return &iter->core.course; })     \
     CM_INNER_(how, bool, name##_iter_is_amid_, (const name##_iter *iter),                                              \
               { return iter->core.index < iter->core.count; })                                                         \
     CM_SHOWN_(                                                                                                         \

@@ -109,61 +109,20 @@ CM_END_DECLS
     /* Removes every entry that is there from beginning to end, and gives each to `take`. As extract_if. */            \
     CM_TWINS_(how, name, drain, (name * map, cm_status(*take)(const Key *, Value *, void *), void *context),           \
               (map, take, context))                                                                                    \
-    CM_HIDDEN_(                                                                                                        \
-        how, struct name##_merge_ {                                                                                    \
-            cm_status (*resolve)(Value *, const Value *, void *);                                                      \
-            const Value *theirs;                                                                                       \
-            void *context;                                                                                             \
-        };)                                                                                                            \
-    CM_INNER_(how, cm_status, name##_resolve_, (Value * mine, void *context), {                                        \
-        struct name##_merge_ *merge = (struct name##_merge_ *)context;                                                 \
-        return merge->resolve(mine, merge->theirs, merge->context);                                                    \
+    /* A copy of what the walk is at, for `into` to own. */                                                            \
+    CM_INNER_(how, cm_status, name##_iter_give_, (name##_iter * iter, const name *into, Value *copy), {                \
+        cm_status status = cm_value_copy_(&name##_type_, &into->core, copy, name##_iter_value_(iter));                 \
+        return name##_type_.value_clone ? status : CM_OK;                                                              \
     })                                                                                                                 \
-    CM_INNER_(how, cm_status, name##_merge_in_,                                                                        \
-              (name * into, const name *from, cm_status (*resolve)(Value *, const Value *, void *), void *context,     \
-               cm_deadline deadline),                                                                                  \
-              {                                                                                                        \
-                  if (into == from)                                                                                    \
-                      return CM_INVALID;                                                                               \
-                  name##_iter iter = name##_iter_begin(from);                                                          \
-                  struct name##_merge_ merge = {resolve, NULL, context};                                               \
-                  cm_status status = CM_OK;                                                                            \
-                  while (status >= 0 && name##_iter_next_in_(&iter, deadline)) {                                       \
-                      uint64_t hash = name##_hash_of_(into, &iter.key);                                                \
-                      Value copy;                                                                                      \
-                      merge.theirs = name##_iter_value_(&iter);                                                        \
-                      status = cm_value_copy_(&name##_type_, &into->core, &copy, merge.theirs);                        \
-                      if (name##_type_.value_clone && status < 0)                                                      \
-                          break;                                                                                       \
-                      status = resolve                                                                                 \
-                                   ? name##_upsert_in_(into, hash, iter.key, copy, name##_resolve_, &merge, deadline)  \
-                                   : name##_put_in_(into, hash, iter.key, copy, NULL, deadline);                       \
-                      if (status < 0)                                                                                  \
-                          cm_value_destroy_(&name##_type_, &into->core, &copy);                                        \
-                  }                                                                                                    \
-                  name##_iter_end(&iter);                                                                              \
-                  return status < 0 ? status : iter.status;                                                            \
-              })                                                                                                       \
-    /* Adds copies of the entries of `from`. Where both have a key, resolve(&mine, &theirs, context) changes the value \
-     * of `into`, under its lock; NULL: theirs is taken. Ends at the first failure, with what was added until then.    \
-     * CM_INVALID: a map into itself. O(buckets of `from`). */                                                         \
-    CM_TWINS_(how, name, merge,                                                                                        \
-              (name * into, const name *from, cm_status (*resolve)(Value *, const Value *, void *), void *context),    \
-              (into, from, resolve, context))                                                                          \
+    CM_INNER_(how, void, name##_drop_, (const name *map, Value *value),                                                \
+              { cm_value_destroy_(&name##_type_, &map->core, value); })                                                \
+    CM_MERGES_(how, name, Key, Value)                                                                                  \
     /* Makes `to`, which is not initialised, a copy of `from`, with its options. Others may use `from`: keys present   \
      * throughout are copied, and there may be more than the limit if others write. On a failure (CM_NOMEM) there is   \
      * no `to`. O(buckets). */                                                                                         \
     CM_FUNCTION_(how, cm_status, name##_clone, (name * to, const name *from), {                                        \
-        CM_CALLED_();                                                                                                  \
-        cm_status status = cm_map_init_like_(&to->core, &name##_type_, &from->core, name##_len(from));                 \
-        if (status != CM_OK)                                                                                           \
-            return status;                                                                                             \
-        status = name##_merge_in_(to, from, NULL, NULL, CM_FOREVER);                                                   \
-        if (status < 0)                                                                                                \
-            name##_destroy(to);                                                                                        \
-        else                                                                                                           \
-            cm_map_limit_like_(&to->core, &from->core);                                                                \
-        return status < 0 ? status : CM_OK;                                                                            \
+        CM_CALLED_();                                                                                                \
+        return name##_clone_in_(to, from, CM_FOREVER);                                                                 \
     })                                                                                                                 \
     /* Whether both maps have the same keys, with values that are equal: CM_OK; CM_ABSENT: they have not. Exact while  \
      * nobody writes. CM_NOMEM. O(buckets). */                                                                         \
@@ -215,6 +174,62 @@ CM_END_DECLS
             cm_map_swap_(&to->core, &from->core);                                                                      \
         }                                                                                                              \
         return status;                                                                                                 \
+    })
+
+/* Copies of whole maps, made of walks and of put and upsert. NAME_iter_give_() gives a value to a map that is to own
+ * it; NAME_drop_() ends it. */
+#define CM_MERGES_(how, name, Key, Value)                                                                              \
+    CM_HIDDEN_(                                                                                                        \
+        how, struct name##_merge_ {                                                                                    \
+            cm_status (*resolve)(Value *, const Value *, void *);                                                      \
+            const Value *theirs;                                                                                       \
+            void *context;                                                                                             \
+        };)                                                                                                            \
+    CM_INNER_(how, cm_status, name##_resolve_, (Value * mine, void *context), {                                        \
+        struct name##_merge_ *merge = (struct name##_merge_ *)context;                                                 \
+        return merge->resolve(mine, merge->theirs, merge->context);                                                    \
+    })                                                                                                                 \
+    CM_INNER_(how, cm_status, name##_merge_in_,                                                                        \
+              (name * into, const name *from, cm_status (*resolve)(Value *, const Value *, void *), void *context,     \
+               cm_deadline deadline),                                                                                  \
+              {                                                                                                        \
+                  if (into == from)                                                                                    \
+                      return CM_INVALID;                                                                               \
+                  name##_iter iter = name##_iter_begin(from);                                                          \
+                  struct name##_merge_ merge = {resolve, NULL, context};                                               \
+                  cm_status status = CM_OK;                                                                            \
+                  while (status >= 0 && name##_iter_next_in_(&iter, deadline)) {                                       \
+                      uint64_t hash = name##_hash_of_(into, &iter.key);                                                \
+                      Value copy;                                                                                      \
+                      merge.theirs = name##_iter_value_(&iter);                                                        \
+                      status = name##_iter_give_(&iter, into, &copy);                                                  \
+                      if (status < 0)                                                                                  \
+                          break;                                                                                       \
+                      status = resolve                                                                                 \
+                                   ? name##_upsert_in_(into, hash, iter.key, copy, name##_resolve_, &merge, deadline)  \
+                                   : name##_put_in_(into, hash, iter.key, copy, NULL, deadline);                       \
+                      if (status < 0)                                                                                  \
+                          name##_drop_(into, &copy);                                                                   \
+                  }                                                                                                    \
+                  name##_iter_end(&iter);                                                                              \
+                  return status < 0 ? status : iter.status;                                                            \
+              })                                                                                                       \
+    /* Adds copies of the entries of `from`. Where both have a key, resolve(&mine, &theirs, context) changes the value \
+     * of `into`, under its lock; NULL: theirs is taken. Ends at the first failure, with what was added until then.    \
+     * CM_INVALID: a map into itself. O(buckets of `from`). */                                                         \
+    CM_TWINS_(how, name, merge,                                                                                        \
+              (name * into, const name *from, cm_status (*resolve)(Value *, const Value *, void *), void *context),    \
+              (into, from, resolve, context))                                                                          \
+    CM_INNER_(how, cm_status, name##_clone_in_, (name * to, const name *from, cm_deadline deadline), {                 \
+        cm_status status = cm_map_init_like_(&to->core, &name##_type_, &from->core, name##_len(from));                 \
+        if (status != CM_OK)                                                                                           \
+            return status;                                                                                             \
+        status = name##_merge_in_(to, from, NULL, NULL, deadline);                                                     \
+        if (status < 0)                                                                                                \
+            name##_destroy(to);                                                                                        \
+        else                                                                                                           \
+            cm_map_limit_like_(&to->core, &from->core);                                                                \
+        return status < 0 ? status : CM_OK;                                                                            \
     })
 
 #endif

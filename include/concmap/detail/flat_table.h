@@ -322,6 +322,71 @@ CM_INLINE struct cm_flat_place_ cm_flat_walk_next_(const struct cm_type *type, c
     }
 }
 
+/* The entries of one home, wherever on their four ways they lie: a table that grows or shrinks parts or joins homes,
+ * and changes nothing else. So a walk that goes from home to home in the order of reversed hashes may go on in another
+ * table, at the same point, which may lie amid those of a home that was joined: see course.h. */
+struct cm_flat_kin_ {
+    uint64_t point; /* those before it are passed by */
+    uint64_t home;
+    uint64_t index; /* the present group */
+    unsigned way;   /* that leads to it: the upper end of the hash */
+    unsigned left;  /* slots of it yet to be visited */
+};
+
+/* Those of the home that a point belongs to, from there on. */
+CM_INLINE struct cm_flat_kin_ cm_flat_kin_begin_(const struct cm_flat_ *flat, uint64_t point)
+{
+    uint64_t home = cm_flat_home_(flat, cm_reverse_bits_(point));
+    struct cm_flat_kin_ kin = {point, home, home, 0, cm_tags_taken_(cm_flat_group_(flat, home))};
+    return kin;
+}
+
+/* Goes to the next group that may have some; false: there is none. */
+CM_INLINE bool cm_flat_kin_go_on_(const struct cm_flat_ *flat, struct cm_flat_kin_ *kin)
+{
+    while (kin->way < 4) {
+        if (cm_flat_leads_on_(flat, kin->index)) {
+            kin->index = cm_flat_after_(flat, kin->index, (uint64_t)kin->way << 62);
+            if (kin->index != kin->home) {
+                kin->left = cm_tags_taken_(cm_flat_group_(flat, kin->index));
+                return true;
+            }
+        }
+        kin->way++;
+        kin->index = kin->home;
+    }
+    return false;
+}
+
+/* The next one of them; {NULL}: there is none. Nothing may have changed since the first. */
+CM_INLINE struct cm_flat_place_ cm_flat_kin_next_(const struct cm_type *type, const struct cm_flat_ *flat,
+                                                  uint64_t seed, struct cm_flat_kin_ *kin)
+{
+    struct cm_flat_place_ place = {NULL, NULL};
+    do {
+        while (kin->left) {
+            unsigned slot = (unsigned)__builtin_ctz(kin->left);
+            char *entry = cm_flat_entry_(type, flat, kin->index, slot);
+            uint64_t hash = type->hash(entry, seed);
+            kin->left &= kin->left - 1;
+            if (cm_flat_home_(flat, hash) != kin->home || (kin->index != kin->home && hash >> 62 != kin->way) ||
+                cm_reverse_bits_(hash) < kin->point)
+                continue;
+            place.entry = entry;
+            place.tag = cm_flat_group_(flat, kin->index) + slot;
+            return place;
+        }
+    } while (cm_flat_kin_go_on_(flat, kin));
+    return place;
+}
+
+/* The first point behind those of its home; 0: that was the last. */
+CM_INLINE uint64_t cm_flat_point_after_(const struct cm_flat_ *flat, uint64_t point)
+{
+    unsigned bits = flat->mask ? 64 - (unsigned)__builtin_clzll(flat->mask) : 0;
+    return (point | UINT64_MAX >> bits) + 1;
+}
+
 /* Moves all entries to another table, which is empty and has room for them: the old groups in order, so that there are
  * as many streams of memory as the new table is times as large, and one. The old table is left as it was. */
 CM_INLINE void cm_flat_move_(const struct cm_type *type, const struct cm_flat_ *from, struct cm_flat_ *to,

@@ -158,20 +158,28 @@ CM_INLINE struct cm_locked_ *cm_locked_find_(const struct cm_type *type, const s
     return entry;
 }
 
-/* Copies `size` bytes of a plain value, at `from` behind the entry; 0: it is only to be there. Pinned by the caller.
- * CM_READ_AGAIN_: the lock is to be taken; the copy is worth nothing. */
-CM_INLINE enum cm_read_ cm_locked_peek_(const struct cm_locked_ *entry, void *copy, const void *from, size_t size)
+/* Whether it is there. Pinned by the caller. */
+CM_INLINE enum cm_read_ cm_locked_glimpse_(const struct cm_locked_ *entry)
 {
-    if (size == 0)
-        return cm_locked_is_linked_(entry) ? CM_READ_HIT_ : CM_READ_MISS_;
+    return cm_locked_is_linked_(entry) ? CM_READ_HIT_ : CM_READ_MISS_;
+}
+
+/* Copies `size` bytes of a plain value, at `from` behind the entry, by way of `room`, which need not see one state of
+ * them. Pinned by the caller. CM_READ_AGAIN_: the lock is to be taken. *to is written by a hit only. */
+CM_INLINE enum cm_read_ cm_locked_peek_(const struct cm_locked_ *entry, const void *from, size_t size, void *room,
+                                        void *to)
+{
     uint64_t word = cm_load_acquire_(&entry->cell); /* pairs with cm_cell_unlock_() */
     if (CM_UNLIKELY(word & (CM_WRITER_ | CM_UNTIDY_)))
         return CM_READ_AGAIN_;
-    cm_copy_racing_(copy, from, size);
+    cm_copy_racing_(room, from, size);
     bool linked = cm_locked_is_linked_(entry);
     if (CM_UNLIKELY(!cm_cell_unchanged_(&entry->cell, word)))
         return CM_READ_AGAIN_;
-    return linked ? CM_READ_HIT_ : CM_READ_MISS_;
+    if (CM_UNLIKELY(!linked))
+        return CM_READ_MISS_;
+    memcpy(to, room, size);
+    return CM_READ_HIT_;
 }
 
 /* ---- the lock ---- */
@@ -209,6 +217,19 @@ CM_INLINE int cm_locked_lock_(struct cm_locked_ *entry, const struct cm_type *co
             hold->counted = counted;
     }
     return got;
+}
+
+/* Locks it for a walk that reads: shared, or not at all where the thread has it exclusively. As cm_locked_lock_(). */
+CM_INLINE int cm_locked_read_(struct cm_locked_ *entry, cm_deadline deadline)
+{
+    return cm_locked_lock_(entry, NULL, CM_LOCK_SHARED_ | CM_LOCK_THROUGH_, deadline);
+}
+
+/* Gives back what cm_locked_read_() got, if anything. */
+CM_INLINE void cm_locked_read_end_(struct cm_locked_ *entry, int got)
+{
+    if (got == CM_GOT_)
+        cm_locked_unlock_(entry, true);
 }
 
 /* ---- visits ---- */

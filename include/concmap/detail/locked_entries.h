@@ -4,6 +4,7 @@
 
 #include <concmap/detail/locked.h>
 #include <concmap/detail/typed.h>
+#include <concmap/detail/walks.h>
 
 /* Runs the statement that follows with the entry's value in `g.value`, locked; otherwise the statement after `else`,
  * and g.status says why: CM_DEADLOCK, CM_OWNER_DIED, CM_NOMEM. The lock is given back however the statement is left, as
@@ -120,6 +121,7 @@
             name##_entry *entry;                                                                                       \
             Value copy; /* of the value, after iter_next_until */                                                      \
             bool copied;                                                                                               \
+            bool again;       /* `copy` is wanting: the next copy is of this entry */                                  \
             cm_status status; /* why it ended early */                                                                 \
         } name##_iter;)                                                                                                \
     /* Begins a walk over the entries; see CM_FOREACH (typed.h). `it.entry` is used by the walk until its next step or \
@@ -132,6 +134,7 @@
         cm_nodes_begin_(&iter.core.nodes, &map->core, 0, 1);                                                           \
         iter.entry = NULL;                                                                                             \
         iter.copied = false;                                                                                           \
+        iter.again = false;                                                                                            \
         iter.status = iter.core.nodes.status;                                                                          \
         return iter;                                                                                                   \
     })                                                                                                                 \
@@ -143,6 +146,7 @@
     /* Goes to the next entry; false at the end, or where `status` is CM_NOMEM. */                                     \
     CM_FUNCTION_(how, bool, name##_iter_next, (name##_iter * iter), {                                                  \
         name##_iter_drop_(iter);                                                                                       \
+        iter->again = false;                                                                                           \
         bool more = cm_locked_next_(&iter->core, &name##_type_);                                                       \
         iter->status = iter->core.nodes.status;                                                                        \
         iter->entry = (name##_entry *)(void *)iter->core.entry;                                                        \
@@ -154,22 +158,24 @@
         struct cm_locked_ *entry;                                                                                      \
         int got;                                                                                                       \
         do {                                                                                                           \
-            if (!name##_iter_next(iter))                                                                               \
+            if (!iter->again && !name##_iter_next(iter))                                                               \
                 return false;                                                                                          \
+            iter->again = false;                                                                                       \
             entry = &iter->entry->core;                                                                                \
-            got = cm_locked_lock_(entry, NULL, CM_LOCK_SHARED_ | CM_LOCK_THROUGH_, deadline);                          \
+            got = cm_locked_read_(entry, deadline);                                                                    \
         } while (cm_locked_is_done_with_(entry, got));                                                                 \
         iter->status = got < 0 ? (cm_status)got                                                                        \
                                : name##_copy_((const name *)(const void *)iter->core.nodes.map, &iter->copy,           \
                                               &iter->entry->value);                                                    \
-        if (got == CM_GOT_)                                                                                            \
-            cm_locked_unlock_(entry, true);                                                                            \
+        cm_locked_read_end_(entry, got);                                                                               \
         iter->copied = iter->status >= 0;                                                                              \
+        iter->again = !iter->copied;                                                                                   \
         return iter->copied;                                                                                           \
     })                                                                                                                 \
     /* The same, and copies the value under the entry's lock, for which it waits: `it.copy`, which is the walk's until \
      * the next step. False also where that fails, as `status` says: CM_OWNER_DIED, what a clone returned, CM_BUSY,    \
-     * CM_TIMEOUT, CM_DEADLOCK. For what is made for maps of any sort, as CM_PRINTED is. */                            \
+     * CM_TIMEOUT, CM_DEADLOCK. Then `it.entry` is the one that failed: the next call tries it again, iter_next goes   \
+     * past it. For what is made for maps of any sort, as CM_PRINTED is. */                                            \
     CM_FUNCTION_(how, bool, name##_iter_next_until, (name##_iter * iter, cm_deadline deadline), {                      \
         CM_CALLED_();                                                                                                  \
         return name##_iter_next_in_(iter, deadline);                                                                   \
@@ -185,6 +191,18 @@
         (void)room;                                                                                                    \
         return &iter->copy;                                                                                            \
     })                                                                                                                 \
+    /* The walk's copy; another one for a map of another context. */                                                   \
+    CM_INNER_(how, cm_status, name##_iter_give_, (name##_iter * iter, const name *into, Value *copy), {                \
+        if (name##_type_.value_clone && iter->core.nodes.map->context != into->core.context)                           \
+            return name##_copy_(into, copy, &iter->copy);                                                              \
+        memcpy((void *)copy, &iter->copy, sizeof(Value));                                                              \
+        iter->copied = false;                                                                                          \
+        return CM_OK;                                                                                                  \
+    })                                                                                                                 \
+    CM_INNER_(how, struct cm_course_ *, name##_iter_course_, (name##_iter * iter),                                     \
+              { return &iter->core.nodes.course; })                                                                    \
+    CM_INNER_(how, bool, name##_iter_is_amid_, (const name##_iter *iter),                                              \
+              { return iter->core.nodes.index < iter->core.nodes.count; })                                             \
     CM_LOCAL_(                                                                                                         \
         how, cm_status, name##_visit_all_,                                                                             \
         (const name *map, bool reports, cm_status (*function)(const Key *, const Value *, void *), void *context), {   \
@@ -192,13 +210,12 @@
             cm_status status = CM_OK;                                                                                  \
             while (status >= 0 && name##_iter_next(&iter)) {                                                           \
                 struct cm_locked_ *entry = &iter.entry->core;                                                          \
-                int got = cm_locked_lock_(entry, NULL, CM_LOCK_SHARED_ | CM_LOCK_THROUGH_, CM_TRY);                    \
+                int got = cm_locked_read_(entry, CM_TRY);                                                              \
                 if (got == CM_NOMEM)                                                                                   \
                     status = CM_NOMEM;                                                                                 \
                 else if (got >= 0 || reports)                                                                          \
                     status = function(&iter.key, got >= 0 ? &iter.entry->value : NULL, context);                       \
-                if (got == CM_GOT_)                                                                                    \
-                    cm_locked_unlock_(entry, true);                                                                    \
+                cm_locked_read_end_(entry, got);                                                                       \
             }                                                                                                          \
             name##_iter_end(&iter);                                                                                    \
             return status < 0 ? status : iter.status;                                                                  \
@@ -220,14 +237,13 @@
                   cm_status status = CM_OK;                                                                            \
                   while (status >= 0 && name##_iter_next(&iter)) {                                                     \
                       struct cm_locked_ *entry = &iter.entry->core;                                                    \
-                      int got = cm_locked_lock_(entry, NULL, CM_LOCK_SHARED_ | CM_LOCK_THROUGH_, deadline);            \
+                      int got = cm_locked_read_(entry, deadline);                                                      \
                       status = got < 0 && !cm_locked_is_done_with_(entry, got) ? (cm_status)got : CM_OK;               \
                       if (got >= 0 && cm_locked_is_linked_(entry))                                                     \
                           status = keep(&iter.key, &iter.entry->value, context);                                       \
                       if (status == CM_ABSENT)                                                                         \
                           status = cm_locked_unlink_entry_(&name##_type_, entry, deadline);                            \
-                      if (got == CM_GOT_)                                                                              \
-                          cm_locked_unlock_(entry, true);                                                              \
+                      cm_locked_read_end_(entry, got);                                                                 \
                   }                                                                                                    \
                   name##_iter_end(&iter);                                                                              \
                   return status < 0 ? status : iter.status;                                                            \
@@ -236,6 +252,9 @@
      * it returns CM_OK; less than 0 ends it, and that entry stays. Waits for each entry's lock; who uses what was     \
      * removed keeps it. CM_OK, or why it ended: CM_OWNER_DIED, CM_DEADLOCK, CM_NOMEM. O(buckets). */                  \
     CM_TWINS_(how, name, retain, (name * map, cm_status(*keep)(const Key *, const Value *, void *), void *context),    \
-              (map, keep, context))
+              (map, keep, context))                                                                                    \
+    /* Each value is copied under its entry's lock, for which it waits as iter_next_until; the function runs without a \
+     * lock. */                                                                                                        \
+    CM_SCANS_(how, name, Key, Value)
 
 #endif

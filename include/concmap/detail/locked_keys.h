@@ -75,12 +75,11 @@
                   char *node = CM_UNLIKELY(glance.again) ? name##_search_(map, key, hash) : glance.node;               \
                   const Map##_entry *entry = (Map##_entry *)(void *)cm_locked_of_node_(&name##_type_, node);           \
                   if (CM_LIKELY(entry != NULL))                                                                        \
-                      result = cm_locked_peek_(&entry->core, &copy, &entry->value, value ? sizeof(Value) : 0);         \
+                      result = value ? cm_locked_peek_(&entry->core, &entry->value, sizeof(Value), &copy, value)       \
+                                     : cm_locked_glimpse_(&entry->core);                                               \
                   cm_leaf_leave_(self);                                                                                \
                   if (CM_UNLIKELY(result == CM_READ_AGAIN_))                                                           \
                       return name##_look_again_(map, key, hash, value, deadline);                                      \
-                  if (result == CM_READ_HIT_ && value)                                                                 \
-                      memcpy((void *)value, &copy, sizeof(Value));                                                     \
                   return result == CM_READ_HIT_ ? CM_OK : CM_ABSENT;                                                   \
               })                                                                                                       \
     /* Copies the key's value; false: the map has none, and *value is as it was. Waits while somebody has the entry    \
@@ -143,7 +142,8 @@
      * is owned. It may use the map, but for the value of this key. Returns what the function returned, or CM_ABSENT;  \
      * CM_OWNER_DIED: see entry_lock_status. */                                                                        \
     CM_KEYED_(how, name, Map, Key, update, (, cm_status(*function)(Value *, void *), void *context),                   \
-              (, function, context))
+              (, function, context))                                                                                   \
+    CM_UPDATES_IF_(how, name, Map, Key, Value)
 
 #define CM_LOCKED_REMOVALS_(how, name, Map, Key, Value)                                                                \
     /* Removes a visited entry and ends the visit; `old` (may be NULL) takes a copy of the value. */                   \

@@ -12,6 +12,13 @@
  * back, and then nothing of it is ever done; if the owner has begun, the sender waits for it to end. The message's
  * place in the queue decides: see queue.h.
  *
+ * Lending. Where the map is lent, its thread leaves a partition before it sleeps, and a sender that finds it without an
+ * owner takes it by trying, serves the queue, and leaves it. Who has left a partition looks once more whether something
+ * is in the queue, behind a fence; who has sent something tries for the lock behind one. So of a sender that finds the
+ * lock taken and an owner that leaves, one sees the other: nothing is left lying. Who does not help, or has served many
+ * and sees more, rings for the map's thread, as senders always do where nothing is lent. The queue is served from its
+ * head by whoever has the lock, so (P4) does not ask who that is.
+ *
  * Calls of an owner. For keys of its own partition they run at once; before that, outside of functions, the queue is
  * emptied, so that what the thread had sent comes first. While it waits for other owners it serves its own queue,
  * so owners that ask one another go on. In a function that runs on its partition it cannot: what the function looks at
@@ -60,11 +67,12 @@ struct cm_partition_ {
     struct cm_map_lock_ lock;
     struct cm_map_held_ held;
     struct cm_partition_ *next; /* of those that the same thread owns */
+    struct cm_thread_ *lender;  /* the map's thread, of a lent map: whom to ring for there; NULL: it has not begun */
     uint32_t index;
     uint32_t armed; /* 1: the wake function is to be called when something comes */
     uint32_t senders_waiting;
     uint32_t unused_;
-    char before_plain_[CM_APART - 40 - sizeof(struct cm_map_lock_) - sizeof(struct cm_map_held_)];
+    char before_plain_[CM_APART - 48 - sizeof(struct cm_map_lock_) - sizeof(struct cm_map_held_)];
     struct cm_plain_ plain;
     struct cm_message_ *running; /* from the queue; for who takes over from an owner that ended */
     struct cm_partition_figures_ figures;
@@ -86,8 +94,9 @@ struct cm_partitions_ {
     struct cm_per_thread_ spares; /* what ended batches have left, for those that begin */
     uint64_t process;
     uint64_t dropped; /* requests, by shutdown */
-    uint32_t drops;   /* 1: what is in the queues is dropped */
-    uint32_t shut;    /* how far shutdown is: see partitioned.c */
+    bool lent;
+    uint32_t drops; /* 1: what is in the queues is dropped */
+    uint32_t shut;  /* how far shutdown is: see partitioned.c */
 };
 
 #define CM_PARTITIONS_VERSION_ 1u /* of what inlined code knows of the library's structures */

@@ -47,6 +47,7 @@
     CM_TWINS_OF_(how, bool, name, iter_next, (name##_iter * iter), (iter))                                             \
     /* Gives back what the iteration holds: memory, never a lock. */                                                   \
     CM_FUNCTION_(how, void, name##_iter_end, (name##_iter * iter), { cm_iter_end_(&iter->core, &name##_type_); })      \
+    CM_INNER_(how, struct cm_course_ *, name##_iter_course_, (name##_iter * iter), { return &iter->core.course; })     \
     CM_INNER_(how, bool, name##_iter_is_amid_, (const name##_iter *iter), { return cm_iter_is_amid_(&iter->core); })   \
     CM_SHOWN_(                                                                                                         \
         how, CM_TYPED const Value *name##_iter_value_(const name##_iter *iter) { return &iter->value; })               \
@@ -86,6 +87,10 @@
     CM_TWINS_(how, name, for_each,                                                                                     \
               (const name *map, cm_status (*function)(const Key *, const Value *, void *), void *context),             \
               (map, function, context))                                                                                \
+    CM_SCANS_(how, name, Key, Value)
+
+/* A walk that is resumed by a number. NAME_iter_course_() is the course of an iteration. */
+#define CM_SCANS_(how, name, Key, Value)                                                                               \
     CM_INNER_(how, cm_status, name##_scan_in_,                                                                         \
               (const name *map, uint64_t *cursor, size_t count,                                                        \
                cm_status (*function)(const Key *, const Value *, void *), void *context, cm_deadline deadline),        \
@@ -93,18 +98,18 @@
                   name##_iter iter = name##_iter_begin(map);                                                           \
                   cm_status status = CM_OK;                                                                            \
                   size_t seen = 0;                                                                                     \
-                  cm_course_resume_(&iter.core.course, *cursor);                                                       \
+                  cm_course_resume_(name##_iter_course_(&iter), *cursor);                                              \
                   uint64_t from = *cursor;                                                                             \
                   while (status >= 0 && (seen < count || name##_iter_is_amid_(&iter))) {                               \
                       if (!name##_iter_is_amid_(&iter))                                                                \
-                          from = iter.core.course.cursor;                                                              \
+                          from = name##_iter_course_(&iter)->cursor;                                                   \
                       if (!name##_iter_next_in_(&iter, deadline))                                                      \
                           break;                                                                                       \
                       status = function(&iter.key, name##_iter_value_(&iter), context);                                \
                       seen++;                                                                                          \
                   }                                                                                                    \
                   bool failed = status < 0 || iter.status < 0;                                                         \
-                  *cursor = failed ? from : iter.core.course.cursor;                                                   \
+                  *cursor = failed ? from : name##_iter_course_(&iter)->cursor;                                        \
                   name##_iter_end(&iter);                                                                              \
                   return status < 0 ? status : iter.status;                                                            \
               })                                                                                                       \

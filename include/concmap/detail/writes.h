@@ -6,6 +6,30 @@
 #include <concmap/detail/typed.h>
 #include <concmap/detail/write.h>
 
+/* Made of update_in_. */
+#define CM_UPDATES_IF_(how, name, Map, Key, Value)                                                                     \
+    CM_HIDDEN_(                                                                                                        \
+        how, struct name##_if_ {                                                                                       \
+            bool (*condition)(const Value *, void *);                                                                  \
+            cm_status (*function)(Value *, void *);                                                                    \
+            void *context;                                                                                             \
+        };)                                                                                                            \
+    CM_INNER_(how, cm_status, name##_update_checked_, (Value * value, void *context), {                                \
+        struct name##_if_ *checked = (struct name##_if_ *)context;                                                     \
+        return checked->condition(value, checked->context) ? checked->function(value, checked->context) : CM_EXISTS;   \
+    })                                                                                                                 \
+    CM_INNER_(how, cm_status, name##_update_if_in_,                                                                    \
+              (Map * map, uint64_t hash, Key key, bool (*condition)(const Value *, void *),                            \
+               cm_status (*function)(Value *, void *), void *context, cm_deadline deadline),                           \
+              {                                                                                                        \
+                  struct name##_if_ checked = {condition, function, context};                                          \
+                  return name##_update_in_(map, hash, key, name##_update_checked_, &checked, deadline);                \
+              })                                                                                                       \
+    /* As update, but only where the condition holds; CM_EXISTS: it does not. */                                       \
+    CM_KEYED_(how, name, Map, Key, update_if,                                                                          \
+              (, bool (*condition)(const Value *, void *), cm_status (*function)(Value *, void *), void *context),     \
+              (, condition, function, context))
+
 /* Of entries that are there. `name` is the map's, or that of a view of it; Map is the map's type. */
 #define CM_CHANGES_(how, name, Map, Key, Value)                                                                        \
     CM_HIDDEN_(                                                                                                        \
@@ -55,27 +79,7 @@
      * value. Returns what the condition returned, or CM_ABSENT. */                                                    \
     CM_KEYED_(how, name, Map, Key, remove_if,                                                                          \
               (, cm_status(*condition)(Value *, void *), void *context, Map##_out_ *old), (, condition, context, old)) \
-    CM_HIDDEN_(                                                                                                        \
-        how, struct name##_if_ {                                                                                       \
-            bool (*condition)(const Value *, void *);                                                                  \
-            cm_status (*function)(Value *, void *);                                                                    \
-            void *context;                                                                                             \
-        };)                                                                                                            \
-    CM_INNER_(how, cm_status, name##_update_checked_, (Value * value, void *context), {                                \
-        struct name##_if_ *checked = (struct name##_if_ *)context;                                                     \
-        return checked->condition(value, checked->context) ? checked->function(value, checked->context) : CM_EXISTS;   \
-    })                                                                                                                 \
-    CM_INNER_(how, cm_status, name##_update_if_in_,                                                                    \
-              (Map * map, uint64_t hash, Key key, bool (*condition)(const Value *, void *),                            \
-               cm_status (*function)(Value *, void *), void *context, cm_deadline deadline),                           \
-              {                                                                                                        \
-                  struct name##_if_ checked = {condition, function, context};                                          \
-                  return name##_update_in_(map, hash, key, name##_update_checked_, &checked, deadline);                \
-              })                                                                                                       \
-    /* As update, but only where the condition holds; CM_EXISTS: it does not. */                                       \
-    CM_KEYED_(how, name, Map, Key, update_if,                                                                          \
-              (, bool (*condition)(const Value *, void *), cm_status (*function)(Value *, void *), void *context),     \
-              (, condition, function, context))                                                                        \
+    CM_UPDATES_IF_(how, name, Map, Key, Value)                                                                         \
     CM_HIDDEN_(                                                                                                        \
         how, struct name##_exchange_ {                                                                                 \
             bool (*equal)(const Value *, const Value *);                                                               \

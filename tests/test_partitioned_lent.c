@@ -1,0 +1,220 @@
+/* Partitioned maps that are lent: senders serve the partitions whose threads sleep, in the order of the queues, each
+ * request once. */
+#include <concmap/sharded.h>
+#include <sched.h>
+#include <stdlib.h>
+
+#include "crew.h"
+#include "partitions.h"
+
+CM_SHARDED_MAP(shards, uint64_t, uint64_t, cm_hash_u64, cm_equal_u64)
+
+/* Until the threads of the map sleep, and have lent what they own. */
+static void wait_for_sleepers(void)
+{
+    for (size_t i = 0; i < nums_partitions(&divided); i++)
+        while (nums_partition_stats(&divided, i).sleeps == 0)
+            sched_yield();
+}
+
+static cm_status who_runs(nums_plain *own_map, const uint64_t *key, void *thread)
+{
+    (void)own_map, (void)key;
+    *(pthread_t *)thread = pthread_self();
+    return CM_OK;
+}
+
+static void who_sends_serves_a_partition_whose_thread_sleeps(void **state)
+{
+    (void)state;
+    pthread_t thread;
+    uint64_t value = 0;
+    begin((cm_partition_config){.partitions = 2, .lent = true});
+    wait_for_sleepers();
+    uint64_t sleeps = nums_partition_stats(&divided, 0).sleeps;
+    for (uint64_t i = 0; i < 1000; i++) {
+        assert_int_equal(nums_put(&divided, i, i, NULL), CM_OK);
+        assert_int_equal(nums_try_get(&divided, i, &value), CM_OK); /* nothing has to be waited for */
+        assert_int_equal(value, i);
+    }
+    assert_int_equal(nums_apply(&divided, 0, who_runs, &thread), CM_OK);
+    assert_true(pthread_equal(thread, pthread_self()));
+    assert_int_equal(nums_partition_stats(&divided, 0).sleeps, sleeps); /* nobody was woken */
+    assert_int_equal(nums_len(&divided), 1000);
+    end();
+    assert_int_equal(nums_open(&divided, &(cm_partition_config){.polled = true, .lent = true}), CM_INVALID);
+}
+
+/* What a function waits for may be what the sender holds: so the map's thread runs it. */
+static void who_holds_a_lock_serves_nobody(void **state)
+{
+    (void)state;
+    pthread_t thread;
+    shards other;
+    assert_int_equal(shards_init(&other, NULL), CM_OK);
+    assert_int_equal(shards_put(&other, 1, 1, NULL), CM_OK);
+    begin((cm_partition_config){.partitions = 1, .lent = true});
+    wait_for_sleepers();
+    shards_write_guard guard;
+    assert_int_equal(shards_write(&other, 1, &guard), CM_OK);
+    assert_int_equal(nums_apply(&divided, 0, who_runs, &thread), CM_OK);
+    assert_false(pthread_equal(thread, pthread_self()));
+    shards_write_unlock(&guard);
+    end();
+    shards_destroy(&other);
+}
+
+/* ---- many at once ---- */
+
+#define SENDERS 4
+#define KEYS_EACH 16
+
+/* Each value is the number of the step that is next; a step that comes out of turn is seen. */
+static cm_status step(uint64_t *value, void *context)
+{
+    if (*value != (uint64_t)(uintptr_t)context)
+        return CM_CORRUPT;
+    ++*value;
+    return CM_OK;
+}
+
+static size_t send_steps(void *context, unsigned thread)
+{
+    size_t wrong = 0;
+    cm_status results[2][KEYS_EACH];
+    nums_batch batches[2];
+    size_t rounds = crew_scale(4000) / 2 * 2;
+    (void)context;
+    for (size_t round = 0; round < rounds; round++) {
+        nums_batch *batch = &batches[round % 2];
+        if (round >= 2)
+            wrong += nums_batch_wait(batch) != CM_OK;
+        *batch = nums_batch_begin(&divided);
+        for (uint64_t i = 0; i < KEYS_EACH; i++)
+            wrong += nums_batch_update(batch, thread * KEYS_EACH + i, step, (void *)(uintptr_t)round,
+                                       &results[round % 2][i]) != CM_OK;
+        wrong += nums_batch_send(batch) != CM_OK;
+    }
+    wrong += nums_batch_wait(&batches[0]) != CM_OK;
+    wrong += nums_batch_wait(&batches[1]) != CM_OK;
+    for (uint64_t i = 0; i < KEYS_EACH; i++) {
+        uint64_t value = 0;
+        wrong += !nums_get(&divided, thread * KEYS_EACH + i, &value) || value != rounds;
+    }
+    return wrong;
+}
+
+static void each_step_is_done_once_and_in_order(void **state) /* P2, P4 */
+{
+    (void)state;
+    for (size_t queue = 2; queue <= 256; queue *= 128) {
+        begin((cm_partition_config){.partitions = 2, .lent = true, .queue = queue, .batch = 3});
+        for (uint64_t i = 0; i < SENDERS * KEYS_EACH; i++)
+            assert_int_equal(nums_put(&divided, i, 0, NULL), CM_OK);
+        assert_int_equal(crew_run(SENDERS, send_steps, NULL), 0);
+        end();
+    }
+}
+
+/* One after the other, so that who comes finds nobody: nothing may be left lying. */
+static size_t send_and_wait(void *context, unsigned thread)
+{
+    size_t wrong = 0;
+    (void)context;
+    for (size_t i = crew_scale(20000); i > 0; i--) {
+        wrong += nums_upsert(&divided, thread % 2, 1, add_one, NULL) < 0;
+        if (i % 64 == thread)
+            sched_yield();
+    }
+    return wrong;
+}
+
+static void no_request_is_left_lying(void **state)
+{
+    (void)state;
+    uint64_t counts[2] = {0, 0};
+    begin((cm_partition_config){.partitions = 1, .lent = true});
+    assert_int_equal(crew_run(3, send_and_wait, NULL), 0);
+    assert_true(nums_get(&divided, 0, &counts[0]) && nums_get(&divided, 1, &counts[1]));
+    assert_int_equal(counts[0] + counts[1], 3 * crew_scale(20000));
+    end();
+}
+
+/* Functions that ask other partitions: the one that waits serves nobody, and the map's threads do. */
+static cm_status hand_on(nums_plain *own_map, const uint64_t *key, void *context)
+{
+    (void)own_map, (void)context;
+    return nums_upsert(&divided, *key + 1, 1, add_one, NULL) < 0 ? CM_CORRUPT : CM_OK;
+}
+
+static size_t ship(void *context, unsigned thread)
+{
+    size_t wrong = 0;
+    (void)context;
+    for (size_t i = crew_scale(1000); i > 0; i--)
+        wrong += nums_apply(&divided, 0, hand_on, NULL) != CM_OK || nums_put(&divided, 2 + thread, i, NULL) < 0;
+    return wrong;
+}
+
+static void functions_ask_other_partitions(void **state)
+{
+    (void)state;
+    uint64_t value = 0;
+    begin((cm_partition_config){.partitions = 2, .lent = true});
+    assert_int_equal(crew_run(3, ship, NULL), 0);
+    assert_true(nums_get(&divided, 1, &value));
+    assert_int_equal(value, 3 * crew_scale(1000));
+    end();
+}
+
+/* ---- the end ---- */
+
+static void count_done(nums_future *future, void *counts)
+{
+    __atomic_add_fetch(&((size_t *)counts)[future->status == CM_CLOSED], 1, __ATOMIC_RELAXED);
+    free(future);
+}
+
+static size_t send_until_it_is_shut(void *counts, unsigned thread)
+{
+    for (uint64_t i = thread; thread < 2; i += 2) {
+        nums_future *future = calloc(1, sizeof *future);
+        future->then = count_done;
+        future->context = counts;
+        cm_status status = nums_put_async(&divided, future, i % 1000, i);
+        if (status == CM_OK) {
+            __atomic_add_fetch(&((size_t *)counts)[2], 1, __ATOMIC_RELAXED);
+            continue;
+        }
+        free(future);
+        return status != CM_CLOSED;
+    }
+    for (size_t i = crew_scale(2000); i > 0; i--)
+        sched_yield();
+    return nums_shutdown(&divided, CM_SHUTDOWN_DROP, NULL) != CM_OK;
+}
+
+static void nothing_is_lost_when_it_is_shut_down(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < crew_scale(20) + 2; i++) {
+        size_t counts[3] = {0, 0, 0}; /* done, dropped, sent */
+        begin((cm_partition_config){.partitions = 2, .lent = true, .queue = 8});
+        assert_int_equal(crew_run(3, send_until_it_is_shut, counts), 0);
+        assert_int_equal(counts[0] + counts[1], counts[2]);
+        end();
+    }
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(who_sends_serves_a_partition_whose_thread_sleeps),
+        cmocka_unit_test(who_holds_a_lock_serves_nobody),
+        cmocka_unit_test(each_step_is_done_once_and_in_order),
+        cmocka_unit_test(no_request_is_left_lying),
+        cmocka_unit_test(functions_ask_other_partitions),
+        cmocka_unit_test(nothing_is_lost_when_it_is_shut_down),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
