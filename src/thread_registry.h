@@ -15,8 +15,8 @@ void cm_thread_visit_free_(void (*visit)(uint32_t index, void *context), void *c
 /* Lets other threads have these records, a list by next_free. */
 void cm_thread_release_(struct cm_thread_ *records);
 
-/* Gives back the uses that calls had which their thread ends within, which may run code of the user; and before them all
- * locks but those of entries that are half done. The thread is still itself. */
+/* Gives back the uses that calls had which their thread ends within, which may run code of the user; and before them
+ * all locks but those of entries that are half done. The thread is still itself. */
 void cm_uses_end_(struct cm_thread_ *thread);
 /* Gives back what a thread held that has ended. True: its record must be kept, on the list of the dead. */
 bool cm_holds_end_(struct cm_thread_ *thread);

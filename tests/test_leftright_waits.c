@@ -110,8 +110,8 @@ static void who_finds_that_it_guessed_wrong_wakes_the_writer(void **state)
     assert_int_equal(nums_try_begin(&writer), CM_BUSY);
     assert_int_equal(pthread_create(&thread, NULL, begin_in_thread, &begun), 0);
     while (!(cm_load_relaxed_(&map.core->word) & CM_WAITING_))
-        (1);
-    (20); /* it sleeps by now */
+        nap(1);
+    nap(20); /* it sleeps by now */
     const nums_view *view = nums_enter(&reader);
     assert_int_equal(*nums_view_get(view, 1), 2);
     for (int turn = 0; turn < 2000 && !cm_load_acquire_(&begun); turn++)

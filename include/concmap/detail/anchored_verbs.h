@@ -59,7 +59,7 @@
         return node != NULL;                                                                                           \
     })                                                                                                                 \
     /* Looks n keys up, fetching ahead where the table is large: seen[i] is what get would give for keys[i]. Returns   \
-     * the hits. */                                                                                                              \
+     * the hits. */                                                                                                    \
     CM_FUNCTION_(how, size_t, name##_get_many, (const Map *map, const Key *keys, size_t n, Map##_out_ *seen), {        \
         size_t hits = 0;                                                                                               \
         cm_map_give_out_(&map->core);                                                                                  \

@@ -121,7 +121,7 @@ CM_END_DECLS
      * throughout are copied, and there may be more than the limit if others write. On a failure (CM_NOMEM) there is   \
      * no `to`. O(buckets). */                                                                                         \
     CM_FUNCTION_(how, cm_status, name##_clone, (name * to, const name *from), {                                        \
-        CM_CALLED_();                                                                                                \
+        CM_CALLED_();                                                                                                  \
         return name##_clone_in_(to, from, CM_FOREVER);                                                                 \
     })                                                                                                                 \
     /* Whether both maps have the same keys, with values that are equal: CM_OK; CM_ABSENT: they have not. Exact while  \

@@ -216,10 +216,10 @@ CM_INLINE uint64_t cm_scan_point_(uint64_t cursor)
                   return status < 0 ? status : CM_OK;                                                                  \
               })                                                                                                       \
     /* Calls the function for some `count` entries from *cursor on, those of a last group of a table more, and moves   \
-     * it behind them; 0 is the beginning, and the end. The cursor is only a number: it may be kept as long as the map          \
+     * it behind them; 0 is the beginning, and the end. The cursor is only a number: it may be kept as long as the map \
      * lives, however its tables change. Each key present from a walk's beginning to its end is visited once; those of \
      * one group again, where the function returned less than 0, which ends the call. As for_each: but an owner is     \
-     * held up for these alone. */                                                                                                \
+     * held up for these alone. */                                                                                     \
     CM_TWINS_(how, name, scan,                                                                                         \
               (const name *map, uint64_t *cursor, size_t count,                                                        \
                cm_status (*function)(const Key *, const Value *, void *), void *context),                              \
@@ -440,7 +440,7 @@ CM_INLINE uint64_t cm_scan_point_(uint64_t cursor)
     /* Adds copies of the entries of `from`, of which each owner in turn makes one of all it has, as for a walk. Where \
      * both have a key, resolve(&mine, &theirs, context) changes the value of `into`, in its owner; NULL: theirs is    \
      * taken. Ends at the first failure, with what was added until then. CM_INVALID: a map into itself. The maps may   \
-     * be divided otherwise. */                                                                                                 \
+     * be divided otherwise. */                                                                                        \
     CM_TWINS_(how, name, merge,                                                                                        \
               (name * into, const name *from, cm_status (*resolve)(Value *, const Value *, void *), void *context),    \
               (into, from, resolve, context))
