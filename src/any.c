@@ -65,6 +65,7 @@ bool cm_any_type_take_(struct cm_type *type, const struct cm_type *from, bool an
     type->anchored = anchored;
     type->in_nodes |= type->key_clone || type->value_clone || type->cached || anchored;
     type->move_ = NULL;
+    type->several_ = NULL;
     if (type->cached) {
         type->expired = type->expired ? type->expired : never_expired;
         type->weigh = type->weigh ? type->weigh : no_weight;
@@ -136,6 +137,8 @@ void cm_any_swap(cm_any *a, cm_any *b)
 {
     struct cm_type type = a->type;
     bool words = a->words;
+    cm_marks_tidy_(&a->core); /* what is of the types that they have now */
+    cm_marks_tidy_(&b->core);
     type_set(a, b->type, b->words);
     type_set(b, type, words);
     cm_map_swap_(&a->core, &b->core);
@@ -143,6 +146,7 @@ void cm_any_swap(cm_any *a, cm_any *b)
 
 cm_status cm_any_move(cm_any *to, cm_any *from)
 {
+    cm_marks_tidy_(&from->core); /* what is of the type that stays behind */
     type_set(to, from->type, from->words);
     cm_status status = cm_map_init_like_(&to->core, &to->type, &from->core, 0);
     if (status == CM_OK) {

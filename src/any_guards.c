@@ -132,6 +132,7 @@ cm_status cm_any_read_upgrade(cm_any_read_guard *guard, const void *key, cm_any_
     if (!cm_guard_is_own_(&guard->core))
         return CM_INVALID;
     const cm_any *map = map_of(&guard->core);
+    key = cm_guard_key_(&map->type, &guard->core); /* the map's: what was given may be what was looked up by */
     cm_status status = cm_guard_upgrade_(&map->type, &guard->core, &writer->core, cm_any_hash_of(map, key));
     if (status != CM_OK && status != CM_OWNER_DIED)
         return status;

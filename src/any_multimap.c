@@ -236,6 +236,8 @@ CM_LEFTRIGHT_TAKEN_(cm_dynamic, cm_any_multimap,
 static cm_status value_take(struct cm_leftright_ *core, const void *key, uint64_t hash, const void *value,
                             cm_any_multimap_taken *taken)
 {
+    if (!taken->value)
+        return CM_INVALID;
     cm_status status = cm_multimap_remove_value_(core, &own_of(core)->type, key, hash, value, taken->value);
     if (status != CM_OK)
         return status;

@@ -249,6 +249,13 @@ static void hold_end(struct cm_thread_ *thread, struct cm_hold_ *hold)
 
 static cm_use_end_ *use_end;
 
+/* A use of an entry whose thread has ended. */
+struct use {
+    const struct cm_type *type;
+    uint64_t *cell;
+};
+#define USES_AT_ONCE 64 /* of more, some stay locked while code of the user runs for others */
+
 void cm_holds_count_by_(cm_use_end_ *end)
 {
     if (cm_load_relaxed_(&use_end) != end) /* relaxed: there is one, published with the first entry that is counted */
@@ -269,21 +276,30 @@ static void holds_end_early(struct cm_thread_ *thread)
     pthread_mutex_unlock(&waits);
 }
 
+/* Unlocks the next entries that are counted; their uses are still to be given back. How many. */
+static size_t uses_unlock(struct cm_thread_ *thread, struct cm_hold_walk_ *walk, struct use uses[USES_AT_ONCE])
+{
+    size_t n = 0;
+    pthread_mutex_lock(&waits);
+    for (struct cm_hold_ *hold; n < USES_AT_ONCE && (hold = holds_next(walk)) != NULL;) {
+        if (!hold->cell || !is_counted(hold))
+            continue;
+        uses[n++] = (struct use){hold->counted, (uint64_t *)(uintptr_t)hold->cell};
+        hold_end(thread, hold);
+        thread->holding--;
+    }
+    pthread_mutex_unlock(&waits);
+    return n;
+}
+
 void cm_uses_end_(struct cm_thread_ *thread)
 {
+    struct use uses[USES_AT_ONCE];
     struct cm_hold_walk_ walk = cm_holds_of_(thread);
     holds_end_early(thread);
-    for (struct cm_hold_ *hold; (hold = holds_next(&walk)) != NULL;) {
-        uint64_t *cell = (uint64_t *)(uintptr_t)hold->cell;
-        if (!cell || !is_counted(hold))
-            continue;
-        const struct cm_type *counted = hold->counted;
-        pthread_mutex_lock(&waits);
-        hold_end(thread, hold);
-        pthread_mutex_unlock(&waits);
-        thread->holding--;
-        cm_load_relaxed_ (&use_end)(counted, cell); /* which may run code of the user: no lock is held */
-    }
+    for (size_t n; (n = uses_unlock(thread, &walk, uses)) != 0;)
+        for (size_t i = 0; i < n; i++)
+            cm_load_relaxed_ (&use_end)(uses[i].type, uses[i].cell); /* which may run code of the user */
 }
 
 bool cm_holds_end_(struct cm_thread_ *thread)

@@ -93,6 +93,9 @@ static cm_status batch_begin(struct cm_leftright_ *core, cm_replay_ *replay, str
     if (!core->seen_swap)
         cm_swap_barrier_(core);
     *obstacle = (struct obstacle){.core = core, .published = core->published};
+    /* What has told the user so holds: a reader that guesses wrong since then would bar it again, and tell nobody. */
+    if (core->free_function && cm_watch_found_free_(core))
+        core->passed.left = 0;
     obstacle->slot = cm_seats_pass_(core, &core->passed, &obstacle->state);
     if (obstacle->slot)
         return own_bars(core) ? CM_DEADLOCK : CM_BUSY;
@@ -238,6 +241,7 @@ cm_status cm_leftright_when_free_(struct cm_leftright_ *core, void (*function)(v
         return (cm_status)got;
     cm_seats_lock_(core);
     cm_store_relaxed_(&core->watched, (const struct cm_seat_ *)NULL);
+    core->found_free = false;
     core->free_function = function;
     core->free_context = context;
     cm_seats_unlock_(core);

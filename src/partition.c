@@ -5,6 +5,7 @@
 
 #include "parking.h"
 #include "partition.h"
+#include "platform.h"
 #include "thread_registry.h"
 
 /* Looks before sleeping, with pauses between them of twice the length each time, as in cell.c. */
@@ -260,23 +261,47 @@ static bool may_help(void)
     return !running && self->index != CM_STRANGER_ && !cm_hold_any_(self);
 }
 
-/* Sees to it that what was sent is served: by the caller, unless somebody else does. */
-static void partition_help(struct cm_partition_ *partition)
+static bool is_next(struct cm_partition_ *partition, const struct cm_message_ *message)
 {
-    cm_status status = may_help() ? CM_OK : CM_DEADLOCK;
-    while (status >= 0) {
+    struct cm_queue_ *queue = &partition->queue;
+    return cm_queue_has_(queue) && cm_load_relaxed_(&queue->slots[queue->head & queue->mask].item) == message;
+}
+
+/* Serves the queue of a partition that the thread has for a moment: up to `most` messages, and none that would begin
+ * behind the deadline; a call that shall not wait serves none but its own. Whether nothing is left. The message may be
+ * gone already. */
+static bool help_serve(struct cm_partition_ *partition, const struct cm_message_ *message, size_t *most,
+                       cm_deadline deadline)
+{
+    for (; cm_queue_has_(&partition->queue); --*most) {
+        if (*most == 0 || (deadline == CM_TRY ? !is_next(partition, message) : overdue(deadline) < 0))
+            return false;
+        partition_serve(partition, 1);
+    }
+    return true;
+}
+
+/* Sees to it that what was sent is served: by the caller, unless somebody else does. Without cancellation: what is
+ * served may be the caller's own message, which lies on its stack. */
+static void partition_help(struct cm_partition_ *partition, const struct cm_message_ *message, cm_deadline deadline)
+{
+    CM_UNCANCELLED_();
+    size_t most = HELP_MOST;
+    for (bool goes_on = may_help(); goes_on;) {
         cm_fence_full_(); /* behind what was sent: pairs with the other one */
-        status = cm_partition_own_(partition, CM_TRY);
+        cm_status status = cm_partition_own_(partition, CM_TRY);
         if (status == CM_BUSY)
             return; /* who has it looks once more */
         if (status < 0 && status != CM_OWNER_DIED)
             break;
-        size_t served = partition_serve(partition, HELP_MOST);
-        status = served < HELP_MOST ? CM_OK : CM_FULL;
+        goes_on = help_serve(partition, message, &most, deadline);
         cm_partition_disown_(partition);
         cm_fence_full_(); /* between leaving and looking */
-        if (status == CM_OK && !cm_queue_has_(&partition->queue))
-            return;
+        if (!goes_on || cm_queue_has_(&partition->queue))
+            continue;
+        if (cm_queue_is_closed_(&partition->queue))
+            break; /* its thread ends when all was received, and may have looked too early */
+        return;
     }
     cm_partition_ring_(partition);
 }
@@ -454,7 +479,7 @@ cm_status cm_partition_send_(struct cm_partition_ *partition, struct cm_message_
         cm_status status = CM_OK;
         if (CM_LIKELY(pushed == CM_QUEUE_SENT_)) {
             if (partition->all->lent)
-                partition_help(partition);
+                partition_help(partition, message, deadline);
             else
                 cm_partition_ring_(partition);
             return CM_OK;

@@ -112,20 +112,6 @@ cm_status cm_reader_open_(struct cm_leftright_ *core, struct cm_reader_ *reader)
     return CM_OK;
 }
 
-cm_status cm_reader_close_(struct cm_reader_ *reader)
-{
-    if (!reader->core || reader->depth)
-        return CM_INVALID;
-    cm_seats_lock_(reader->core);
-    cm_store_relaxed_(&reader->slot->sworn, 1); /* it is outside, seen by the next one who opens it, or by the lock */
-    reader->slot->next_free = reader->core->free_slots;
-    reader->core->free_slots = reader->slot;
-    reader->core->readers--;
-    cm_seats_unlock_(reader->core);
-    *reader = (struct cm_reader_){.core = NULL};
-    return CM_OK;
-}
-
 static struct cm_seats_walk_ slots_walk(const struct cm_leftright_ *core)
 {
     size_t left = cm_load_acquire_(&core->slots_made);
@@ -150,7 +136,7 @@ bool cm_seat_bars_(const struct cm_leftright_ *core, const struct cm_seat_ *slot
     /* Acquire: what the reader looked at is read. Pairs with its leaving, or entering the other side. */
     *state = cm_load_acquire_(&slot->state);
     if (!trusted)
-        *state = CM_INSIDE_UNKNOWN_;
+        *state |= CM_INSIDE_UNKNOWN_;
     if (*state & CM_INSIDE_UNKNOWN_)
         return true;
     return (*state & CM_INSIDE_) && !(*state & CM_INSIDE_SIDE_) != !(word & CM_ACTIVE_);
@@ -189,7 +175,9 @@ static void mode_choose(struct cm_leftright_ *core)
 void cm_swap_barrier_(struct cm_leftright_ *core)
 {
     mode_choose(core);
-    if ((cm_load_relaxed_(&core->word) & CM_NO_BARRIER_) || (core->fenced && core->swap_fenced)) {
+    /* Where there is a watch, what readers store when they leave has to be seen as well, which they do not fence. */
+    bool fence_serves = core->fenced && core->swap_fenced && !core->free_function;
+    if ((cm_load_relaxed_(&core->word) & CM_NO_BARRIER_) || fence_serves) {
         cm_fence_full_();
     } else if (cm_platform_barrier_()) {
         core->fenced = (cm_load_relaxed_(&core->word) & CM_FENCING_) != 0;
@@ -229,8 +217,11 @@ const struct cm_side_ *cm_reader_enter_slow_(struct cm_reader_ *reader, uint64_t
     struct cm_leftright_ *core = reader->core;
     struct cm_seat_ *slot = reader->slot;
     word = reader_fence(core, slot, word);
-    if (((word ^ reader->word) & (CM_ACTIVE_ | CM_ENDED_)) == 0)
+    if (((word ^ reader->word) & (CM_ACTIVE_ | CM_ENDED_)) == 0) {
+        if (word & CM_NO_BARRIER_) /* a slot that has just sworn bars no more */
+            cm_seat_tell_(core, slot);
         return reader->view;
+    }
     cm_store_release_(&slot->state, self | CM_INSIDE_UNKNOWN_); /* as in cm_reader_go_in_(), all of this */
     CM_COMPILER_BARRIER();
     word = reader_fence(core, slot, cm_load_acquire_(&core->word));
@@ -251,11 +242,12 @@ static struct cm_call_ watch_pass(struct cm_leftright_ *core)
     while ((slot = cm_seats_pass_(core, &core->watch, &state)) != NULL) {
         cm_store_relaxed_(&core->watched, slot); /* relaxed: the barrier orders it before the look */
         if (!cm_platform_barrier_())
-            cm_fence_full_(); /* readers that leave fence, too */
+            cm_fence_full_(); /* with NO_BARRIER readers that leave fence, too */
         if (cm_seat_bars_(core, slot, &state))
             return (struct cm_call_){NULL, NULL};
     }
     cm_store_relaxed_(&core->watched, (const struct cm_seat_ *)NULL);
+    core->found_free = true;
     /* WAITING stays: the writer may be parked by it. Whoever begins the next batch takes it back. */
     return (struct cm_call_){core->free_function, core->free_context};
 }
@@ -272,6 +264,7 @@ struct cm_call_ cm_watch_begin_(struct cm_leftright_ *core)
     cm_swap_barrier_(core);
     cm_seats_lock_(core);
     core->watch = slots_walk(core);
+    core->found_free = false;
     struct cm_call_ call = watch_pass(core);
     cm_seats_unlock_(core);
     return call;
@@ -281,14 +274,21 @@ void cm_watch_end_(struct cm_leftright_ *core)
 {
     cm_seats_lock_(core);
     cm_store_relaxed_(&core->watched, (const struct cm_seat_ *)NULL);
+    core->found_free = false;
     cm_seats_unlock_(core);
 }
 
-void cm_reader_left_(struct cm_leftright_ *core, const struct cm_seat_ *slot)
+bool cm_watch_found_free_(struct cm_leftright_ *core)
+{
+    cm_seats_lock_(core); /* also for what those saw who have passed the slots */
+    bool found = core->found_free;
+    cm_seats_unlock_(core);
+    return found;
+}
+
+static void slot_tell(struct cm_leftright_ *core, const struct cm_seat_ *slot)
 {
     struct cm_call_ call = {NULL, NULL};
-    if (cm_load_relaxed_(&core->word) & CM_NO_BARRIER_)
-        cm_fence_full_();
     cm_unpark_(slot, true);
     if (cm_load_relaxed_(&core->watched) != slot)
         return;
@@ -297,4 +297,31 @@ void cm_reader_left_(struct cm_leftright_ *core, const struct cm_seat_ *slot)
         call = watch_pass(core);
     cm_seats_unlock_(core);
     cm_call_make_(call);
+}
+
+void cm_reader_left_(struct cm_leftright_ *core, struct cm_seat_ *slot)
+{
+    if (cm_load_relaxed_(&core->word) & CM_NO_BARRIER_) {
+        cm_store_release_(&slot->sworn, 1); /* it has seen the mode; pairs with cm_seat_bars_() */
+        cm_fence_full_();
+    }
+    slot_tell(core, slot);
+}
+
+cm_status cm_reader_close_(struct cm_reader_ *reader)
+{
+    struct cm_leftright_ *core = reader->core;
+    struct cm_seat_ *slot = reader->slot;
+    if (!core || reader->depth)
+        return CM_INVALID;
+    cm_seats_lock_(core);
+    cm_store_release_(&slot->sworn, 1); /* it is outside; pairs with cm_seat_bars_() */
+    slot->next_free = core->free_slots;
+    core->free_slots = slot;
+    core->readers--;
+    cm_seats_unlock_(core);
+    cm_fence_full_();
+    slot_tell(core, slot); /* it may be another reader's by now, who is told of for nothing */
+    *reader = (struct cm_reader_){.core = NULL};
+    return CM_OK;
 }

@@ -27,5 +27,7 @@ void cm_swap_barrier_(struct cm_leftright_ *core);
 /* After a swap that has set WAITING: the call to be made if nobody bars the stale side. */
 struct cm_call_ cm_watch_begin_(struct cm_leftright_ *core);
 void cm_watch_end_(struct cm_leftright_ *core);
+/* Whether the watch has found that nobody bars the stale side since the last publication. */
+bool cm_watch_found_free_(struct cm_leftright_ *core);
 
 #endif

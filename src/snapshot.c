@@ -115,6 +115,7 @@ static void image_keep(struct cm_map_ *map, uint64_t *cell, struct cm_image_ *im
     if (status < 0)
         marks_fail(marks, status);
     image->cell = cell;
+    image->type = marks->type;
     if (marks->phase == CM_MARKS_SETTING_) {
         image_push(&marks->pending, image);
         cm_add_relaxed_(&map->waiters.count, 1); /* (S2); relaxed: for who unlocks it, who has it from this thread */
@@ -419,12 +420,13 @@ static void images_append(struct cm_image_ **images, struct cm_image_ *more)
     *images = more;
 }
 
-static void marks_begin(struct cm_map_ *map)
+static void marks_begin(struct cm_map_ *map, const struct cm_type *type)
 {
     struct cm_marks_ *marks = &map->marks;
     cm_add_relaxed_(&map->waiters.count, 1); /* relaxed: published by the marks */
     marks_lock(map);
     marks->failure = CM_OK;
+    marks->type = type;
     images_append(&marks->dropped, marks->images); /* of a snapshot that was left by force */
     marks->images = NULL;
     marks_set_phase(marks, CM_MARKS_SETTING_);
@@ -463,7 +465,7 @@ static cm_status marks_end(struct cm_map_ *map, cm_status status, struct cm_imag
 static cm_status images_take(struct cm_map_ *map, const struct cm_type *type, struct cm_image_ **images,
                              cm_deadline deadline)
 {
-    marks_begin(map);
+    marks_begin(map, type);
     cm_status status = buckets_mark(map, cm_layout_of_(type), deadline);
     if (status == CM_OK)
         status = marks_declare(map);

@@ -1,13 +1,16 @@
 /* The left-right multimap without memory. */
 #include <stdlib.h>
 
+#include <concmap/leftright_multimap.h>
+
 #include "failing_allocator.h"
 #include "unit.h"
 
-#include "multimap_nums.h"
-
+/* Before the maps that all tests share, whose names its parameters have. */
 CM_LEFTRIGHT_MULTIMAP_DECLARE(words, cm_str, uint64_t)
 CM_LEFTRIGHT_MULTIMAP_DEFINE(words, cm_str, uint64_t, cm_hash_str, cm_equal_str, cm_hash_u64, cm_equal_u64)
+
+#include "multimap_nums.h"
 
 static cm_status keep_even(const uint64_t *value, void *context)
 {

@@ -1,10 +1,11 @@
 /* Walks over locked maps that copy values: steps that are given up, and scans that are resumed by a number. */
 #include <stdlib.h>
 
-#include "boxes.h"
 #include "crew.h"
 #include "shelf.h"
 #include "texts.h"
+
+#include "boxes.h" /* behind all others: it takes the name `all` */
 
 #define MS 1000000
 

@@ -1,11 +1,12 @@
 /* Partitioned maps as a whole: scans that a number resumes, and one map that is added to another. */
 #include <stdlib.h>
 
-#include "boxes.h"
 #include "crew.h"
 #include "failing_allocator.h"
 #include "partitions.h"
 #include "texts.h"
+
+#include "boxes.h" /* behind all others: it takes the name `all` */
 
 CM_PARTITIONED_MAP(texts, cm_str, uint64_t, cm_hash_str, cm_equal_str)
 CM_PARTITIONED_MAP_OWNED(boxes, uint64_t, struct box, cm_hash_u64, cm_equal_u64, CM_PLAIN,

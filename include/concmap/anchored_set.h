@@ -51,7 +51,8 @@
     /* Adds the key if it is absent: CM_OK, or CM_EXISTS. *stored takes where the set has it now, the same place for   \
      * all who ask. No lock is taken where the key is present. CM_NOMEM, CM_FULL. */                                   \
     CM_KEYED_(how, name, name, Key, get_or_add, (, const Key **stored), (, stored))                                    \
-    /* Looks n keys up, fetching ahead: seen[i] is what get would give for keys[i]. Returns the hits. */               \
+    /* Looks n keys up, fetching ahead in large tables: seen[i] is what get would give for keys[i]. Returns the hits.  \
+     */                                                                                                                \
     CM_FUNCTION_(how, size_t, name##_get_many, (const name *set, const Key *keys, size_t n, const Key **seen), {       \
         name##_as_out_ some[CM_SET_SOME_];                                                                             \
         size_t hits = 0;                                                                                               \

@@ -21,7 +21,7 @@
  * differs is as of the other dynamic left-right map (any_leftright.h): keys and values are given by address, and
  * functions of the user are called with addresses.
  *
- * Both types are those of a set's keys: what they say of values is not used, and value_size is 0. As in typed
+ * Both types are those of a set's keys: value_size is 0, and value_alignment 1. As in typed
  * multimaps, values that are texts (key_text) are plain pointers to text of the caller's; they cannot be saved. Those
  * that own something have key_clone and key_destroy, and to be saved key_encode and key_decode. */
 #ifndef CONCMAP_ANY_MULTIMAP_H

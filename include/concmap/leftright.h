@@ -16,9 +16,10 @@
  * texts have of their own.
  *
  * Readers. A reader is a handle of one thread at a time; any thread makes and closes any number of them. Inside a view
- * nothing changes: two gets agree, with each other and with view_meta. Before the first publication a view is empty.
- * After the writer was closed readers go on with what was published last. A reader that stays inside delays the batch
- * after the next publication, and memory, and nobody else.
+ * nothing changes: two gets agree, with each other and with view_meta. The thread that has entered a view neither ends
+ * nor writes while another one has it (it is taken for the one that looks). Before the first publication a view is
+ * empty. After the writer was closed readers go on with what was published last. A reader that stays inside delays the
+ * batch after the next publication, and memory, and nobody else.
  *
  * The writer. One handle; a second one is CM_BUSY. Changes are seen by the writer at once, and by readers from the next
  * `publish` on, which never waits. The first change after that (or `begin`) waits for readers that have been inside

@@ -56,7 +56,8 @@
     CM_LOCKED_LOOKS_(cm_inline, view, name, view##_key_, name##_value_)
 
 /* The same for a left-right map or set. Of readers: view_get, and of their views view_view_get, ..._view_get_key_value
- * and ..._view_contains. Of the writer: view_writer_get, ..._writer_contains, ..._update and ..._remove. */
+ * ..._view_contains and ..._get_many, and view_get_many. Of the writer: view_writer_get, ..._writer_contains,
+ * ..._update and ..._remove. */
 #define CM_LEFTRIGHT_LOOKUP_BY(view, name, Other, hash_function, equal_function)                                       \
     CM_LOOKUP_TYPE_(view, name, Other, hash_function, equal_function, false)                                           \
     CM_LEFTRIGHT_LOOKS_(cm_inline, view, name, view##_key_, name##_value_)                                             \

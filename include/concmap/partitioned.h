@@ -37,8 +37,11 @@
  * Lending. In a map with config.lent the thread of a partition that has nothing to do lends it: who sends then becomes
  * the owner for a moment, if it holds no lock of the library and runs no function of yours, and does what is in the
  * queue, its own request among it. So few hand-overs wait for the scheduler; but functions run in any thread that calls
- * the map, one at a time for each partition still, a call may do some requests of others first, and a function must not
- * end its thread. What one sender sends stays in order.
+ * the map, one at a time for each partition still, and a call, also one that only sends, may do up to 16 requests of
+ * others first: one that has a deadline none that begins behind it, and try_VERB none but its own. What one sender
+ * sends stays in order. A function must not end its thread, and is not cancelled; must leave the thread as it found it
+ * (no quiescent, join or part in a domain, for the thread may use what it has found there); and must not take a lock of
+ * yours that a thread may hold while it calls the map.
  *
  * Functions given to the map run in the owner. They may call this map, and any other: for keys of the same owner at
  * once (changes of the owner's entries are CM_DEADLOCK but in a function given to `apply`, as in a plain map), for
@@ -104,8 +107,9 @@ CM_END_DECLS
     CM_PARTITIONED_MAP_OWNED(name, Key, Value, hash_function, equal_function, CM_PLAIN, CM_PLAIN)
 
 /* The same with keys or values that own memory, or count references: each owner is CM_PLAIN or CM_OWNED(clone,
- * destroy), see type.h. They are cloned and destroyed in the key's owner; but copies that a walk, a printer or a save
- * shows are destroyed by the thread that walks, and loading destroys there what it could not add. */
+ * destroy), see type.h. They are cloned and destroyed in the key's owner (in a lent map, by whoever serves it); but
+ * copies that a walk, a printer or a save shows are destroyed by the thread that walks, loading destroys there what it
+ * could not add, and merge clones and destroys in its caller, too. */
 #define CM_PARTITIONED_MAP_OWNED(name, Key, Value, hash_function, equal_function, key_owner, value_owner)              \
     CM_PLAIN_MAP_OWNED(name##_plain, Key, Value, hash_function, equal_function, key_owner, value_owner)                \
     CM_PARTITIONED_FUNCTIONS_(cm_inline, name, name##_plain_key_, name##_plain_value_)
@@ -190,12 +194,13 @@ CM_END_DECLS
     CM_FUNCTION_(how, cm_partition_stats, name##_partition_stats, (const name *map, size_t partition),                 \
                  { return cm_partition_stats_of_(&map->core.parts[partition]); })                                      \
     CM_INNER_(how, cm_status, name##_partition_own_in_, (name * map, size_t partition, cm_deadline deadline), {        \
-        return partition < map->core.count ? cm_partition_own_(&map->core.parts[partition], deadline) : CM_INVALID;    \
+        bool polled = !map->core.workers && partition < map->core.count;                                               \
+        return polled ? cm_partition_own_(&map->core.parts[partition], deadline) : CM_INVALID;                         \
     })                                                                                                                 \
-    /* Makes the calling thread the owner of a partition of a polled map; waits while another one is. CM_EXISTS: it is \
-     * already. CM_OWNER_DIED: it is now, and the last owner's thread ended. A thread may own several; it gives them   \
-     * back when it ends. While it owns some it should hold no guards of other maps when it calls this one: a circle   \
-     * of waits through them is not seen. */                                                                           \
+    /* Makes the calling thread the owner of a partition of a polled map (of others CM_INVALID); waits while another   \
+     * one is. CM_EXISTS: it is already. CM_OWNER_DIED: it is now, and the last owner's thread ended. A thread may own \
+     * several; it gives them back when it ends. While it owns some it should hold no guards of other maps when it     \
+     * calls this one: a circle of waits through them is not seen. */                                                  \
     CM_TWINS_(how, name, partition_own, (name * map, size_t partition), (map, partition))                              \
     /* Gives it up. CM_INVALID: the thread is not its owner, or runs a function on it. */                              \
     CM_FUNCTION_(how, cm_status, name##_partition_leave, (name * map, size_t partition), {                             \

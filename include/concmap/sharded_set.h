@@ -34,7 +34,7 @@
     CM_INNER_(how, size_t, name##_contains_many_in_,                                                                   \
               (const name *set, const Key *keys, size_t n, bool *found, cm_deadline deadline),                         \
               { return name##_as_get_many_in_(set, keys, n, found, NULL, deadline); })                                 \
-    /* Looks n keys up, fetching ahead; found[i] belongs to keys[i]. Returns the hits. */                              \
+    /* Looks n keys up, fetching ahead in large tables; found[i] belongs to keys[i]. Returns the hits. */              \
     CM_TWINS_OF_(how, size_t, name, contains_many, (const name *set, const Key *keys, size_t n, bool *found),          \
                  (set, keys, n, found))                                                                                \
     CM_INNER_(how, bool, name##_iter_next_in_, (name##_iter * iter, cm_deadline deadline),                             \

@@ -4,7 +4,7 @@
  * Shape. The bucket table in node form (table.h, layout.h). A node is written before its slot and never again, until it
  * is used for another entry: a new value comes in a new node, by one store of the slot.
  *
- * Readers load the state of the key's bucket, look at the slots that it calls occupied, and at the rest of the chain. A
+ * Readers load the state of the key's bucket, look at all its slots, and at the rest of the chain. A
  * hit is taken as it is. After a miss the state is loaded again, and only if the bucket has MOVED is the next table
  * looked at. WRITER and the version mean nothing to them.
  *
@@ -14,7 +14,7 @@
  * the state.
  *
  * Why a miss is right (T7). An entry that is in the map from a look-up's beginning to its end, and whose bucket does
- * not move, is in one slot all the time. The slot's bit is in each state that the look-up loads; and the chain leads
+ * not move, is in one slot all the time, which the look-up loads, whatever the state says of it; and the chain leads
  * there, because a bucket is only taken off the end of a chain, when it is empty. A look-up may have followed a link to
  * a bucket that was taken off, and serves another chain by now, or none: then what it looks for is not behind it, else
  * the bucket would have been in use. So the key was absent at some time since the first load of the state, and the miss
@@ -30,8 +30,8 @@
  * tells others who come for the same key to wait for it, and nobody else. Whatever was put meanwhile wins.
  *
  * Invariants. (A1) A table's generation is one more than that of the table it replaces; the root's only grows. (A2) A
- * slot of a reachable bucket whose bit is not set holds 0. (A3) At most one living maker has
- * a key. */
+ * slot of a reachable bucket whose bit is not set holds 0, and so do all of overflow buckets that no chain has. (A3) At
+ * most one living maker has a key. */
 #ifndef CONCMAP_DETAIL_ANCHORED_H
 #define CONCMAP_DETAIL_ANCHORED_H
 

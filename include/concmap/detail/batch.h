@@ -9,7 +9,7 @@ CM_BEGIN_DECLS
 #define CM_AHEAD_ 24          /* buckets fetched ahead: what the processor keeps under way, measured */
 #define CM_AHEAD_NODE_ 12     /* and nodes, once their buckets have come */
 #define CM_HASH_RING_ 32      /* a power of two, more than CM_AHEAD_ */
-#define CM_NEAR_BUCKETS_ 8192 /* of tables that lie in the second-level cache, with their nodes */
+#define CM_NEAR_BUCKETS_ 8192 /* of tables that lie in the second-level cache, most with their nodes */
 #define CM_PIN_BLOCK_ 1024    /* keys after which a batch leaves its pin, so that it does not hold memory up */
 
 /* Whether the table is so small that it and its nodes lie near: then fetching ahead costs more than it spares. */

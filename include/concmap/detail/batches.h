@@ -35,8 +35,8 @@ CM_INLINE struct cm_write_ cm_op_write_(const struct cm_type *type, cm_op_kind k
                   });                                                                                                  \
                   return done;                                                                                         \
               })                                                                                                       \
-    /* Puts n keys, in order, fetching ahead. `results` (may be NULL) takes what put would return. Returns how many    \
-     * succeeded. */                                                                                                   \
+    /* Puts n keys, in order, fetching ahead in large tables. `results` (may be NULL) takes what put would return.     \
+     * Returns how many succeeded. */                                                                                                         \
     CM_TWINS_OF_(how, size_t, name, put_many,                                                                          \
                  (name * map, const Key *keys, const Value *values, size_t n, cm_status *results),                     \
                  (map, keys, values, n, results))                                                                      \
@@ -53,7 +53,7 @@ CM_INLINE struct cm_write_ cm_op_write_(const struct cm_type *type, cm_op_kind k
                   });                                                                                                  \
                   return done;                                                                                         \
               })                                                                                                       \
-    /* Updates n keys, in order, fetching ahead. Returns how many were present and succeeded. */                       \
+    /* Updates n keys, in order, fetching ahead in large tables. Returns how many were present and succeeded. */       \
     CM_TWINS_OF_(how, size_t, name, update_many,                                                                       \
                  (name * map, const Key *keys, size_t n, cm_status (*function)(Value *, void *), void *context,        \
                   cm_status *results),                                                                                 \
@@ -69,8 +69,8 @@ CM_INLINE struct cm_write_ cm_op_write_(const struct cm_type *type, cm_op_kind k
                   });                                                                                                  \
                   return done;                                                                                         \
               })                                                                                                       \
-    /* Removes n keys, in order, fetching ahead; old[i] (old may be NULL) takes the value. Returns how many there      \
-     * were. */                                                                                                        \
+    /* Removes n keys, in order, fetching ahead in large tables; old[i] (old may be NULL) takes the value. Returns how \
+     * many there were. */                                                                                                              \
     CM_TWINS_OF_(how, size_t, name, remove_many,                                                                       \
                  (name * map, const Key *keys, size_t n, name##_out_ *old, cm_status *results),                        \
                  (map, keys, n, old, results))
@@ -85,8 +85,8 @@ CM_INLINE struct cm_write_ cm_op_write_(const struct cm_type *type, cm_op_kind k
         });                                                                                                            \
         return done;                                                                                                   \
     })                                                                                                                 \
-    /* Runs n operations of any kinds, in array order, fetching ahead; each gets its status. Returns how many did not  \
-     * fail. */                                                                                                        \
+    /* Runs n operations of any kinds, in array order, fetching ahead in large tables; each gets its status. Returns   \
+     * how many did not fail. */                                                                                                              \
     CM_TWINS_OF_(how, size_t, name, apply_many, (name * map, name##_op * ops, size_t n), (map, ops, n))
 
 /* get_many, where the last argument finds out, for keys[i] with its `hash`, whether it is a `hit`, and fills *value in.
@@ -105,8 +105,9 @@ CM_INLINE struct cm_write_ cm_op_write_(const struct cm_type *type, cm_op_kind k
                   });                                                                                                  \
                   return hits;                                                                                         \
               })                                                                                                       \
-    /* Looks n keys up, fetching ahead: found[i] and values[i] belong to keys[i]; both may be NULL, and the value of a \
-     * key that was not found is undefined. Returns the hits. Each look-up is atomic, the batch is not. */             \
+    /* Looks n keys up, fetching ahead in large tables: found[i] and values[i] belong to keys[i]; both may be NULL,    \
+     * and the value of a key that was not found is undefined. Returns the hits. Each look-up is atomic, the batch is                           \
+     * not. */                                                                                                         \
     CM_TWINS_OF_(how, size_t, name, get_many,                                                                          \
                  (const name *map, const Key *keys, size_t n, bool *found, Value *values),                             \
                  (map, keys, n, found, values))

@@ -27,7 +27,8 @@
  * reader whose "inside" that look misses had not stored it by the barrier, so it loads the word after the swap and
  * enters the side that is active. A slot that says 0, or the active side, is done with: whoever enters by it later
  * loads a word that is no older. A slot that says "unknown" counts as one on the stale side, and so does one whose
- * reader expects that side, until it has found that it is wrong: it has not looked at anything. No slot is compared
+ * reader expects that side, until it has found that it is wrong: it has not looked at anything. (It must not use the
+ * word that told it so: its slot names a side that may be active by now, and counts as done with.) No slot is compared
  * with what it said before, so it may be recycled, and nothing in it is counted.
  *
  * Modes. FENCES: readers run a fence after their first store, and load the word again; then a fence of the writer's own
@@ -143,6 +144,7 @@ struct cm_leftright_ {
     size_t readers;                 /* that are open */
     const struct cm_seat_ *watched; /* the one that keeps `free_function` from being called; NULL: none */
     struct cm_seats_walk_ watch;    /* those before it are done with */
+    bool found_free;                /* all of them were, since the last publication, and the function was told */
     uint32_t has_writer;
     uint64_t number;      /* of the map, among all there ever were */
     struct cm_bags_ bags; /* of a multimap */
@@ -181,7 +183,7 @@ CM_API cm_status cm_reader_close_(struct cm_reader_ *reader);
  * come thick each look-up comes here. */
 CM_API const struct cm_side_ *cm_reader_enter_slow_(struct cm_reader_ *reader, uint64_t self, uint64_t word);
 /* A slot has changed, and the word said that somebody may wait for that. */
-CM_API CM_COLD void cm_reader_left_(struct cm_leftright_ *core, const struct cm_seat_ *slot);
+CM_API CM_COLD void cm_reader_left_(struct cm_leftright_ *core, struct cm_seat_ *slot);
 
 CM_API int cm_turn_begin_slow_(struct cm_leftright_ *core, struct cm_turn_ *turn, bool changes, cm_deadline deadline,
                                cm_replay_ *replay);
@@ -248,7 +250,7 @@ CM_INLINE const struct cm_side_ *cm_reader_enter_(struct cm_reader_ *reader)
 }
 
 /* A slot has changed: tells whoever waits for that. */
-CM_INLINE void cm_seat_tell_(struct cm_leftright_ *core, const struct cm_seat_ *slot)
+CM_INLINE void cm_seat_tell_(struct cm_leftright_ *core, struct cm_seat_ *slot)
 {
     CM_COMPILER_BARRIER();
     /* Relaxed: a waiter whose WAITING this misses runs its barrier later, and sees the slot's change. */

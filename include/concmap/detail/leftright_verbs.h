@@ -93,7 +93,7 @@
                  { return cm_reader_close_(&reader->core); })                                                          \
     /* Enters the map as it was published last. The view stays as it is until the leave that belongs to this enter:    \
      * all that is got through it is of one state of the map. Nested, it is the outer view again. NULL: the writer has \
-     * ended (writer_end), and there is nothing to leave. Wait-free: three plain stores with leave. */                 \
+     * ended (writer_end), and there is nothing to leave. Wait-free, mostly two plain stores with leave. */            \
     CM_FUNCTION_(how, const name##_view *, name##_enter, (name##_reader * reader),                                     \
                  { return (const name##_view *)(const void *)cm_reader_enter_(&reader->core); })                       \
     /* Leaves. What the view gave is not valid any more, if it was the outermost one. Wait-free, but that it wakes a   \
@@ -110,6 +110,8 @@
         if (visit->reader)                                                                                             \
             cm_reader_leave_(&visit->reader->core);                                                                    \
     })
+
+#define CM_LOOK_COPY_ 64 /* bytes */
 
 /* Look-ups, by keys of the map (`by` is its name then), or by something else (lookup.h). In one call: */
 #define CM_LEFTRIGHT_LOOKS_(how, by, name, Key, Value)                                                                 \
@@ -133,10 +135,14 @@
         struct cm_seat_ *slot = reader->core.slot;                                                                     \
         const struct cm_side_ *side = cm_reader_glance_(&reader->core, core, slot);                                    \
         if (CM_UNLIKELY(!side)) {                                                                                      \
-            Value copy; /* so that the caller's need not have an address where this is inlined */                      \
-            bool found = by##_look_inside_(reader, key, &copy);                                                        \
-            if (found && by##_type_.value_size)                                                                        \
-                *value = copy;                                                                                         \
+            /* By a copy, so that the caller's value need not have an address where this is inlined. */                \
+            char copy[sizeof(Value) <= CM_LOOK_COPY_ ? sizeof(Value) : 1]                                              \
+                __attribute__((aligned(__alignof__(Value))));                                                          \
+            if (!value || sizeof(Value) > sizeof copy)                                                                 \
+                return by##_look_inside_(reader, key, value);                                                          \
+            bool found = by##_look_inside_(reader, key, (Value *)(void *)copy);                                        \
+            if (found)                                                                                                 \
+                memcpy((void *)value, copy, sizeof copy);                                                              \
             return found;                                                                                              \
         }                                                                                                              \
         const struct cm_plain_ *plain = &side->plain;                                                                  \
@@ -319,8 +325,9 @@
     CM_FUNCTION_(how, bool, name##_has_pending, (name##_writer * writer),                                              \
                  { return cm_leftright_pending_(writer->core); })                                                      \
     /* From now on, after each publication, the function is called once no reader is left on the side that the next    \
-     * batch needs: by `publish`, or by the reader that leaves last. NULL: not any more. It must not use the map; it   \
-     * is not called where the next batch begins before. For event loops: see cm_notify_fd(). */                       \
+     * batch needs: by `publish`, or by a reader that leaves, enters or is closed. NULL: not any more, but for a call  \
+     * that a reader has begun. It must not use the map; it is not called where the next batch begins before. For      \
+     * event loops: see cm_notify_fd(). */                                                                             \
     CM_FUNCTION_(how, cm_status, name##_when_free,                                                                     \
                  (name##_writer * writer, void (*function)(void *context), void *context),                             \
                  { return cm_leftright_when_free_(writer->core, function, context); })                                 \

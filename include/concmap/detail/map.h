@@ -14,7 +14,7 @@ CM_BEGIN_DECLS
 
 /* Changes whenever the layout of what headers and library share changes: a program runs only with a library of its own
  * version. */
-#define CM_LAYOUT_VERSION_ 3
+#define CM_LAYOUT_VERSION_ 4
 
 /* What a thread has done to a map's length. */
 struct cm_count_ {
@@ -36,10 +36,11 @@ struct cm_marks_ {
     uint64_t turn; /* a cell: of who takes it */
     uint64_t lock; /* a cell, taken last: it guards what follows */
     enum cm_marks_phase_ phase;
-    cm_status failure;         /* why a writer could not copy a bucket */
-    struct cm_image_ *pending; /* of marked buckets that are being changed */
-    struct cm_image_ *images;  /* made by writers, and part of the snapshot */
-    struct cm_image_ *dropped; /* to be given back by who has the turn */
+    cm_status failure;          /* why a writer could not copy a bucket */
+    const struct cm_type *type; /* the map's own: images outlive the calls, and types, of writers that make them */
+    struct cm_image_ *pending;  /* of marked buckets that are being changed */
+    struct cm_image_ *images;   /* made by writers, and part of the snapshot */
+    struct cm_image_ *dropped;  /* to be given back by who has the turn */
 };
 
 struct cm_map_ {

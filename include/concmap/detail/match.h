@@ -3,7 +3,8 @@
  * A line begins with the 8-byte state, then keys (8 or 4 bytes each) or slots (8 bytes: a 16-bit tag above a 48-bit
  * address). Vector loads read lanes that a writer may be changing: each aligned lane is whole, and the check of the
  * state that follows throws a torn view away. The portable forms load lane by lane; the thread sanitizer and unknown
- * machines take those. Each function returns a mask with bit i for slot i; the caller masks it by the occupancy. */
+ * machines take those. Each function returns a mask with bit i for slot i; the caller masks it by the occupancy, or, of
+ * anchored maps, believes each slot for itself. */
 #ifndef CONCMAP_DETAIL_MATCH_H
 #define CONCMAP_DETAIL_MATCH_H
 
@@ -91,7 +92,8 @@ CM_INLINE __m128i cm_match_tags_of_(const __m128i *lanes)
     return _mm_srai_epi32(_mm_castps_si128(_mm_shuffle_ps(first, second, _MM_SHUFFLE(3, 1, 3, 1))), 16);
 }
 
-/* Bit i for lane i of a line of slots, of which the first is the state; the tag is the hash's upper 16 bits. */
+/* Bit i for lane i of a line of slots, which are in lanes 1 to 6 (the caller masks the rest); the tag is the hash's
+ * upper 16 bits. */
 CM_INLINE unsigned cm_match_tag_lanes_(const void *bucket, uint64_t hash)
 {
     const __m128i *lanes = (const __m128i *)bucket;

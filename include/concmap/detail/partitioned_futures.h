@@ -45,6 +45,8 @@ CM_END_DECLS
                       status = name##_perform_(name##_plain_of_(partition), &future->request);                         \
                   name##_future_text_end_(partition, future);                                                          \
                   future->status = status;                                                                             \
+                  if (partition->running == message)                                                                   \
+                      partition->running = NULL; /* done, even if `then` ends the thread */                            \
                   if (future->then)                                                                                    \
                       future->then(future, future->context);                                                           \
               })                                                                                                       \

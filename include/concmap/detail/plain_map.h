@@ -25,7 +25,7 @@ struct cm_plain_ {
     cm_allocator allocator;
 };
 
-#define CM_PLAIN_VERSION_ 1u /* of what inlined code knows of the library's structures */
+#define CM_PLAIN_VERSION_ 2u /* of what inlined code knows of the library's structures */
 
 /* A map that is not made yet: made by the first call that may add something. It has the default options. */
 #ifdef __cplusplus

@@ -48,14 +48,14 @@
                   });                                                                                                  \
                   return done;                                                                                         \
               })                                                                                                       \
-    /* Adds n keys, in order, fetching ahead. `results` (may be NULL) takes what add would return. Returns how many    \
-     * are there now. */                                                                                               \
+    /* Adds n keys, in order, fetching ahead in large tables. `results` (may be NULL) takes what add would return.     \
+     * Returns how many are there now. */                                                                                                     \
     CM_TWINS_OF_(how, size_t, name, add_many, (name * set, const Key *keys, size_t n, cm_status *results),             \
                  (set, keys, n, results))                                                                              \
     CM_INNER_(how, size_t, name##_remove_many_in_,                                                                     \
               (name * set, const Key *keys, size_t n, cm_status *results, cm_deadline deadline),                       \
               { return name##_as_remove_many_in_(set, keys, n, NULL, results, deadline); })                            \
-    /* Removes n keys, in order, fetching ahead. Returns how many there were. */                                       \
+    /* Removes n keys, in order, fetching ahead in large tables. Returns how many there were. */                       \
     CM_TWINS_OF_(how, size_t, name, remove_many, (name * set, const Key *keys, size_t n, cm_status *results),          \
                  (set, keys, n, results))
 
