@@ -463,6 +463,43 @@ static void threads_share_a_look_up(void **state)
     finish(&race.map);
 }
 
+/* What a call has left on the stack. */
+static __attribute__((noinline)) void scrub(void)
+{
+    volatile char stack[4096];
+    for (size_t i = 0; i < sizeof stack; i++)
+        stack[i] = (char)0xa5;
+}
+
+static size_t snapshots_and_look_ups(void *context, unsigned thread)
+{
+    struct race *race = context;
+    struct digits room;
+    uint64_t one = 1;
+    size_t wrong = 0;
+    for (uint64_t n = 0; thread != 0 && n < crew_scale(20000); n++) {
+        wrong += cm_any_lookup_update(&race->by, digits(&room, n % 1000), add, &one) != CM_OK;
+        scrub();
+    }
+    for (uint64_t n = 0; thread == 0 && n < crew_scale(100); n++) {
+        cm_any_snapshot snapshot;
+        wrong += cm_any_snapshot_take(&race->map, &snapshot) != CM_OK;
+        wrong += cm_any_snapshot_len(&snapshot) != 1000;
+        cm_any_snapshot_drop(&snapshot);
+    }
+    return wrong;
+}
+
+/* Copies that a look-up makes for a snapshot outlive it, and the type that it was called with. */
+static void snapshots_go_on_beside_look_ups(void **state)
+{
+    (void)state;
+    struct race race;
+    race.by = nums_make(&race.map, 24, 1000);
+    assert_int_equal(crew_run(3, snapshots_and_look_ups, &race), 0);
+    finish(&race.map);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -478,6 +515,7 @@ int main(void)
         cmocka_unit_test(anchored_maps_tell_where_values_are),
         cmocka_unit_test(anchored_values_are_replaced_under_their_own_key),
         cmocka_unit_test(threads_share_a_look_up),
+        cmocka_unit_test(snapshots_go_on_beside_look_ups),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -310,12 +310,13 @@ static void what_was_taken_outlives_the_map(void **state)
     (void)state;
     char text[64];
     cm_str room[2];
-    cm_any_multimap_taken taken = {.value = &room[0]}, other = {.value = &room[1]};
+    cm_any_multimap_taken taken = {.value = &room[0]}, other = {.value = &room[1]}, nowhere = {.value = NULL};
     begin_texts();
     insert_text(1, 10);
     insert_text(1, 20);
     cm_any_multimap_publish(&writer);
     cm_str one = text_at(text, 1), ten = cm_str_of("10"), twenty = cm_str_of("20");
+    assert_int_equal(cm_any_multimap_take_value(&writer, &one, &ten, &nowhere), CM_INVALID);
     assert_int_equal(cm_any_multimap_take_value(&writer, &one, &ten, &taken), CM_OK);
     assert_int_equal(cm_any_multimap_take_value(&writer, &one, &ten, &other), CM_ABSENT);
     assert_int_equal(cm_any_multimap_take_value(&writer, &one, &twenty, &other), CM_OK);

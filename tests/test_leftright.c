@@ -137,6 +137,7 @@ static void a_view_is_a_snapshot_with_its_meta(void **state)
     assert_int_equal(nums_view_meta(view), 1);
     assert_int_equal(nums_view_len(view), 1);
     assert_int_equal(got(&reader, 1), 1); /* a get inside is of the view */
+    assert_true(nums_get(&reader, 1, NULL));
     nums_leave(&reader);
     size_t entries = 0;
     CM_WITH_VIEW (nums, &reader, now) {

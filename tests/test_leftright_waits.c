@@ -361,6 +361,26 @@ static void a_function_is_told_when_the_stale_side_is_free(void **state)
     end();
 }
 
+/* A reader that guesses wrong after that must not make it untrue: nobody would tell again. */
+static void what_was_told_of_the_stale_side_holds(void **state)
+{
+    (void)state;
+    int calls = 0;
+    begin();
+    assert_int_equal(nums_when_free(&writer, add_one, &calls), CM_OK);
+    nums_put(&writer, 1, 1, NULL);
+    assert_true(got(&reader, 1) == UINT64_MAX); /* so it expects the side that is empty */
+    nums_publish(&writer);
+    assert_int_equal(calls, 1);
+    cm_store_release_(&reader.core.slot->state, reader.core.inside); /* it has stalled amid entering */
+    assert_int_equal(nums_try_begin(&writer), CM_OK);
+    cm_store_release_(&reader.core.slot->state, 0);
+    assert_int_equal(got(&reader, 1), 1);
+    nums_publish(&writer);
+    assert_int_equal(calls, 2);
+    end();
+}
+
 static int told;
 
 static size_t publish_and_be_told(void *context, unsigned thread)
@@ -413,6 +433,7 @@ int main(void)
         cmocka_unit_test(a_function_that_ends_its_thread_leaves_a_shared_writer_as_it_was),
         cmocka_unit_test(a_shared_writer_waits_without_its_lock),
         cmocka_unit_test(a_function_is_told_when_the_stale_side_is_free),
+        cmocka_unit_test(what_was_told_of_the_stale_side_holds),
         cmocka_unit_test(no_tale_of_a_free_side_is_lost),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

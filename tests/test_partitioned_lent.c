@@ -41,6 +41,7 @@ static void who_sends_serves_a_partition_whose_thread_sleeps(void **state)
     assert_true(pthread_equal(thread, pthread_self()));
     assert_int_equal(nums_partition_stats(&divided, 0).sleeps, sleeps); /* nobody was woken */
     assert_int_equal(nums_len(&divided), 1000);
+    assert_int_equal(nums_try_partition_own(&divided, 0), CM_INVALID); /* nobody would serve what comes meanwhile */
     end();
     assert_int_equal(nums_open(&divided, &(cm_partition_config){.polled = true, .lent = true}), CM_INVALID);
 }
@@ -206,6 +207,48 @@ static void nothing_is_lost_when_it_is_shut_down(void **state)
     }
 }
 
+static uint32_t under_way, cancelled;
+
+static cm_status change_amid_cancellation(uint64_t *value, void *context)
+{
+    (void)context;
+    cm_store_release_(&under_way, 1);
+    while (!cm_load_acquire_(&cancelled))
+        sched_yield();
+    pthread_testcancel();
+    *value = 2;
+    return CM_OK;
+}
+
+static void *change_in_thread(void *context)
+{
+    (void)context;
+    return (void *)(uintptr_t)(nums_update(&divided, 1, change_amid_cancellation, NULL) == CM_OK);
+}
+
+/* Its request lies on its stack, where whoever came next would look for it. */
+static void who_is_cancelled_ends_what_it_began(void **state)
+{
+    (void)state;
+    pthread_t thread;
+    uint64_t value = 0;
+    void *result = NULL;
+    begin((cm_partition_config){.partitions = 1, .lent = true});
+    wait_for_sleepers();
+    assert_int_equal(nums_put(&divided, 1, 1, NULL), CM_OK);
+    assert_int_equal(pthread_create(&thread, NULL, change_in_thread, NULL), 0);
+    while (!cm_load_acquire_(&under_way))
+        sched_yield();
+    assert_int_equal(pthread_cancel(thread), 0);
+    cm_store_release_(&cancelled, 1);
+    assert_int_equal(pthread_join(thread, &result), 0);
+    assert_ptr_equal(result, (void *)1); /* it was not cancelled there */
+    assert_true(nums_get(&divided, 1, &value));
+    assert_int_equal(value, 2);
+    assert_int_equal(nums_put(&divided, 2, 2, NULL), CM_OK);
+    end();
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -215,6 +258,7 @@ int main(void)
         cmocka_unit_test(no_request_is_left_lying),
         cmocka_unit_test(functions_ask_other_partitions),
         cmocka_unit_test(nothing_is_lost_when_it_is_shut_down),
+        cmocka_unit_test(who_is_cancelled_ends_what_it_began),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
