@@ -471,21 +471,32 @@ static __attribute__((noinline)) void scrub(void)
         stack[i] = (char)0xa5;
 }
 
+static uint32_t snapshots_taken;
+
+static size_t take_snapshots(struct race *race)
+{
+    size_t wrong = 0;
+    for (uint64_t n = 0; n < crew_scale(30); n++) {
+        cm_any_snapshot snapshot;
+        wrong += cm_any_snapshot_take(&race->map, &snapshot) != CM_OK;
+        wrong += cm_any_snapshot_len(&snapshot) != 20000;
+        cm_any_snapshot_drop(&snapshot);
+    }
+    cm_store_release_(&snapshots_taken, 1);
+    return wrong;
+}
+
 static size_t snapshots_and_look_ups(void *context, unsigned thread)
 {
     struct race *race = context;
     struct digits room;
     uint64_t one = 1;
     size_t wrong = 0;
-    for (uint64_t n = 0; thread != 0 && n < crew_scale(20000); n++) {
-        wrong += cm_any_lookup_update(&race->by, digits(&room, n % 1000), add, &one) != CM_OK;
+    if (thread == 0)
+        return take_snapshots(race);
+    for (uint64_t n = thread; !cm_load_acquire_(&snapshots_taken); n++) {
+        wrong += cm_any_lookup_update(&race->by, digits(&room, n * 7919 % 20000), add, &one) != CM_OK;
         scrub();
-    }
-    for (uint64_t n = 0; thread == 0 && n < crew_scale(100); n++) {
-        cm_any_snapshot snapshot;
-        wrong += cm_any_snapshot_take(&race->map, &snapshot) != CM_OK;
-        wrong += cm_any_snapshot_len(&snapshot) != 1000;
-        cm_any_snapshot_drop(&snapshot);
     }
     return wrong;
 }
@@ -495,7 +506,7 @@ static void snapshots_go_on_beside_look_ups(void **state)
 {
     (void)state;
     struct race race;
-    race.by = nums_make(&race.map, 24, 1000);
+    race.by = nums_make(&race.map, 24, 20000);
     assert_int_equal(crew_run(3, snapshots_and_look_ups, &race), 0);
     finish(&race.map);
 }
