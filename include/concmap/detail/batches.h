@@ -36,7 +36,7 @@ CM_INLINE struct cm_write_ cm_op_write_(const struct cm_type *type, cm_op_kind k
                   return done;                                                                                         \
               })                                                                                                       \
     /* Puts n keys, in order, fetching ahead in large tables. `results` (may be NULL) takes what put would return.     \
-     * Returns how many succeeded. */                                                                                                         \
+     * Returns how many succeeded. */                                                                                  \
     CM_TWINS_OF_(how, size_t, name, put_many,                                                                          \
                  (name * map, const Key *keys, const Value *values, size_t n, cm_status *results),                     \
                  (map, keys, values, n, results))                                                                      \
@@ -70,7 +70,7 @@ CM_INLINE struct cm_write_ cm_op_write_(const struct cm_type *type, cm_op_kind k
                   return done;                                                                                         \
               })                                                                                                       \
     /* Removes n keys, in order, fetching ahead in large tables; old[i] (old may be NULL) takes the value. Returns how \
-     * many there were. */                                                                                                              \
+     * many there were. */                                                                                             \
     CM_TWINS_OF_(how, size_t, name, remove_many,                                                                       \
                  (name * map, const Key *keys, size_t n, name##_out_ *old, cm_status *results),                        \
                  (map, keys, n, old, results))
@@ -86,7 +86,7 @@ CM_INLINE struct cm_write_ cm_op_write_(const struct cm_type *type, cm_op_kind k
         return done;                                                                                                   \
     })                                                                                                                 \
     /* Runs n operations of any kinds, in array order, fetching ahead in large tables; each gets its status. Returns   \
-     * how many did not fail. */                                                                                                              \
+     * how many did not fail. */                                                                                       \
     CM_TWINS_OF_(how, size_t, name, apply_many, (name * map, name##_op * ops, size_t n), (map, ops, n))
 
 /* get_many, where the last argument finds out, for keys[i] with its `hash`, whether it is a `hit`, and fills *value in.
@@ -106,7 +106,7 @@ CM_INLINE struct cm_write_ cm_op_write_(const struct cm_type *type, cm_op_kind k
                   return hits;                                                                                         \
               })                                                                                                       \
     /* Looks n keys up, fetching ahead in large tables: found[i] and values[i] belong to keys[i]; both may be NULL,    \
-     * and the value of a key that was not found is undefined. Returns the hits. Each look-up is atomic, the batch is                           \
+     * and the value of a key that was not found is undefined. Returns the hits. Each look-up is atomic, the batch is  \
      * not. */                                                                                                         \
     CM_TWINS_OF_(how, size_t, name, get_many,                                                                          \
                  (const name *map, const Key *keys, size_t n, bool *found, Value *values),                             \

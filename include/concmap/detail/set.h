@@ -49,7 +49,7 @@
                   return done;                                                                                         \
               })                                                                                                       \
     /* Adds n keys, in order, fetching ahead in large tables. `results` (may be NULL) takes what add would return.     \
-     * Returns how many are there now. */                                                                                                     \
+     * Returns how many are there now. */                                                                              \
     CM_TWINS_OF_(how, size_t, name, add_many, (name * set, const Key *keys, size_t n, cm_status *results),             \
                  (set, keys, n, results))                                                                              \
     CM_INNER_(how, size_t, name##_remove_many_in_,                                                                     \
