@@ -216,9 +216,10 @@ const struct cm_side_ *cm_reader_enter_slow_(struct cm_reader_ *reader, uint64_t
 {
     struct cm_leftright_ *core = reader->core;
     struct cm_seat_ *slot = reader->slot;
+    const bool swears = (word & CM_NO_BARRIER_) && !cm_load_relaxed_(&slot->sworn); /* relaxed: its own */
     word = reader_fence(core, slot, word);
     if (((word ^ reader->word) & (CM_ACTIVE_ | CM_ENDED_)) == 0) {
-        if (word & CM_NO_BARRIER_) /* a slot that has just sworn bars no more */
+        if (swears) /* so the slot bars no more */
             cm_seat_tell_(core, slot);
         return reader->view;
     }
