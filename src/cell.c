@@ -96,11 +96,22 @@ bool cm_cell_bars_(const struct cm_want_ *want, uint64_t word)
     return want->exclusive ? (word & CM_READERS_) > want->own_readers : word_is_full(word);
 }
 
+/* Whether to ask that nobody else come in, which is for a writer that finds shared holders, and for who was woken in
+ * vain too often. */
+static bool wait_may_ask(const struct waiting *waiting, uint64_t word)
+{
+    const struct cm_want_ *want = &waiting->want;
+    bool patient = !waiting->starving && !(want->exclusive && (word & CM_READERS_) > want->own_readers);
+    return !patient && !(word & (CM_WRITER_ | CM_PENDING_ | CM_MOVED_));
+}
+
+/* Nobody sleeps who has yet to ask: shared holders that overlap would never let it in, nor wake it. */
 static bool wait_blocked(void *context)
 {
     const struct waiting *waiting = context;
     /* Relaxed: ordered by the barrier before it, see parking.h. */
-    return cm_cell_bars_(&waiting->want, cm_load_relaxed_(waiting->cell)) &&
+    uint64_t word = cm_load_relaxed_(waiting->cell);
+    return cm_cell_bars_(&waiting->want, word) && !wait_may_ask(waiting, word) &&
            !cm_load_relaxed_(&waiting->thread->victim);
 }
 
@@ -117,15 +128,15 @@ static bool wait_take(const struct waiting *waiting, uint64_t word)
     return true;
 }
 
-/* Asks that nobody else come in: a writer that finds shared holders, and who was woken in vain too often. */
+/* Asks, however often shared holders come and go meanwhile. */
 static void wait_ask(struct waiting *waiting, uint64_t word)
 {
-    struct cm_want_ *want = &waiting->want;
-    bool may = waiting->starving || (want->exclusive && (word & CM_READERS_) > want->own_readers);
-    if (may && !(word & (CM_WRITER_ | CM_PENDING_)) && cm_swap_if_relaxed_(waiting->cell, &word, word | CM_PENDING_)) {
-        want->asked = true;
-        want->asked_at = word / CM_VERSION_ONE_;
-    }
+    while (wait_may_ask(waiting, word))
+        if (cm_swap_if_relaxed_(waiting->cell, &word, word | CM_PENDING_)) {
+            waiting->want.asked = true;
+            waiting->want.asked_at = word / CM_VERSION_ONE_;
+            return;
+        }
 }
 
 /* Gives the wait up, and with it PENDING: others may come in again. A wake that this waiter got is passed on. */

@@ -261,7 +261,10 @@ static bool view_has(const cm_any_leftright_view *view, uint64_t key, uint64_t n
 static cm_status next_text(void *value, void *context)
 {
     (void)context;
-    uint64_t number = strtoull(((const cm_str *)value)->data, NULL, 10);
+    const cm_str *text = value;
+    char terminated[64] = "";
+    memcpy(terminated, text->data, text->len);
+    uint64_t number = strtoull(terminated, NULL, 10);
     cm_any_text_free(value);
     *(cm_str *)value = made(number + 1);
     return CM_OK;
