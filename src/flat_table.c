@@ -51,7 +51,10 @@ bool cm_flat_make_(struct cm_flat_ *flat, const struct cm_type *type, const cm_a
         return true;
     }
     size_t before = cm_align_up_(size.groups * CM_TAGS_GROUP_, layout.alignment);
-    if (size.groups == 0 || !cm_block_allocate_(allocator, before + size.slots * layout.entry,
+    size_t of_entries = size.slots * layout.entry;
+    if (of_entries < CM_FLAT_ENTRIES_LEAST_)
+        of_entries = CM_FLAT_ENTRIES_LEAST_;
+    if (size.groups == 0 || !cm_block_allocate_(allocator, before + of_entries,
                                                 layout.alignment > CM_LINE ? layout.alignment : CM_LINE, false, &block))
         return false;
     *flat = (struct cm_flat_){.tags = block.address,

@@ -103,6 +103,8 @@ static cm_status batch_begin(struct cm_leftright_ *core, cm_replay_ *replay, str
         cm_watch_end_(core);
     if (cm_load_relaxed_(&core->word) & CM_WAITING_)
         cm_and_relaxed_(&core->word, ~CM_WAITING_);
+    cm_outdated_free_(core);
+    core->was_seen = core->sides[!cm_active_(core)].plain.flat.tags;
     core->busy = true;
     replay(core);
     core->busy = false;
@@ -198,7 +200,7 @@ static void sides_swap(struct cm_leftright_ *core, uint64_t more)
 {
     uint64_t word = cm_load_relaxed_(&core->word);
     /* Release: publishes the side. Pairs with the acquire of readers that enter. */
-    while (!cm_swap_if_release_(&core->word, &word, ((word ^ CM_ACTIVE_) & ~CM_WAITING_) | more))
+    while (!cm_swap_if_release_(&core->word, &word, (((word ^ CM_ACTIVE_) & ~CM_WAITING_) | more) + CM_PUBLICATION_))
         ;
     core->swap_fenced = (word & CM_FENCING_) != 0;
     core->begun = core->pending = core->seen_swap = false;
@@ -313,7 +315,7 @@ cm_memory cm_leftright_memory_(struct cm_leftright_ *core)
         return memory;
     memory.table = core->sides[0].plain.flat.block.size + core->sides[1].plain.flat.block.size;
     memory.nodes = cm_newest_(core)->plain.texts + core->bags.bytes;
-    memory.waiting_tables = core->larger.block.size + core->last.block.size;
+    memory.waiting_tables = core->larger.block.size + core->last.block.size + core->outdated_bytes;
     memory.waiting = memory.waiting_tables + core->log.block.size;
     size_t made = cm_load_acquire_(&core->slots_made);
     memory.threads = (made + CM_SEATS_ - 1) / CM_SEATS_ * sizeof(struct cm_seat_block_);
@@ -372,6 +374,7 @@ static void core_free(struct cm_leftright_ *core)
     }
     if (core->log.block.address)
         cm_block_release_(&allocator, &core->log.block);
+    cm_outdated_end_(core);
     cm_block_release_(&allocator, &block);
 }
 
@@ -395,6 +398,7 @@ cm_status cm_leftright_init_(struct cm_leftright_ **made, const struct cm_type *
     core->sides[0].plain = plain;
     core->sides[0].type = core->sides[1].type = type;
     core->seen_swap = true;
+    core->peeks = cm_type_peeks_(type);
     core->number = cm_add_relaxed_(&maps_made, 1) + 1; /* relaxed: only a name */
     if (cm_load_relaxed_(&cm_domain_.epoch) & CM_EPOCH_FENCES_)
         core->word = CM_FENCING_ | CM_NO_BARRIER_;

@@ -104,13 +104,19 @@ cm_status cm_plain_put_off_(struct cm_plain_ *map)
     return CM_OK;
 }
 
-void cm_plain_adopt_(struct cm_plain_ *map, const struct cm_flat_ *next)
+struct cm_flat_ cm_plain_exchange_(struct cm_plain_ *map, const struct cm_flat_ *next)
 {
     struct cm_flat_ old = map->flat;
     cm_flat_set_(&map->flat, next);
-    cm_flat_free_(&old, &map->allocator);
     map->moves++;
     pace(map, next->grow_at);
+    return old;
+}
+
+void cm_plain_adopt_(struct cm_plain_ *map, const struct cm_flat_ *next)
+{
+    struct cm_flat_ old = cm_plain_exchange_(map, next);
+    cm_flat_free_(&old, &map->allocator);
 }
 
 /* Moves the entries to a table for so many; 0: to none. */

@@ -2,6 +2,8 @@
  * left. See detail/leftright.h for the proof. */
 #include "seats.h"
 
+#include <concmap/detail/racing.h>
+
 #include "parking.h"
 #include "platform.h"
 
@@ -40,7 +42,7 @@ static struct cm_seat_ *slot_take(struct cm_leftright_ *core)
     slot = &core->last_block->slots[core->slots_made % CM_SEATS_];
     core->last_block->fresh = false;
     core->readers++;
-    /* Release: whoever walks this far finds the block. Pairs with slots_walk(). */
+    /* Release: whoever walks this far finds the block. Pairs with cm_seats_walk_(). */
     cm_store_release_(&core->slots_made, core->slots_made + 1);
     return slot;
 }
@@ -92,7 +94,7 @@ static struct cm_seat_ *slot_get(struct cm_leftright_ *core)
 /* What the reader expects from now on. */
 static void reader_expect(struct cm_reader_ *reader, uint64_t word)
 {
-    reader->word = word & CM_ACTIVE_;
+    reader->word = word & ~CM_MODES_;
     reader->inside = cm_inside_(0, word);
     reader->view = &reader->core->sides[word & CM_ACTIVE_];
 }
@@ -107,12 +109,13 @@ cm_status cm_reader_open_(struct cm_leftright_ *core, struct cm_reader_ *reader)
     cm_fence_full_();
     if (cm_load_relaxed_(&core->word) & CM_NO_BARRIER_)
         cm_store_relaxed_(&slot->sworn, 1);
-    *reader = (struct cm_reader_){.core = core, .slot = slot};
+    *reader = (struct cm_reader_){
+        .core = core, .slot = slot, .peeked = UINT64_MAX /* no word */, .seed = core->sides[0].plain.seed};
     reader_expect(reader, cm_load_relaxed_(&core->word)); /* relaxed: as good a guess as any */
     return CM_OK;
 }
 
-static struct cm_seats_walk_ slots_walk(const struct cm_leftright_ *core)
+struct cm_seats_walk_ cm_seats_walk_(const struct cm_leftright_ *core)
 {
     size_t left = cm_load_acquire_(&core->slots_made);
     return (struct cm_seats_walk_){cm_load_relaxed_(&core->blocks), 0, left};
@@ -186,7 +189,7 @@ void cm_swap_barrier_(struct cm_leftright_ *core)
         cm_fence_full_();
     }
     core->seen_swap = true;
-    core->passed = slots_walk(core);
+    core->passed = cm_seats_walk_(core);
 }
 
 /* Whoever fences for nothing takes the mode back. */
@@ -219,6 +222,7 @@ const struct cm_side_ *cm_reader_enter_slow_(struct cm_reader_ *reader, uint64_t
     const bool swears = (word & CM_NO_BARRIER_) && !cm_load_relaxed_(&slot->sworn); /* relaxed: its own */
     word = reader_fence(core, slot, word);
     if (((word ^ reader->word) & (CM_ACTIVE_ | CM_ENDED_)) == 0) {
+        reader->word = word & ~CM_MODES_;
         if (swears) /* so the slot bars no more */
             cm_seat_tell_(core, slot);
         return reader->view;
@@ -231,6 +235,26 @@ const struct cm_side_ *cm_reader_enter_slow_(struct cm_reader_ *reader, uint64_t
     reader_expect(reader, word);
     cm_seat_tell_(core, slot);
     return ended ? NULL : reader->view;
+}
+
+bool cm_reader_look_anew_(struct cm_reader_ *reader)
+{
+    struct cm_leftright_ *core = reader->core;
+    uint64_t word = cm_load_acquire_(&core->word); /* as in cm_reader_peek_() */
+    bool sees = !(word & (CM_NO_BARRIER_ | CM_ENDED_));
+    if (sees) {
+        struct cm_flat_ flat;
+        cm_copy_racing_(&flat, &core->sides[word & CM_ACTIVE_].plain.flat, sizeof flat);
+        cm_fence_acquire_(); /* as there, too: validates the copy */
+        sees = cm_load_relaxed_(&core->word) == word;
+        if (sees) {
+            reader->flat = flat;
+            reader->peeked = word;
+        }
+    }
+    if (!sees)
+        cm_store_release_(&reader->slot->state, 0);
+    return sees;
 }
 
 /* ---- the watch ---- */
@@ -264,7 +288,7 @@ struct cm_call_ cm_watch_begin_(struct cm_leftright_ *core)
 {
     cm_swap_barrier_(core);
     cm_seats_lock_(core);
-    core->watch = slots_walk(core);
+    core->watch = cm_seats_walk_(core);
     core->found_free = false;
     struct cm_call_ call = watch_pass(core);
     cm_seats_unlock_(core);

@@ -20,9 +20,15 @@ bool cm_seat_bars_(const struct cm_leftright_ *core, const struct cm_seat_ *slot
 /* Goes past the slots that are done with. The one that bars, or NULL. */
 const struct cm_seat_ *cm_seats_pass_(const struct cm_leftright_ *core, struct cm_seats_walk_ *walk, uint64_t *state);
 void cm_seats_walk_on_(struct cm_seats_walk_ *walk);
+/* A walk over all that were made by now. */
+struct cm_seats_walk_ cm_seats_walk_(const struct cm_leftright_ *core);
 
 /* Stands between the swap and the look at the slots. */
 void cm_swap_barrier_(struct cm_leftright_ *core);
+
+/* Frees replaced tables that no reader peeks at any more; the writer's. And all of them. */
+void cm_outdated_free_(struct cm_leftright_ *core);
+void cm_outdated_end_(struct cm_leftright_ *core);
 
 /* After a swap that has set WAITING: the call to be made if nobody bars the stale side. */
 struct cm_call_ cm_watch_begin_(struct cm_leftright_ *core);

@@ -31,6 +31,10 @@
  * it begins, for then nobody looks at it any more. `take` keeps a value from that. To change values in place, with
  * atomics of their own, store pointers to them.
  *
+ * A single `get` does not enter where keys are integers of 4 or 8 bytes, compared by the library's own functions, and
+ * values are plain and of at most 64 bytes: then it needs no fence however thick publications come, and no batch waits
+ * for it.
+ *
  * Functions given to `update`, `upsert` and `retain` run once; what they decided is what the other table gets. They may
  * look at the map and not change it: CM_DEADLOCK. Functions that destroy must not change this map, either: where a
  * batch begins that is CM_DEADLOCK. None of them may leave by longjmp or by an exception. Hash and equality may not use

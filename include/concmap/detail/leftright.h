@@ -1,7 +1,7 @@
 /* The left-right map: two tables, of which readers look at one while the writer changes the other.
  *
  * Shape
- *     word     {active side, modes, who waits}, alone on its lines
+ *     word     {publications, modes, who waits, active side}, alone on its lines
  *     sides    [ table | meta ] [ table | meta ]
  *     log      what the writer did to one side and has still to do to the other
  *     slots    one pair of lines for each reader: {thread, side}, in blocks that are never freed while the map lives
@@ -9,14 +9,16 @@
  * Readers. A reader expects the side that was active when it looked last. Entering stores "inside, on that side" into
  * the slot and loads the word: if it names that side, that is all, and else the reader stores "inside, side unknown",
  * loads the word again, and stores the side that it names. All are plain stores to the reader's own line. Leaving
- * stores 0. Inside, a reader looks at a table that nobody changes.
+ * stores 0. Inside, a reader looks at a table that nobody changes. A single look-up need not enter: see
+ * leftright_peeks.h.
  *
  * The writer. Changes go to the stale side, the one that is not active, and into the log. Publishing swaps the sides by
  * one change of the word and waits for nobody. The next batch begins (with its first change, or by `begin`) when no
  * reader is left on the side that is stale now: then the log is replayed there, and what it removed or replaced is
  * destroyed.
  *
- * Invariants. (W1) Nobody but the writer looks at the stale side while a batch is under way. (W2) The stale side, at
+ * Invariants. (W1) Nobody but the writer looks at the stale side while a batch is under way, or uses what it finds
+ * there. (W2) The stale side, at
  * the beginning of a replay, is what the other one was before the first change of the log; so each step of the replay
  * finds what that change found. (W3) Before a change is applied there is room for it in the log and in the other side's
  * table, and of a multimap in its bag; so the replay cannot fail. (W4) Keys and values lie in both sides, bit by bit
@@ -58,12 +60,15 @@ CM_BEGIN_DECLS
 #define CM_WAITING_ UINT64_C(2)
 #define CM_FENCING_ UINT64_C(4)
 #define CM_NO_BARRIER_ UINT64_C(8)
-#define CM_ENDED_ UINT64_C(16) /* the writer has gone and said so: readers enter nothing */
+#define CM_ENDED_ UINT64_C(16)       /* the writer has gone and said so: readers enter nothing */
+#define CM_PUBLICATION_ UINT64_C(32) /* and above: how often it was published, so that no word of before comes back */
+#define CM_MODES_ (CM_WAITING_ | CM_FENCING_ | CM_NO_BARRIER_ | CM_ENDED_)
 
 /* A slot's state: the thread record's address, and in its low bits: */
 #define CM_INSIDE_UNKNOWN_ UINT64_C(1)
 #define CM_INSIDE_ UINT64_C(2) /* and the side in the bit above */
 #define CM_INSIDE_SIDE_ UINT64_C(4)
+#define CM_PEEKING_ UINT64_C(8) /* outside, but looks at tables */
 #define CM_INSIDE_THREAD_ (~(uint64_t)(CM_APART - 1))
 
 /* A reader's place. */
@@ -96,6 +101,12 @@ struct cm_side_ {
     const struct cm_type *type; /* for those who do not know it where they are compiled */
 } __attribute__((aligned(CM_APART)));
 
+/* A table that the writer has replaced, and at which readers may still peek: lies where its entries were. */
+struct cm_outdated_ {
+    struct cm_outdated_ *next;
+    struct cm_block_ block;
+};
+
 struct cm_log_ {
     char *at; /* where the next record goes */
     char *end;
@@ -120,6 +131,7 @@ struct cm_leftright_ {
     bool pending;         /* something in it is to be published */
     bool busy;            /* a function of the user runs, which must not change the map */
     bool seen_swap;       /* a barrier has run since the last publication */
+    bool peeks;           /* readers may peek */
     bool fenced;          /* the writer has set FENCES, and run a barrier after that */
     bool swap_fenced;     /* the mode was FENCES until the last publication */
     struct cm_log_ log;
@@ -127,6 +139,11 @@ struct cm_leftright_ {
      * smaller. Without slots: none. */
     struct cm_flat_ larger, last;
     struct cm_seats_walk_ passed; /* the slots that were found done with since the last publication */
+    const uint8_t *was_seen;      /* the tags of the table that readers saw of the stale side before this batch */
+    struct cm_outdated_ *outdated, *leaving; /* `leaving`: a barrier has run since they were replaced */
+    struct cm_seats_walk_ left_by;           /* the slots that were found not to peek since then */
+    bool left_by_all;                        /* slots that have not sworn may be trusted, too */
+    size_t outdated_bytes;
     uint64_t published;           /* how often */
     uint64_t grows, shrinks;      /* larger and smaller tables */
     uint64_t waits, longest_wait; /* for readers; of any thread that has the writer */
@@ -155,13 +172,17 @@ struct cm_leftright_ {
 struct cm_reader_ {
     struct cm_leftright_ *core;
     struct cm_seat_ *slot;
-    uint64_t word;               /* what the word says if all is as this reader expects: a side, and no more */
+    uint64_t word;               /* what the word says if all is as this reader expects: no modes */
     uint64_t inside;             /* what its slot says, then */
     const struct cm_side_ *view; /* and that side; it has entered it if `depth` is not 0 */
     size_t depth;
+    /* For peeks: */
+    uint64_t peeked; /* the word, modes and all, with which the table below was published */
+    struct cm_flat_ flat;
+    uint64_t seed;
 };
 
-#define CM_LEFTRIGHT_VERSION_ 4u
+#define CM_LEFTRIGHT_VERSION_ 5u
 
 /* ---- cold parts (src/leftright.c) ---- */
 
@@ -182,6 +203,8 @@ CM_API cm_status cm_reader_close_(struct cm_reader_ *reader);
 /* Goes on where the word is not what was expected. NULL: the writer has gone and said so. Not cold: where publications
  * come thick each look-up comes here. */
 CM_API const struct cm_side_ *cm_reader_enter_slow_(struct cm_reader_ *reader, uint64_t self, uint64_t word);
+/* Of a reader that peeks: sees which table is the active side's now. False: it may not peek, and does not any more. */
+CM_API bool cm_reader_look_anew_(struct cm_reader_ *reader);
 /* A slot has changed, and the word said that somebody may wait for that. */
 CM_API CM_COLD void cm_reader_left_(struct cm_leftright_ *core, struct cm_seat_ *slot);
 
@@ -202,6 +225,9 @@ CM_API cm_status cm_leftright_when_free_(struct cm_leftright_ *core, void (*func
 CM_API CM_COLD bool cm_log_grow_(struct cm_leftright_ *core, size_t record, size_t alignment);
 /* Empties it, after a replay. */
 CM_API CM_COLD void cm_log_reset_(struct cm_leftright_ *core);
+/* The side that is written gets another table. */
+CM_API CM_COLD void cm_leftright_adopt_(struct cm_leftright_ *core, struct cm_plain_ *plain,
+                                        const struct cm_flat_ *next);
 /* Sees to a table for the other side, when the one that is written is about to get one for `entries`. */
 CM_API CM_COLD bool cm_leftright_other_table_(struct cm_leftright_ *core, const struct cm_type *type, size_t entries);
 CM_API cm_memory cm_leftright_memory_(struct cm_leftright_ *core);

@@ -24,7 +24,7 @@ CM_INLINE cm_status cm_leftright_grow_(const struct cm_type *type, struct cm_lef
         return cm_plain_put_off_(plain);
     }
     cm_flat_move_(type, &plain->flat, &next, plain->seed);
-    cm_plain_adopt_(plain, &next);
+    cm_leftright_adopt_(core, plain, &next);
     return CM_OK;
 }
 
@@ -167,7 +167,7 @@ CM_INLINE cm_status cm_leftright_rehash_(const struct cm_type *type, struct cm_l
         return CM_NOMEM;
     }
     cm_flat_move_(type, &plain->flat, &next, plain->seed);
-    cm_plain_adopt_(plain, &next);
+    cm_leftright_adopt_(core, plain, &next);
     return CM_OK;
 }
 

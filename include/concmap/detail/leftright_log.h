@@ -116,13 +116,14 @@ CM_INLINE void cm_replay_one_(const struct cm_type *type, struct cm_plain_ *plai
 }
 
 /* Moves a side to another table, if there is one. */
-CM_INLINE void cm_side_move_(const struct cm_type *type, struct cm_side_ *side, struct cm_flat_ *to)
+CM_INLINE void cm_side_move_(const struct cm_type *type, struct cm_leftright_ *core, struct cm_side_ *side,
+                             struct cm_flat_ *to)
 {
     static const struct cm_flat_ none = {NULL, NULL, 0, 0, 0, {NULL, NULL, 0, 0, false}, 0};
     if (!to->slots)
         return;
     cm_flat_move_(type, &side->plain.flat, to, side->plain.seed);
-    cm_plain_adopt_(&side->plain, to);
+    cm_leftright_adopt_(core, &side->plain, to);
     *to = none;
 }
 
@@ -136,7 +137,7 @@ CM_INLINE void cm_leftright_replay_(const struct cm_type *type, struct cm_leftri
     char *const begin = (char *)core->log.block.address;
     const size_t n = begin ? (size_t)(core->log.at - begin) / size : 0;
     size_t texts = stale->plain.texts;
-    cm_side_move_(type, stale, &core->larger);
+    cm_side_move_(type, core, stale, &core->larger);
     for (size_t i = 0; i < n; i++) {
         struct cm_log_record_ *record = (struct cm_log_record_ *)(void *)(begin + i * size);
         if (i + CM_REPLAY_AHEAD_ < n)
@@ -155,7 +156,7 @@ CM_INLINE void cm_leftright_replay_(const struct cm_type *type, struct cm_leftri
         else
             cm_multimap_replay_one_(type, core, &stale->plain, record);
     }
-    cm_side_move_(type, stale, &core->last);
+    cm_side_move_(type, core, stale, &core->last);
     stale->plain.flat.grow_at = newest->flat.grow_at;
     stale->plain.texts = newest->texts - (texts - stale->plain.texts); /* those that the log's keys had are gone */
     stale->meta = core->sides[active].meta;

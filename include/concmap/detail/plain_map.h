@@ -64,8 +64,9 @@ CM_API cm_status cm_plain_clear_(struct cm_plain_ *map, const struct cm_type *ty
 CM_API CM_COLD size_t cm_plain_wants_(struct cm_plain_ *map, cm_status *status);
 /* Growing failed: CM_OK if there are slots still, and then it is put off. */
 CM_API CM_COLD cm_status cm_plain_put_off_(struct cm_plain_ *map);
-/* The new table takes the old one's place. */
+/* The new table takes the old one's place, which is freed, or the caller's to free. */
 CM_API CM_COLD void cm_plain_adopt_(struct cm_plain_ *map, const struct cm_flat_ *next);
+CM_API CM_COLD struct cm_flat_ cm_plain_exchange_(struct cm_plain_ *map, const struct cm_flat_ *next);
 CM_API cm_status cm_plain_reserve_(struct cm_plain_ *map, const struct cm_type *type, size_t entries);
 CM_API cm_status cm_plain_shrink_to_fit_(struct cm_plain_ *map, const struct cm_type *type);
 CM_API cm_memory cm_plain_memory_(const struct cm_plain_ *map);

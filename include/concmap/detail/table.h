@@ -40,6 +40,7 @@
 #include <concmap/detail/match.h>
 #include <concmap/detail/memory.h>
 #include <concmap/detail/pool.h>
+#include <concmap/detail/racing.h>
 #include <concmap/status.h>
 #include <concmap/str.h>
 
@@ -142,27 +143,6 @@ CM_INLINE char *cm_bucket_value_(const struct cm_type *type, const struct cm_lay
 }
 
 /* ---- reading ---- */
-
-/* Copies bytes that a writer may be changing; the caller validates the copy before it uses it. Exempt from the thread
- * sanitizer: under a lock values are written by plain stores, of the user too, and a torn copy is thrown away. */
-#if CM_TSAN
-static CM_NO_TSAN __attribute__((unused)) void cm_copy_racing_(void *to, const void *from, size_t size)
-{
-    volatile char *out = (volatile char *)to;
-    const volatile char *in = (const volatile char *)from;
-    for (size_t i = 0; i < size; i++)
-        out[i] = in[i];
-}
-#else
-CM_INLINE void cm_copy_racing_(void *to, const void *from, size_t size)
-{
-    CM_COMPILER_BARRIER();
-    memcpy(to, from, size);
-    CM_COMPILER_BARRIER();
-}
-#endif
-
-enum cm_read_ { CM_READ_MISS_, CM_READ_HIT_, CM_READ_AGAIN_ };
 
 /* The slots of a bucket that may hold the key: by the bytes of word keys, by tag in node form, all of them otherwise.
  */
