@@ -93,10 +93,18 @@ size_t cm_any_remove_many_in_(cm_any *map, const void *keys, size_t n, void *old
 CM_TWINS_OF_(cm_define, size_t, cm_any, remove_many,
              (cm_any * map, const void *keys, size_t n, void *old, cm_status *results), (map, keys, n, old, results))
 
+/* The write that an operation is; GET and REMOVE are none. op->value takes the old value; of anchored maps INSERT tells
+ * there where the value is that the map has. */
 static cm_status op_write(cm_any *map, const cm_any_op *op, const void *value, uint64_t hash, cm_deadline deadline)
 {
-    struct cm_write_ write =
-        cm_op_write_(&map->type, op->kind, value, op->function, op->context, NULL, op->value, deadline);
+    bool tells = map->type.anchored && op->kind == CM_OP_INSERT;
+    enum cm_absent_ absent = op->kind == CM_OP_UPDATE ? CM_ABSENT_FAIL_ : CM_ABSENT_INSERT_;
+    enum cm_present_ present = op->kind == CM_OP_INSERT ? CM_PRESENT_KEEP_
+                               : op->kind == CM_OP_PUT  ? CM_PRESENT_REPLACE_
+                                                        : CM_PRESENT_APPLY_;
+    struct cm_write_ write = {
+        absent,  present, value, op->function, op->context, NULL, tells ? NULL : op->value, tells ? op->value : NULL,
+        deadline};
     struct cm_written_ written = cm_any_write_(map, op->key, hash, &write);
     return op->kind == CM_OP_UPSERT ? cm_written_upserted_(written) : written.status;
 }

@@ -328,12 +328,15 @@ static void batches_do_what_single_calls_do(void **state)
                      {.kind = CM_OP_INSERT, .key = 500, .value = 6},
                      {.kind = CM_OP_UPSERT, .key = 500, .value = 6, .function = add, .context = &one},
                      {.kind = CM_OP_UPDATE, .key = 500, .function = add, .context = &one},
-                     {.kind = CM_OP_REMOVE, .key = 500}};
-    assert_int_equal(nums_apply_many(&map, ops, 6), 6);
+                     {.kind = CM_OP_REMOVE, .key = 500},
+                     {.kind = CM_OP_INSERT, .key = 160, .value = 7}};
+    assert_int_equal(nums_apply_many(&map, ops, 7), 7);
     assert_int_equal(*ops[0].seen, 152);
     assert_ptr_equal(ops[0].seen, ops[1].seen);
     assert_int_equal(ops[3].status, CM_REPLACED);
     assert_int_equal(*ops[5].seen, 8);
+    assert_int_equal(ops[6].status, CM_EXISTS);
+    assert_ptr_equal(ops[6].seen, nums_get(&map, 160));
     finish(&map);
 }
 

@@ -75,6 +75,11 @@ static void no_writer_makes_a_lookup_wait(void **state)
         visited++;
     assert_int_equal(visited, 20);
     assert_int_equal(chained_try_put(&slow.map, 4, 4, NULL), CM_BUSY);
+    chained_op ops[] = {{.kind = CM_OP_INSERT, .key = 3},
+                        {.kind = CM_OP_GET, .key = 4}}; /* nor one that adds nothing */
+    assert_int_equal(chained_try_apply_many(&slow.map, ops, 2), 2);
+    assert_int_equal(ops[0].status, CM_EXISTS);
+    assert_ptr_equal(ops[0].seen, chained_get(&slow.map, 3));
     __atomic_store_n(&slow.go, 1, __ATOMIC_RELEASE);
     pthread_join(thread, NULL);
     assert_int_equal(*chained_get(&slow.map, 3), 4);

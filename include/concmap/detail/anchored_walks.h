@@ -117,21 +117,27 @@
         } name##_op;)                                                                                                  \
     CM_LOCAL_(how, void, name##_apply_, (name * map, name##_op * op, uint64_t hash, cm_deadline deadline), {           \
         op->seen = NULL;                                                                                               \
-        if (op->kind == CM_OP_GET) {                                                                                   \
+        switch (op->kind) {                                                                                            \
+        case CM_OP_GET:                                                                                                \
             op->status = name##_find_(map, &op->key, hash, &op->seen, deadline);                                       \
-            return;                                                                                                    \
+            break;                                                                                                     \
+        case CM_OP_INSERT: /* looks first: no lock where the key is present */                                         \
+            op->status = name##_get_or_insert_in_(map, hash, op->key, op->value, &op->seen, deadline);                 \
+            break;                                                                                                     \
+        case CM_OP_REMOVE:                                                                                             \
+            op->status = name##_remove_in_(map, hash, op->key, &op->seen, deadline);                                   \
+            break;                                                                                                     \
+        case CM_OP_UPDATE:                                                                                             \
+            op->status = name##_write_(map, &op->key, hash, CM_ABSENT_FAIL_, CM_PRESENT_APPLY_, NULL, op->function,    \
+                                       op->context, &op->seen, NULL, deadline);                                        \
+            break;                                                                                                     \
+        case CM_OP_UPSERT:                                                                                             \
+            op->status =                                                                                               \
+                name##_upsert_telling_(map, hash, op->key, op->value, op->function, op->context, &op->seen, deadline); \
+            break;                                                                                                     \
+        default:                                                                                                       \
+            op->status = name##_put_in_(map, hash, op->key, op->value, &op->seen, deadline);                           \
         }                                                                                                              \
-        if (op->kind == CM_OP_REMOVE) {                                                                                \
-            op->status = cm_map_remove_(&name##_type_, &map->core, &op->key, hash, NULL, NULL, &op->seen, deadline);   \
-            return;                                                                                                    \
-        }                                                                                                              \
-        Value scratch;                                                                                                 \
-        cm_value_clear_(&name##_type_, &scratch);                                                                      \
-        struct name##_call_ call = {op->function, op->context};                                                        \
-        struct cm_write_ write =                                                                                       \
-            cm_op_write_(&name##_type_, op->kind, &op->value, name##_run_, &call, &scratch, &op->seen, deadline);      \
-        struct cm_written_ written = cm_map_write_(&name##_type_, &map->core, &op->key, hash, &write);                 \
-        op->status = op->kind == CM_OP_UPSERT ? cm_written_upserted_(written) : written.status;                        \
     })                                                                                                                 \
     CM_APPLIED_MANY_(how, name)
 

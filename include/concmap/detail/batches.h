@@ -6,22 +6,6 @@
 #include <concmap/detail/reads.h>
 #include <concmap/detail/writes.h>
 
-/* The write that an operation of a mixed batch is; GET and REMOVE are none. `out` takes the old value; of anchored maps
- * INSERT tells there where the value is that the map has. */
-CM_INLINE struct cm_write_ cm_op_write_(const struct cm_type *type, cm_op_kind kind, const void *value,
-                                        cm_status (*call)(void *, void *), void *context, void *scratch, void *out,
-                                        cm_deadline deadline)
-{
-    bool tells = type->anchored && kind == CM_OP_INSERT;
-    enum cm_absent_ absent = kind == CM_OP_UPDATE ? CM_ABSENT_FAIL_ : CM_ABSENT_INSERT_;
-    enum cm_present_ present = kind == CM_OP_INSERT ? CM_PRESENT_KEEP_
-                               : kind == CM_OP_PUT  ? CM_PRESENT_REPLACE_
-                                                    : CM_PRESENT_APPLY_;
-    struct cm_write_ write = {absent,  present, value, call, context, scratch, tells ? NULL : out, tells ? out : NULL,
-                              deadline};
-    return write;
-}
-
 #define CM_BATCHED_CHANGES_(how, name, Key, Value)                                                                     \
     CM_INNER_(how, size_t, name##_put_many_in_,                                                                        \
               (name * map, const Key *keys, const Value *values, size_t n, cm_status *results, cm_deadline deadline),  \
@@ -89,6 +73,33 @@ CM_INLINE struct cm_write_ cm_op_write_(const struct cm_type *type, cm_op_kind k
      * how many did not fail. */                                                                                       \
     CM_TWINS_OF_(how, size_t, name, apply_many, (name * map, name##_op * ops, size_t n), (map, ops, n))
 
+/* apply_many of maps that copy values out. Each kind is the verb of that name, compiled for itself: told at run time
+ * what to do, one write for all of them asks again and again what the kind has settled, and guesses wrong. */
+#define CM_APPLIES_(how, name, Key, Value)                                                                             \
+    CM_OP_(how, name, Key, Value)                                                                                      \
+    CM_LOCAL_(how, void, name##_apply_, (name * map, name##_op * op, uint64_t hash, cm_deadline deadline), {           \
+        switch (op->kind) {                                                                                            \
+        case CM_OP_GET:                                                                                                \
+            op->status = name##_look_(map, &op->key, hash, &op->value, deadline);                                      \
+            break;                                                                                                     \
+        case CM_OP_INSERT:                                                                                             \
+            op->status = name##_insert_in_(map, hash, op->key, op->value, deadline);                                   \
+            break;                                                                                                     \
+        case CM_OP_REMOVE:                                                                                             \
+            op->status = name##_remove_in_(map, hash, op->key, &op->value, deadline);                                  \
+            break;                                                                                                     \
+        case CM_OP_UPDATE:                                                                                             \
+            op->status = name##_update_in_(map, hash, op->key, op->function, op->context, deadline);                   \
+            break;                                                                                                     \
+        case CM_OP_UPSERT:                                                                                             \
+            op->status = name##_upsert_in_(map, hash, op->key, op->value, op->function, op->context, deadline);        \
+            break;                                                                                                     \
+        default:                                                                                                       \
+            op->status = name##_put_in_(map, hash, op->key, op->value, &op->value, deadline);                          \
+        }                                                                                                              \
+    })                                                                                                                 \
+    CM_APPLIED_MANY_(how, name)
+
 /* get_many, where the last argument finds out, for keys[i] with its `hash`, whether it is a `hit`, and fills *value in.
  */
 #define CM_GET_MANY_(how, name, Key, Value, ...)                                                                       \
@@ -124,25 +135,6 @@ CM_INLINE struct cm_write_ cm_op_write_(const struct cm_type *type, cm_op_kind k
                 hit = name##_look_again_(map, keys[i], hash, value, deadline) == CM_OK;                                \
         })                                                                                                             \
     CM_BATCHED_CHANGES_(how, name, Key, Value)                                                                         \
-    CM_OP_(how, name, Key, Value)                                                                                      \
-    CM_LOCAL_(how, void, name##_apply_, (name * map, name##_op * op, uint64_t hash, cm_deadline deadline), {           \
-        if (op->kind == CM_OP_GET) {                                                                                   \
-            op->status = name##_look_(map, &op->key, hash, &op->value, deadline);                                      \
-            return;                                                                                                    \
-        }                                                                                                              \
-        if (op->kind == CM_OP_REMOVE) {                                                                                \
-            op->status = cm_map_remove_(&name##_type_, &map->core, &op->key, hash, NULL, NULL, &op->value, deadline);  \
-            return;                                                                                                    \
-        }                                                                                                              \
-        Value value = op->value;                                                                                       \
-        Value scratch;                                                                                                 \
-        cm_value_clear_(&name##_type_, &scratch);                                                                      \
-        struct name##_call_ call = {op->function, op->context};                                                        \
-        struct cm_write_ write =                                                                                       \
-            cm_op_write_(&name##_type_, op->kind, &value, name##_run_, &call, &scratch, &op->value, deadline);         \
-        struct cm_written_ written = cm_map_write_(&name##_type_, &map->core, &op->key, hash, &write);                 \
-        op->status = op->kind == CM_OP_UPSERT ? cm_written_upserted_(written) : written.status;                        \
-    })                                                                                                                 \
-    CM_APPLIED_MANY_(how, name)
+    CM_APPLIES_(how, name, Key, Value)
 
 #endif

@@ -350,28 +350,6 @@
 #define CM_LOCKED_MANY_(how, name, Key, Value)                                                                         \
     CM_GET_MANY_(how, name, Key, Value, hit = name##_look_(map, &keys[i], hash, value, deadline) == CM_OK;)            \
     CM_BATCHED_CHANGES_(how, name, Key, Value)                                                                         \
-    CM_OP_(how, name, Key, Value)                                                                                      \
-    CM_LOCAL_(how, void, name##_apply_, (name * map, name##_op * op, uint64_t hash, cm_deadline deadline), {           \
-        switch (op->kind) {                                                                                            \
-        case CM_OP_GET:                                                                                                \
-            op->status = name##_look_(map, &op->key, hash, &op->value, deadline);                                      \
-            break;                                                                                                     \
-        case CM_OP_INSERT:                                                                                             \
-            op->status = name##_insert_in_(map, hash, op->key, op->value, deadline);                                   \
-            break;                                                                                                     \
-        case CM_OP_REMOVE:                                                                                             \
-            op->status = name##_remove_in_(map, hash, op->key, &op->value, deadline);                                  \
-            break;                                                                                                     \
-        case CM_OP_UPDATE:                                                                                             \
-            op->status = name##_update_in_(map, hash, op->key, op->function, op->context, deadline);                   \
-            break;                                                                                                     \
-        case CM_OP_UPSERT:                                                                                             \
-            op->status = name##_upsert_in_(map, hash, op->key, op->value, op->function, op->context, deadline);        \
-            break;                                                                                                     \
-        default:                                                                                                       \
-            op->status = name##_put_in_(map, hash, op->key, op->value, &op->value, deadline);                          \
-        }                                                                                                              \
-    })                                                                                                                 \
-    CM_APPLIED_MANY_(how, name)
+    CM_APPLIES_(how, name, Key, Value)
 
 #endif

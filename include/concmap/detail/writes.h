@@ -142,19 +142,23 @@
               })                                                                                                       \
     /* Sets the key's value: CM_OK (new) or CM_REPLACED; then `old` (may be NULL) takes the old value. CM_NOMEM. */    \
     CM_KEYED_(how, name, name, Key, put, (, Value value, name##_out_ * old), (, value, old))                           \
-    CM_INNER_(how, cm_status, name##_upsert_in_,                                                                       \
+    CM_INNER_(how, cm_status, name##_upsert_telling_,                                                                  \
               (name * map, uint64_t hash, Key key, Value initial, cm_status(*function)(Value *, void *),               \
-               void *context, cm_deadline deadline),                                                                   \
+               void *context, name##_out_ *old, cm_deadline deadline),                                                 \
               {                                                                                                        \
                   struct name##_call_ call = {function, context};                                                      \
                   Value scratch;                                                                                       \
                   cm_value_clear_(&name##_type_, &scratch);                                                            \
                   struct cm_write_ write = {                                                                           \
-                      CM_ABSENT_INSERT_, CM_PRESENT_APPLY_, &initial, name##_run_, &call, &scratch, NULL, NULL,        \
+                      CM_ABSENT_INSERT_, CM_PRESENT_APPLY_, &initial, name##_run_, &call, &scratch, old, NULL,         \
                       deadline};                                                                                       \
                   struct cm_written_ written = cm_map_write_(&name##_type_, &map->core, &key, hash, &write);           \
                   return cm_written_upserted_(written);                                                                \
               })                                                                                                       \
+    CM_INNER_(how, cm_status, name##_upsert_in_,                                                                       \
+              (name * map, uint64_t hash, Key key, Value initial, cm_status(*function)(Value *, void *),               \
+               void *context, cm_deadline deadline),                                                                   \
+              { return name##_upsert_telling_(map, hash, key, initial, function, context, NULL, deadline); })          \
     /* Adds the key with `initial`: CM_OK; or, where it is present, runs the function as update does: CM_REPLACED, or  \
      * the function's failure. CM_NOMEM. */                                                                            \
     CM_KEYED_(how, name, name, Key, upsert, (, Value initial, cm_status(*function)(Value *, void *), void *context),   \
