@@ -16,9 +16,13 @@ struct cm_overflow_chunk_ {
 
 const struct cm_empty_table_ cm_empty_table_ = {.bucket = {CM_MOVED_}};
 
+/* Buckets of the node form are meant for four of their six slots, of which one in nine overflows; growth begins when
+ * one in eight has. With half an entry less a capacity that is a power of two would take twice the buckets. */
+enum { NODES_A_BUCKET = 4, NODES_OVERFLOW = 8 };
+
 uint64_t cm_table_capacity_(struct cm_layout_ layout, uint64_t buckets)
 {
-    return buckets * (layout.slots + 1) / 2;
+    return layout.nodes ? buckets * NODES_A_BUCKET : buckets * (layout.slots + 1) / 2;
 }
 
 uint64_t cm_table_buckets_for_(struct cm_layout_ layout, size_t entries)
@@ -40,7 +44,7 @@ struct cm_table_ *cm_table_make_(struct cm_map_ *map, struct cm_layout_ layout, 
     struct cm_table_ *table = block.address;
     memset(table, 0, CM_TABLE_HEADER_);
     table->mask = buckets - 1;
-    table->overflow_limit = 1 + buckets / (2 * layout.slots);
+    table->overflow_limit = 1 + buckets / (layout.nodes ? NODES_OVERFLOW : 2 * layout.slots);
     table->waiters = &map->waiters;
     table->rescanned_at = UINT64_MAX;
     table->block = block;
