@@ -62,7 +62,7 @@ struct cm_flat_ {
     size_t slots;
 };
 
-#define CM_FLAT_ENTRIES_LEAST_ 64 /* bytes behind the tags, also of the smallest table: see outdated.c */
+#define CM_FLAT_ENTRIES_LEAST_ 48 /* bytes behind the tags, also of the smallest table: see outdated.c */
 
 /* One group without slots to take, for tables without memory. Never written. */
 extern CM_API const uint8_t cm_flat_none_[CM_TAGS_GROUP_];
