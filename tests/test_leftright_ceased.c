@@ -1,6 +1,7 @@
 /* Left-right maps where membarrier ceases to serve amid everything, as it does when a process gives up system calls:
  * which readers are waited for until they know, and when a fence serves. Each in a child, for a filter stays. */
 #include <concmap/deadline.h>
+#include <signal.h>
 
 #include "process.h"
 #include "unit.h"
@@ -162,6 +163,41 @@ static void a_watch_is_told_by_who_leaves(void **state)
     run(leave_under_a_watch);
 }
 
+/* A reader that leaves, and looks whether it is watched, when the writer has seen it and not named it yet. */
+static void leave_unseen(int signal)
+{
+    (void)signal;
+    if (cm_load_relaxed_(&map.core->watched) == reader.core.slot)
+        cm_store_release_(&reader.core.slot->state, 0);
+}
+
+/* It leaves at the barrier that stands between naming it and the second look: which is a trap, and fails. */
+static int leave_before_it_is_watched(void)
+{
+    int calls = 0;
+    begin();
+    if (CM_TSAN || (word() & CM_NO_BARRIER_)) /* the thread sanitizer calls handlers late */
+        return PROCESS_SKIPPED;
+    nums_put(&writer, 1, 1, NULL);
+    nums_when_free(&writer, count, &calls);
+    cm_store_release_(&reader.core.slot->state, cm_inside_(0, word()));
+    cm_store_relaxed_(&reader.core.slot->sworn, 1);
+    signal(SIGSYS, leave_unseen);
+    if (!filter_membarrier(SECCOMP_RET_TRAP))
+        return PROCESS_SKIPPED;
+    nums_publish(&writer);
+    EXPECT(reader.core.slot->state == 0);
+    EXPECT(calls == 1);
+    end();
+    return 0;
+}
+
+static void a_watch_looks_again(void **state)
+{
+    (void)state;
+    run(leave_before_it_is_watched);
+}
+
 /* ---- the mode in which readers fence ---- */
 
 /* Makes publications thick: the mode is FENCES, a barrier has run since, and the next publications choose no other. */
@@ -262,6 +298,7 @@ int main(void)
         cmocka_unit_test(who_leaves_is_not_waited_for),
         cmocka_unit_test(who_enters_the_other_side_is_not_waited_for),
         cmocka_unit_test(a_watch_is_told_by_who_leaves),
+        cmocka_unit_test(a_watch_looks_again),
         cmocka_unit_test(a_fence_serves_where_readers_fence),
         cmocka_unit_test(a_fence_does_not_serve_else),
     };
