@@ -455,6 +455,7 @@ static void write_marked(const struct taker *taker, uint64_t key, cm_any_write_g
 static void leave_an_image(cm_any *map)
 {
     uint64_t key = last_key(map, 100);
+    assert_null(map->core.marks.dropped); /* nothing is left from before */
     for (uint64_t patience = 10000000; !map->core.marks.dropped; patience *= 2) { /* on a busy machine, at last */
         struct taker taker = {map, patience, CM_OK, 0};
         pthread_t thread;
