@@ -427,15 +427,16 @@ static void *take_in_vain(void *context)
     return NULL;
 }
 
-/* The key whose bucket is marked last. */
-static uint64_t last_key(const cm_any *map, uint64_t keys)
+/* The key whose bucket is marked first, or last. */
+static uint64_t key_at_end(const cm_any *map, uint64_t keys, bool last)
 {
-    uint64_t last = 0;
-    for (uint64_t key = 1; key < keys; key++)
-        if (cm_reverse_bits_(map->type.hash(&key, map->core.seed)) >
-            cm_reverse_bits_(map->type.hash(&last, map->core.seed)))
-            last = key;
-    return last;
+    uint64_t found = 0;
+    for (uint64_t key = 1; key < keys; key++) {
+        uint64_t point = cm_reverse_bits_(map->type.hash(&key, map->core.seed));
+        if ((point > cm_reverse_bits_(map->type.hash(&found, map->core.seed))) == last)
+            found = key;
+    }
+    return found;
 }
 
 /* Locks the key when its bucket is marked; or at last, if the snapshot is given up before. */
@@ -454,15 +455,15 @@ static void write_marked(const struct taker *taker, uint64_t key, cm_any_write_g
 /* Leaves an image of a bucket that was held until after a snapshot was given up: the map drops it later. */
 static void leave_an_image(cm_any *map)
 {
-    uint64_t key = last_key(map, 100);
-    assert_null(map->core.marks.dropped); /* nothing is left from before */
+    uint64_t key = key_at_end(map, 100, true);
+    assert_null(map->core.marks.dropped);
     for (uint64_t patience = 10000000; !map->core.marks.dropped; patience *= 2) { /* on a busy machine, at last */
         struct taker taker = {map, patience, CM_OK, 0};
         pthread_t thread;
         cm_any_write_guard last, other;
         assert_int_equal(cm_any_write(map, &key, &last), CM_OK);
         assert_int_equal(pthread_create(&thread, NULL, take_in_vain, &taker), 0);
-        write_marked(&taker, key ? 0 : 1, &other);
+        write_marked(&taker, key_at_end(map, 100, false), &other);
         pthread_join(thread, NULL);
         assert_int_equal(taker.status, CM_TIMEOUT);
         cm_any_write_unlock(&other);

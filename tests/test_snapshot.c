@@ -596,19 +596,21 @@ struct stalled {
     struct taker taker;
     nums_write_guard guard;
     pthread_t thread;
-    uint64_t held;
+    uint64_t held, first; /* the key whose bucket is marked first */
 };
 
 static void stall(struct stalled *stalled, const cm_config *config, uint64_t keys)
 {
     nums *map = &stalled->taker.map;
-    uint64_t last = 0;
+    uint64_t last = 0, least = UINT64_MAX;
     assert_int_equal(nums_init(map, config), CM_OK);
     for (uint64_t key = 0; key < keys; key++) {
         assert_int_equal(nums_put(map, key, key, NULL), CM_OK);
         uint64_t point = cm_reverse_bits_(nums_hash_of(map, key));
         stalled->held = point >= last ? key : stalled->held;
         last = point >= last ? point : last;
+        stalled->first = point <= least ? key : stalled->first;
+        least = point <= least ? point : least;
     }
     assert_int_equal(nums_settle(map), CM_OK);
     assert_int_equal(nums_write(map, stalled->held, &stalled->guard), CM_OK);
@@ -744,7 +746,7 @@ static void a_thread_that_ends_waits_for_the_marks(void **state)
     struct stalled stalled = {.held = 0};
     stall(&stalled, NULL, 100);
     struct cm_map_ *map = &stalled.taker.map.core;
-    struct ending ending = {.map = &stalled.taker.map, .key = stalled.held ? 0 : 1};
+    struct ending ending = {.map = &stalled.taker.map, .key = stalled.first};
     pthread_t thread;
     nums_write_guard guard;
     assert_int_equal(pthread_create(&thread, NULL, end_in_a_marked_bucket, &ending), 0);
