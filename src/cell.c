@@ -139,13 +139,17 @@ static void wait_ask(struct waiting *waiting, uint64_t word)
         }
 }
 
-/* Gives the wait up, and with it PENDING: others may come in again. A wake that this waiter got is passed on. */
+/* Gives the wait up, and with it PENDING: others may come in again. A wake that this waiter got is passed on; after a
+ * barrier, for who has left the cell to it (cm_waking_()) may not have seen that it is awake, and somebody who is about
+ * to sleep not have seen the cell free. */
 static int wait_give_up(struct waiting *waiting, int status)
 {
     uint64_t word = cm_load_relaxed_(waiting->cell);
     bool cleared = false;
     while (!cleared && want_asked(&waiting->want, word) && !(word & CM_WRITER_))
         cleared = cm_swap_if_relaxed_(waiting->cell, &word, word & ~CM_PENDING_);
+    if (waiting->sleeps > 0)
+        cm_platform_barrier_();
     if (cleared || waiting->sleeps > 0)
         cm_unpark_(waiting->cell, cleared);
     if (status == CM_DEADLOCK)

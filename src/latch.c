@@ -54,24 +54,25 @@ void cm_latch_down_(struct cm_latch_ *latch)
 {
     struct cm_thread_ *waiter;
     /* Acquire: the waiter's name; pairs with cm_latch_await_(). */
-    uint32_t word = cm_load_acquire_(&latch->word);
+    uint64_t word = cm_load_acquire_(&latch->word);
     do
         waiter = word & CM_LATCH_AWAITED_ ? cm_load_relaxed_(&latch->waiter) : NULL; /* (W3) */
     while (!cm_swap_if_acq_rel_(&latch->word, &word, word - 1));
-    if (waiter && word == (CM_LATCH_AWAITED_ | 1))
+    if (waiter && (word & CM_LATCH_COUNT_) == 1)
         cm_bell_ring_(waiter);
 }
 
 bool cm_latch_is_done_(const struct cm_latch_ *latch)
 {
-    return (cm_load_acquire_(&latch->word) & ~CM_LATCH_AWAITED_) == 0; /* pairs with cm_latch_down_() */
+    return (cm_load_acquire_(&latch->word) & CM_LATCH_COUNT_) == 0; /* pairs with cm_latch_down_() */
 }
 
 bool cm_latch_await_(struct cm_latch_ *latch, struct cm_thread_ *self)
 {
+    uint64_t turn = cm_load_relaxed_(&latch->waiter) == self ? 0 : CM_LATCH_TURN_; /* relaxed: waiters' own */
     cm_store_relaxed_(&latch->waiter, self);
-    uint32_t word = cm_load_acquire_(&latch->word);
-    while (!cm_swap_if_acq_rel_(&latch->word, &word, word | CM_LATCH_AWAITED_)) /* (W3); also when it is set already */
+    uint64_t word = cm_load_acquire_(&latch->word);
+    while (!cm_swap_if_acq_rel_(&latch->word, &word, (word + turn) | CM_LATCH_AWAITED_)) /* (W3); also if it is set */
         ;
-    return (word & ~CM_LATCH_AWAITED_) != 0;
+    return (word & CM_LATCH_COUNT_) != 0;
 }

@@ -385,9 +385,6 @@ static cm_status latch_sleep(struct cm_latch_ *latch, const struct cm_message_ *
     bool listed = message && is_listed(self);
     if (listed && !publish(self, message->partition, reports))
         return CM_DEADLOCK;
-    /* Where another thread has waited before, one that counts down may still ring for that one. */
-    if (cm_load_relaxed_(&latch->waiter) && cm_load_relaxed_(&latch->waiter) != self)
-        deadline = sooner(deadline, NAP_NS);
     cm_bell_set_(self);
     /* Napping, not only for victims: whether the message was begun, which decides what can be reported, changes. */
     if (cm_latch_await_(latch, self) && !own_has_work())

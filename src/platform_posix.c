@@ -5,7 +5,7 @@
 #include <pthread.h>
 #include <time.h>
 
-/* One lock and one condition for all sleepers: every wake looks at its own word again. */
+/* One lock and one condition for all sleepers: each looks at its own word again, which its waker has changed. */
 static pthread_mutex_t sleep_mutex = PTHREAD_MUTEX_INITIALIZER;
 static pthread_cond_t sleep_wake = PTHREAD_COND_INITIALIZER;
 
@@ -19,12 +19,10 @@ void cm_platform_sleep_(uint32_t *word, uint32_t expected, int64_t timeout_ns)
     int cancel;
     pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &cancel); /* waiting for a condition is a cancellation point */
     pthread_mutex_lock(&sleep_mutex);
-    if (cm_load_acquire_(word) == expected) {
-        if (timeout_ns < 0)
-            pthread_cond_wait(&sleep_wake, &sleep_mutex);
-        else
-            pthread_cond_timedwait(&sleep_wake, &sleep_mutex, &until);
-    }
+    int ended = 0;
+    while (!ended && cm_load_acquire_(word) == expected) /* most wakes are others' */
+        ended = timeout_ns < 0 ? pthread_cond_wait(&sleep_wake, &sleep_mutex)
+                               : pthread_cond_timedwait(&sleep_wake, &sleep_mutex, &until);
     pthread_mutex_unlock(&sleep_mutex);
     pthread_setcancelstate(cancel, &cancel);
 }

@@ -9,7 +9,7 @@
 
 static struct {
     nums map;
-    uint64_t made, fail;
+    uint64_t made, fail, coming;
     int inside, go;
 } making;
 
@@ -24,8 +24,9 @@ static cm_status make_slowly(uint64_t *value, void *context)
     (void)context;
     uint64_t made = __atomic_add_fetch(&making.made, 1, __ATOMIC_RELAXED);
     *value = 100 + made;
-    for (int i = 0; i < 20; i++)
-        sched_yield();
+    for (int i = 0; i < 20 && __atomic_load_n(&making.coming, __ATOMIC_RELAXED) < 8; i++)
+        sched_yield(); /* which takes long on a busy machine: no more than until all are coming */
+    sched_yield();
     return made <= making.fail ? CM_NOMEM : CM_OK;
 }
 
@@ -35,6 +36,7 @@ static cm_status outcome_of[8];
 static size_t make_work(void *context, unsigned thread)
 {
     (void)context;
+    __atomic_add_fetch(&making.coming, 1, __ATOMIC_RELAXED);
     outcome_of[thread] = nums_get_or_insert_with(&making.map, 5, make_slowly, NULL, &seen_by[thread]);
     return 0;
 }

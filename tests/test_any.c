@@ -1,6 +1,8 @@
 /* Promises of the dynamic map beyond those of every map (test_any_kinds.c): each verb by address, its room for values,
  * and which types it takes. */
 #include <concmap/any.h>
+#include <pthread.h>
+#include <sched.h>
 
 #include "crew.h"
 #include "failing_allocator.h"
@@ -405,6 +407,113 @@ static void two_maps_become_one(void **state)
     finish(&map);
     finish(&other);
     finish(&copy);
+}
+
+/* ---- what a snapshot leaves ---- */
+
+struct taker {
+    cm_any *map;
+    uint64_t patience;
+    cm_status status;
+    uint32_t ended;
+};
+
+static void *take_in_vain(void *context)
+{
+    struct taker *taker = context;
+    cm_any_snapshot snapshot;
+    taker->status = cm_any_snapshot_take_until(taker->map, &snapshot, cm_deadline_after(taker->patience));
+    cm_store_release_(&taker->ended, 1);
+    return NULL;
+}
+
+/* The key whose bucket is marked first, or last. */
+static uint64_t key_at_end(const cm_any *map, uint64_t keys, bool last)
+{
+    uint64_t found = 0;
+    for (uint64_t key = 1; key < keys; key++) {
+        uint64_t point = cm_reverse_bits_(map->type.hash(&key, map->core.seed));
+        if ((point > cm_reverse_bits_(map->type.hash(&found, map->core.seed))) == last)
+            found = key;
+    }
+    return found;
+}
+
+/* Locks the key when its bucket is marked; or at last, if the snapshot is given up before. */
+static void write_marked(const struct taker *taker, uint64_t key, cm_any_write_guard *guard)
+{
+    for (;;) {
+        bool ended = cm_load_acquire_(&taker->ended);
+        assert_int_equal(cm_any_write(taker->map, &key, guard), CM_OK);
+        if (ended || (cm_load_relaxed_(cm_bucket_state_(guard->core.guard.head)) & CM_MARKED_))
+            return;
+        cm_any_write_unlock(guard);
+        sched_yield();
+    }
+}
+
+/* Leaves an image of a bucket that was held until after a snapshot was given up: the map drops it later. */
+static void leave_an_image(cm_any *map)
+{
+    uint64_t key = key_at_end(map, 100, true);
+    assert_null(map->core.marks.dropped);
+    for (uint64_t patience = 10000000; !map->core.marks.dropped; patience *= 2) { /* on a busy machine, at last */
+        struct taker taker = {map, patience, CM_OK, 0};
+        pthread_t thread;
+        cm_any_write_guard last, other;
+        assert_int_equal(cm_any_write(map, &key, &last), CM_OK);
+        assert_int_equal(pthread_create(&thread, NULL, take_in_vain, &taker), 0);
+        write_marked(&taker, key_at_end(map, 100, false), &other);
+        pthread_join(thread, NULL);
+        assert_int_equal(taker.status, CM_TIMEOUT);
+        cm_any_write_unlock(&other);
+        cm_any_write_unlock(&last);
+    }
+}
+
+static cm_status word_clone(void *to, const void *from, void *context)
+{
+    (void)context;
+    memcpy(to, from, sizeof(uint64_t));
+    return CM_OK;
+}
+
+static void word_destroy(void *value, void *destroyed)
+{
+    (void)value;
+    ++*(size_t *)destroyed;
+}
+
+/* It is of the type that the map has, not of the one that comes. */
+static void images_are_dropped_before_types_are_swapped(void **state)
+{
+    (void)state;
+    struct failing_allocator memory;
+    cm_any map, other, moved;
+    struct cm_type owned;
+    size_t destroyed = 0;
+    failing_allocator_init(&memory);
+    cm_config config = {.allocator = &memory.allocator, .context = &destroyed};
+    cm_any_type_u64(&owned, sizeof(uint64_t));
+    owned.value_clone = word_clone;
+    owned.value_destroy = word_destroy;
+    nums_init(&map, &config);
+    assert_int_equal(cm_any_init(&other, &owned, &config), CM_OK);
+    fill(&map, 100);
+    leave_an_image(&map);
+    cm_any_swap(&map, &other);
+    leave_an_image(&other);
+    cm_any_swap(&map, &other);
+    leave_an_image(&map);
+    assert_int_equal(cm_any_move(&moved, &map), CM_OK);
+    assert_int_equal(cm_any_len(&moved), 100);
+    cm_any_swap(&map, &other); /* so that what is left there is of another type */
+    finish(&moved);
+    finish(&map);
+    finish(&other);
+    assert_int_equal(destroyed, 0); /* there was no value of that type */
+    assert_int_equal(memory.mistakes, 0);
+    assert_int_equal(memory.live_blocks, 0);
 }
 
 static void counted_maps_go_with_their_last_user(void **state)
@@ -893,6 +1002,7 @@ int main(void)
         cmocka_unit_test(frozen_maps_and_snapshots_stand_still),
         cmocka_unit_test(work_on_all_entries),
         cmocka_unit_test(two_maps_become_one),
+        cmocka_unit_test(images_are_dropped_before_types_are_swapped),
         cmocka_unit_test(counted_maps_go_with_their_last_user),
         cmocka_unit_test(sets_have_no_values),
         cmocka_unit_test(the_map_owns_its_texts),

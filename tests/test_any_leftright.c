@@ -8,6 +8,7 @@
 #include "buffer.h"
 #include "crew.h"
 #include "failing_allocator.h"
+#include "texts.h"
 #include "unit.h"
 
 CM_LEFTRIGHT_MAP(words, cm_str, uint64_t, cm_hash_str, cm_equal_str)
@@ -227,11 +228,6 @@ static void types_that_are_wrong_are_refused(void **state)
     type.cached = false;
     type.key_alignment = 16;
     assert_int_equal(cm_any_leftright_init(&map, &type, NULL), CM_INVALID);
-}
-
-static cm_str text_at(char text[64], uint64_t i)
-{
-    return cm_str_from(text, (size_t)snprintf(text, 64, "%llu", (unsigned long long)i));
 }
 
 static void text_type(struct cm_type *type)

@@ -9,6 +9,7 @@
 #include "buffer.h"
 #include "crew.h"
 #include "failing_allocator.h"
+#include "texts.h"
 #include "unit.h"
 
 CM_LEFTRIGHT_MULTIMAP(words, cm_str, uint64_t, cm_hash_str, cm_equal_str, cm_hash_u64, cm_equal_u64)
@@ -241,11 +242,6 @@ static cm_status text_decode(void *value, cm_decoder *from, void *context)
     texts_alive += context == &texts_context;
     cm_status status = len <= sizeof bytes ? cm_decode_bytes(from, bytes, len) : CM_CORRUPT;
     return status < 0 ? status : cm_any_text_make(value, bytes, len);
-}
-
-static cm_str text_at(char text[64], uint64_t i)
-{
-    return cm_str_from(text, (size_t)snprintf(text, 64, "%llu", (unsigned long long)i));
 }
 
 static void owned_type(struct cm_type *values)

@@ -734,7 +734,7 @@ static bool never_pin(cm_domain *domain, size_t *done)
     while (__atomic_load_n(&told, __ATOMIC_ACQUIRE) != 1)
         usleep(100);
     cm_domain_retire(cm_domain_default(), done, 8, count, NULL);
-    bool well = cm_domain_barrier_until(cm_domain_default(), cm_deadline_after(2000000000)) == CM_OK && *done == 1;
+    bool well = cm_domain_barrier_until(cm_domain_default(), cm_deadline_after(20000000000)) == CM_OK && *done == 1;
     __atomic_store_n(&told, 2, __ATOMIC_RELEASE);
     pthread_join(thread, NULL);
     return well && cm_domain_destroy(domain) == CM_OK;

@@ -13,6 +13,7 @@
 #include "failing_allocator.h"
 #include "items.h"
 #include "shared_type.h"
+#include "texts.h"
 #include "unit.h"
 
 #define MANY 40 /* values of the keys that have most: such a bag has an index */
@@ -65,11 +66,6 @@ CM_SHARDED_MAP(shards, uint64_t, uint64_t, cm_hash_u64, cm_equal_u64)
 CM_SAVED(shards, 1)
 CM_SHARDED_SET(marks_of_names, cm_str, cm_hash_str, cm_equal_str)
 CM_SAVED_SET(marks_of_names, 1)
-
-static cm_str text_at(char text[64], uint64_t i)
-{
-    return cm_str_from(text, (size_t)snprintf(text, 64, "%llu", (unsigned long long)i));
-}
 
 /* How many values the i-th key of a multimap has: none, one, and more than fit without an index. */
 static uint64_t count_at(uint64_t i)

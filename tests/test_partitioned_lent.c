@@ -2,7 +2,10 @@
  * request once. */
 #include <concmap/sharded.h>
 #include <sched.h>
+#include <signal.h>
 #include <stdlib.h>
+#include <sys/mman.h>
+#include <unistd.h>
 
 #include "crew.h"
 #include "partitions.h"
@@ -190,7 +193,7 @@ static size_t send_until_it_is_shut(void *counts, unsigned thread)
         free(future);
         return status != CM_CLOSED;
     }
-    for (size_t i = crew_scale(2000); i > 0; i--)
+    while (__atomic_load_n(&((size_t *)counts)[2], __ATOMIC_RELAXED) < 200)
         sched_yield();
     return nums_shutdown(&divided, CM_SHUTDOWN_DROP, NULL) != CM_OK;
 }
@@ -205,6 +208,79 @@ static void nothing_is_lost_when_it_is_shut_down(void **state)
         assert_int_equal(counts[0] + counts[1], counts[2]);
         end();
     }
+}
+
+/* A sender that stalls when it has drawn its place, and before its message lies there: writing to the queue is an
+ * error, which it waits for. */
+static struct {
+    char *pages;
+    size_t size;
+    uint32_t stalled, goes_on;
+} stall;
+
+static void stall_here(int number)
+{
+    (void)number;
+    cm_store_release_(&stall.stalled, 1);
+    while (!cm_load_acquire_(&stall.goes_on))
+        sched_yield();
+    mprotect(stall.pages, stall.size, PROT_READ | PROT_WRITE);
+}
+
+static void stall_prepare(const struct cm_queue_ *queue)
+{
+    uintptr_t page = (uintptr_t)sysconf(_SC_PAGESIZE);
+    uintptr_t begin = ((uintptr_t)queue->slots + page - 1) / page * page;
+    uintptr_t end = (uintptr_t)(queue->slots + queue->mask + 1) / page * page;
+    uintptr_t next = (uintptr_t)&queue->slots[queue->tail & queue->mask];
+    stall.pages = (char *)begin;
+    stall.size = end - begin;
+    assert_true(begin <= next && next < end);
+    signal(SIGSEGV, stall_here);
+    assert_int_equal(mprotect(stall.pages, stall.size, PROT_READ), 0);
+}
+
+static void *put_in_thread(void *status)
+{
+    *(cm_status *)status = nums_put(&divided, 1, 1, NULL);
+    return NULL;
+}
+
+static void *shut_down_in_thread(void *status)
+{
+    *(cm_status *)status =
+        nums_shutdown_until(&divided, CM_SHUTDOWN_DRAIN, NULL, cm_deadline_after(60000 * (uint64_t)MS));
+    return NULL;
+}
+
+/* The map's thread has looked, and sleeps again, for what is on its way is the sender's to serve: who serves the last
+ * message of a closed queue wakes it, for it has to end. */
+static void the_last_sender_wakes_who_has_to_end(void **state)
+{
+    (void)state;
+    pthread_t sender, ending;
+    cm_status sent = CM_IO, ended = CM_IO;
+    begin((cm_partition_config){.partitions = 1, .lent = true, .queue = 16384});
+    for (size_t i = 0; i < 8192; i++) /* so that the next place is amid the pages */
+        assert_true(nums_put(&divided, 0, i, NULL) >= 0);
+    wait_for_sleepers();
+    struct cm_queue_ *queue = &divided.core.parts[0].queue;
+    uint64_t sleeps = nums_partition_stats(&divided, 0).sleeps;
+    stall_prepare(queue);
+    assert_int_equal(pthread_create(&sender, NULL, put_in_thread, &sent), 0);
+    while (!cm_load_acquire_(&stall.stalled))
+        sched_yield();
+    assert_int_equal(pthread_create(&ending, NULL, shut_down_in_thread, &ended), 0);
+    while (!cm_queue_is_closed_(queue) || nums_partition_stats(&divided, 0).sleeps == sleeps)
+        sched_yield();
+    cm_store_release_(&stall.goes_on, 1);
+    pthread_join(sender, NULL);
+    pthread_join(ending, NULL);
+    signal(SIGSEGV, SIG_DFL);
+    assert_int_equal(sent, CM_OK);
+    assert_int_equal(ended, CM_OK);
+    assert_int_equal(nums_len(&divided), 2);
+    end();
 }
 
 static uint32_t under_way, cancelled;
@@ -258,6 +334,7 @@ int main(void)
         cmocka_unit_test(no_request_is_left_lying),
         cmocka_unit_test(functions_ask_other_partitions),
         cmocka_unit_test(nothing_is_lost_when_it_is_shut_down),
+        cmocka_unit_test(the_last_sender_wakes_who_has_to_end),
         cmocka_unit_test(who_is_cancelled_ends_what_it_began),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

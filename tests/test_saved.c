@@ -146,7 +146,7 @@ static void save_nums(struct buffer *buffer, uint64_t count)
     nums_destroy(&map);
 }
 
-static cm_str text_at(char text[64], uint64_t i)
+static cm_str word_at(char text[64], uint64_t i)
 {
     return cm_str_from(text, i ? (size_t)snprintf(text, 64, "%llu%*s", (unsigned long long)i, (int)(i % 40), "") : 0);
 }
@@ -158,7 +158,7 @@ static void save_words(struct buffer *buffer, uint64_t count)
     cm_sink sink = buffer_sink(buffer);
     assert_int_equal(words_init(&map, NULL), CM_OK);
     for (uint64_t i = 0; i < count; i++)
-        assert_int_equal(words_put(&map, text_at(text, i), i, NULL), CM_OK);
+        assert_int_equal(words_put(&map, word_at(text, i), i, NULL), CM_OK);
     assert_int_equal(words_save(&map, &sink, NULL, NULL), CM_OK);
     words_destroy(&map);
 }
@@ -768,13 +768,13 @@ static size_t come_and_go(void *context, unsigned i)
     while (!__atomic_load_n(&traffic->done, __ATOMIC_ACQUIRE)) {
         uint64_t key = crew_random(&random), stable = key % STABLE;
         wrong += nums_put(&traffic->map, stable, stable << 32 | (uint32_t)key, NULL) != CM_REPLACED;
-        wrong += words_put(&traffic->texts, text_at(text, stable), stable << 32, NULL) != CM_REPLACED;
+        wrong += words_put(&traffic->texts, word_at(text, stable), stable << 32, NULL) != CM_REPLACED;
         uint64_t other = STABLE + key % 20000;
         nums_put(&traffic->map, other, other << 32, NULL);
-        words_put(&traffic->texts, text_at(text, other), other << 32, NULL);
+        words_put(&traffic->texts, word_at(text, other), other << 32, NULL);
         other = STABLE + (key >> 20) % 20000;
         nums_remove(&traffic->map, other, NULL);
-        words_remove(&traffic->texts, text_at(text, other), NULL);
+        words_remove(&traffic->texts, word_at(text, other), NULL);
         if (key % 4096 == 0)
             nums_shrink_to_fit(&traffic->map);
     }
@@ -799,7 +799,7 @@ static size_t saved_is_right(struct traffic *traffic)
     uint64_t value;
     for (uint64_t key = 0; key < STABLE; key++) {
         wrong += !nums_get(&map, key, &value) || value >> 32 != key;
-        wrong += !words_get(&texts, text_at(text, key), &value) || value >> 32 != key;
+        wrong += !words_get(&texts, word_at(text, key), &value) || value >> 32 != key;
     }
     CM_FOREACH (nums, &map, it)
         wrong += it.value >> 32 != it.key;
@@ -833,7 +833,7 @@ static void traffic_begin(struct traffic *traffic)
     assert_int_equal(words_init(&traffic->texts, NULL), CM_OK);
     for (uint64_t key = 0; key < STABLE; key++) {
         assert_int_equal(nums_put(&traffic->map, key, key << 32, NULL), CM_OK);
-        assert_int_equal(words_put(&traffic->texts, text_at(text, key), key << 32, NULL), CM_OK);
+        assert_int_equal(words_put(&traffic->texts, word_at(text, key), key << 32, NULL), CM_OK);
     }
 }
 
@@ -899,8 +899,8 @@ static cm_status churn_write(void *context, const void *bytes, size_t size)
     struct stuck *stuck = context;
     char text[64];
     for (uint64_t i = 0; stuck->buffer.calls == 1 && i < 100000; i++) {
-        words_put(stuck->map, text_at(text, 1000000 + i), i, NULL);
-        words_remove(stuck->map, text_at(text, 1000000 + i), NULL);
+        words_put(stuck->map, word_at(text, 1000000 + i), i, NULL);
+        words_remove(stuck->map, word_at(text, 1000000 + i), NULL);
         size_t waiting = words_memory(stuck->map).waiting;
         stuck->most_waiting = waiting > stuck->most_waiting ? waiting : stuck->most_waiting;
     }
@@ -914,7 +914,7 @@ static void L7_a_save_that_is_stuck_keeps_no_memory_from_reuse(void **state)
     char text[64];
     assert_int_equal(words_init(&map, NULL), CM_OK);
     for (uint64_t i = 0; i < 20000; i++)
-        words_put(&map, text_at(text, i), i, NULL);
+        words_put(&map, word_at(text, i), i, NULL);
     struct stuck stuck = {.map = &map};
     cm_sink sink = {churn_write, &stuck};
     assert_int_equal(words_save(&map, &sink, NULL, NULL), CM_OK);
@@ -924,7 +924,7 @@ static void L7_a_save_that_is_stuck_keeps_no_memory_from_reuse(void **state)
     cm_source source = buffer_source(&stuck.buffer);
     assert_int_equal(words_load(&map, NULL, &source, NULL, NULL), CM_OK);
     for (uint64_t i = 0; i < 20000; i++)
-        assert_true(words_contains(&map, text_at(text, i)));
+        assert_true(words_contains(&map, word_at(text, i)));
     words_destroy(&map);
     buffer_free(&stuck.buffer);
 }

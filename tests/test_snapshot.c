@@ -596,19 +596,21 @@ struct stalled {
     struct taker taker;
     nums_write_guard guard;
     pthread_t thread;
-    uint64_t held;
+    uint64_t held, first; /* the key whose bucket is marked first */
 };
 
 static void stall(struct stalled *stalled, const cm_config *config, uint64_t keys)
 {
     nums *map = &stalled->taker.map;
-    uint64_t last = 0;
+    uint64_t last = 0, least = UINT64_MAX;
     assert_int_equal(nums_init(map, config), CM_OK);
     for (uint64_t key = 0; key < keys; key++) {
         assert_int_equal(nums_put(map, key, key, NULL), CM_OK);
         uint64_t point = cm_reverse_bits_(nums_hash_of(map, key));
         stalled->held = point >= last ? key : stalled->held;
         last = point >= last ? point : last;
+        stalled->first = point <= least ? key : stalled->first;
+        least = point <= least ? point : least;
     }
     assert_int_equal(nums_settle(map), CM_OK);
     assert_int_equal(nums_write(map, stalled->held, &stalled->guard), CM_OK);
@@ -712,6 +714,55 @@ static void threads_that_end_and_threads_that_hold_get_out_of_each_others_way(vo
     nums_snapshot_drop(&stalled.taker.snapshot);
     nums_destroy(&stalled.taker.map);
     nums_destroy(&crowd.other);
+}
+
+struct ending {
+    nums *map;
+    uint64_t key;
+    uint32_t locked, told;
+};
+
+/* Ends with a guard of a key whose bucket is marked. */
+static void *end_in_a_marked_bucket(void *context)
+{
+    struct ending *ending = context;
+    nums_write_guard guard;
+    while (nums_write(ending->map, ending->key, &guard) == CM_OK &&
+           !(cm_load_relaxed_(cm_bucket_state_(guard.core.guard.head)) & CM_MARKED_)) {
+        nums_write_unlock(&guard);
+        sched_yield();
+    }
+    cm_store_release_(&ending->locked, 1);
+    while (!cm_load_acquire_(&ending->told))
+        sched_yield();
+    return NULL;
+}
+
+/* What ends it has the lock of those who look for circles, and wants the marks' lock, which is taken: so a wait for
+ * that one must not look for circles. */
+static void a_thread_that_ends_waits_for_the_marks(void **state)
+{
+    (void)state;
+    struct stalled stalled = {.held = 0};
+    stall(&stalled, NULL, 100);
+    struct cm_map_ *map = &stalled.taker.map.core;
+    struct ending ending = {.map = &stalled.taker.map, .key = stalled.first};
+    pthread_t thread;
+    nums_write_guard guard;
+    assert_int_equal(pthread_create(&thread, NULL, end_in_a_marked_bucket, &ending), 0);
+    while (!cm_load_acquire_(&ending.locked))
+        sched_yield();
+    cm_cell_lock_(&map->marks.lock, &map->waiters);
+    uint32_t waiters = cm_load_relaxed_(&map->waiters.count);
+    cm_store_release_(&ending.told, 1);
+    cm_deadline end = cm_deadline_after(500000000); /* or never: then it is shown by not ending */
+    while (cm_load_relaxed_(&map->waiters.count) == waiters && cm_deadline_after(0) < end)
+        sched_yield();
+    cm_cell_unlock_(&map->marks.lock, cm_load_relaxed_(&map->marks.lock), &map->waiters);
+    pthread_join(thread, NULL);
+    assert_int_equal(nums_write(ending.map, ending.key, &guard), CM_OWNER_DIED);
+    nums_write_unlock(&guard);
+    go_on(&stalled);
 }
 
 static void it_outlives_its_map(void **state)
@@ -861,6 +912,7 @@ int main(void)
         cmocka_unit_test(writers_take_no_more_and_more_memory),
         cmocka_unit_test(the_table_grows_meanwhile),
         cmocka_unit_test(threads_that_end_and_threads_that_hold_get_out_of_each_others_way),
+        cmocka_unit_test(a_thread_that_ends_waits_for_the_marks),
         cmocka_unit_test(it_outlives_its_map),
         cmocka_unit_test(owned_values_are_cloned_and_each_clone_destroyed_once),
         cmocka_unit_test(caches_evict_while_one_is_taken),

@@ -7,6 +7,7 @@
 #include <linux/seccomp.h>
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 #include <sys/prctl.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
@@ -26,17 +27,23 @@ static inline int in_child(int (*work)(void))
     return waitpid(child, &status, 0) == child && WIFEXITED(status) ? WEXITSTATUS(status) : -1;
 }
 
-/* From now on membarrier fails, as containers let it fail. False: there are no filters of system calls here. */
-static inline bool refuse_membarrier(void)
+/* What becomes of membarrier from now on. False: there are no filters of system calls here. */
+static inline bool filter_membarrier(uint32_t verdict)
 {
     struct sock_filter filter[] = {
         BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, nr)),
         BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_membarrier, 0, 1),
-        BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | EPERM),
+        BPF_STMT(BPF_RET | BPF_K, verdict),
         BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
     };
     struct sock_fprog program = {sizeof filter / sizeof *filter, filter};
     return prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) == 0 && prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &program) == 0;
+}
+
+/* It fails, as containers let it fail. */
+static inline bool refuse_membarrier(void)
+{
+    return filter_membarrier(SECCOMP_RET_ERRNO | EPERM);
 }
 
 /* In a child: this program once more, from its beginning, without membarrier and with one argument. */

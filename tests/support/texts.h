@@ -18,4 +18,10 @@ static inline cm_str text_of(uint64_t i, size_t longest)
     return cm_str_from(text, len);
 }
 
+/* The digits of a number, in memory of the caller. */
+static inline cm_str text_at(char text[64], uint64_t i)
+{
+    return cm_str_from(text, (size_t)snprintf(text, 64, "%llu", (unsigned long long)i));
+}
+
 #endif

@@ -5,13 +5,14 @@
  * a bell may be rung by who does not know whether its thread still waits, or lives: a ring too many is harmless.
  *
  * A latch counts what is under way. Whoever counts it down to zero rings for the one thread that waits for it, and does
- * not touch the latch after that, which may be gone.
+ * not touch the latch after that, which may be gone. Where a wait was given up another thread may wait next: its name
+ * comes with another turn, so that whoever has read the old name, and was about to count, reads again.
  *
  * Invariants. (W1) Setting the bell and ringing are read-modify-writes of one word, so of two that meet one sees the
  * other: a sleeper whose bell was rung before it set it sees why it was rung. (W2) Where the ringer looks at the bell
  * first, a full fence stands between what it has made and that look, and one between setting the bell and looking for
- * something to do. (W3) CM_LATCH_AWAITED_ is set after the bell and the waiter's name; both are read before the count
- * goes down. */
+ * something to do. (W3) CM_LATCH_AWAITED_ is set, and the turn changed, after the bell and the waiter's name; all are
+ * read before the count goes down, by a compare-and-swap of all. */
 #ifndef CONCMAP_DETAIL_LATCH_H
 #define CONCMAP_DETAIL_LATCH_H
 
@@ -20,10 +21,12 @@
 
 CM_BEGIN_DECLS
 
-#define CM_LATCH_AWAITED_ (UINT32_C(1) << 31)
+#define CM_LATCH_TURN_ (UINT64_C(1) << 32)
+#define CM_LATCH_COUNT_ (CM_LATCH_TURN_ - 1)
+#define CM_LATCH_AWAITED_ (UINT64_C(1) << 63)
 
 struct cm_latch_ {
-    uint32_t word;             /* the count, and whether somebody sleeps */
+    uint64_t word;             /* the count, the waiters' turn, and whether somebody sleeps */
     struct cm_thread_ *waiter; /* who; set before CM_LATCH_AWAITED_ is */
 };
 

@@ -99,7 +99,7 @@ struct cm_partitions_ {
     uint32_t shut;  /* how far shutdown is: see partitioned.c */
 };
 
-#define CM_PARTITIONS_VERSION_ 1u /* of what inlined code knows of the library's structures */
+#define CM_PARTITIONS_VERSION_ 2u /* of what inlined code knows of the library's structures */
 
 struct cm_partition_config;
 
