@@ -284,7 +284,8 @@ static bool block_grow(struct cm_loader_ *loader, size_t have, size_t bytes)
 static cm_status block_read(struct cm_loader_ *loader, size_t gathered, uint64_t bytes)
 {
     for (size_t have = 0, got; have < bytes; have += got) {
-        size_t more = have > READ_FIRST ? have : READ_FIRST, at = gathered + have;
+        size_t more = have > READ_FIRST ? have : READ_FIRST;
+        size_t at = gathered + have;
         if (more > bytes - have)
             more = (size_t)(bytes - have);
         if (!block_grow(loader, at, at + more))
