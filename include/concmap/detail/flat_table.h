@@ -152,8 +152,9 @@ CM_INLINE struct cm_flat_place_ cm_flat_find_in_(const struct cm_type *type, con
     char *entries = cm_flat_entry_(type, flat, index, 0);
     struct cm_flat_place_ place = {NULL, NULL};
     for (unsigned match = cm_tags_match_(group, sought); match; match &= match - 1) {
-        size_t slot = (unsigned)__builtin_ctz(match);
-        char *entry = entries + slot * cm_flat_layout_of_(type).entry;
+        /* Not of type size_t: gcc would extend the sign of what has none, on the way from the tags to the entry. */
+        const unsigned slot = (unsigned)__builtin_ctz(match);
+        char *entry = entries + slot * (unsigned)cm_flat_layout_of_(type).entry;
         if (CM_LIKELY(type->equal(key, entry))) {
             place.entry = entry;
             place.tag = group + slot;
