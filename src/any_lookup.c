@@ -86,7 +86,7 @@ bool cm_any_lookup_contains_hashed(const cm_any_lookup *by, uint64_t hash, const
 static void prefetch(const cm_any *map, uint64_t hash)
 {
     struct cm_pin_ pin = cm_map_pin_(&map->type, &map->core);
-    cm_bucket_prefetch_(&map->type, &map->core, hash, false);
+    cm_bucket_prefetch_(&map->type, &map->core, hash);
     cm_pin_leave_(pin);
 }
 

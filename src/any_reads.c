@@ -116,6 +116,6 @@ bool cm_any_contains_hashed(const cm_any *map, uint64_t hash, const void *key)
 void cm_any_prefetch(const cm_any *map, const void *key)
 {
     struct cm_pin_ pin = cm_map_pin_(&map->type, &map->core);
-    cm_bucket_prefetch_(&map->type, &map->core, cm_any_hash_of_(map, &key), false);
+    cm_bucket_prefetch_(&map->type, &map->core, cm_any_hash_of_(map, &key));
     cm_pin_leave_(pin);
 }

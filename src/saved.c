@@ -8,6 +8,7 @@
 #define PREPARED_FIRST ((uint64_t)1 << 16) /* entries that a stream of unknown size is believed to have */
 #define PREPARED_AHEAD 8                   /* and how many times as many as have come */
 #define READ_FIRST (2 * CM_SAVED_BLOCK_)   /* bytes that a block is believed to have */
+#define GATHERED_MOST ((size_t)32 << 20)   /* bytes of entries that are gathered before the first are added */
 
 static const char magic[8] = {'\x89', 'c', 'm', 'a', 'p', '\r', '\n', '\x1a'};
 
@@ -260,12 +261,15 @@ cm_status cm_loader_begin_(struct cm_loader_ *loader, const struct cm_saved_type
     return status;
 }
 
-/* Room for the bytes of a block, the first `have` of which are there. */
+/* Room for so many bytes, the first `have` of which are there. More than asked for, so that blocks which are gathered
+ * are copied once or twice, all in all. */
 static bool block_grow(struct cm_loader_ *loader, size_t have, size_t bytes)
 {
     struct cm_block_ larger;
     if (bytes <= loader->block.size)
         return true;
+    if (have && bytes < 2 * loader->block.size)
+        bytes = 2 * loader->block.size;
     if (!cm_block_allocate_(loader->allocator, bytes, 8, false, &larger))
         return false;
     if (have)
@@ -275,21 +279,21 @@ static bool block_grow(struct cm_loader_ *loader, size_t have, size_t bytes)
     return true;
 }
 
-/* Reads the bytes of a block. Its size is believed only as far as bytes come: never more memory than twice of those. */
-static cm_status block_read(struct cm_loader_ *loader, uint64_t bytes)
+/* Reads the bytes of a block, behind those of others that are gathered. Its size is believed only as far as bytes come:
+ * never more memory than twice of those. */
+static cm_status block_read(struct cm_loader_ *loader, size_t gathered, uint64_t bytes)
 {
     for (size_t have = 0, got; have < bytes; have += got) {
         size_t more = have > READ_FIRST ? have : READ_FIRST;
+        size_t at = gathered + have;
         if (more > bytes - have)
             more = (size_t)(bytes - have);
-        if (!block_grow(loader, have, have + more))
+        if (!block_grow(loader, at, at + more))
             return CM_NOMEM;
-        cm_status status = loader_read(loader, (char *)loader->block.address + have, more, &got);
+        cm_status status = loader_read(loader, (char *)loader->block.address + at, more, &got);
         if (status < 0)
             return status;
     }
-    loader->decoder.at = loader->block.address;
-    loader->decoder.end = loader->decoder.at + bytes;
     return CM_OK;
 }
 
@@ -298,7 +302,8 @@ static cm_status end_check(struct cm_loader_ *loader, uint64_t entries)
 {
     char more;
     size_t got = 0;
-    if (entries != loader->loaded)
+    loader->ended = true;
+    if (entries != loader->loaded + loader->entries)
         return refuse(loader, CM_CORRUPT, "it has fewer or more entries than it says");
     if (!loader->file)
         return CM_ABSENT;
@@ -308,32 +313,62 @@ static cm_status end_check(struct cm_loader_ *loader, uint64_t entries)
     return got ? refuse(loader, CM_CORRUPT, "something follows its end") : CM_ABSENT;
 }
 
-cm_status cm_loader_fetch_(struct cm_loader_ *loader)
+/* Reads the next block behind those that are gathered, and counts its bytes and entries to theirs. CM_ABSENT: there is
+ * none. */
+static cm_status block_next(struct cm_loader_ *loader, size_t *gathered)
 {
     char frame[CM_SAVED_FRAME_];
     size_t got;
-    loader->loaded += loader->entries;
-    cm_status status = CM_OK;
-    if (loader->entries)
-        status = progress_tell(loader->progress, loader->loaded, loader->expected, &loader->reason);
-    if (status >= 0)
-        status = loader_read(loader, frame, sizeof frame, &got);
+    cm_status status = loader_read(loader, frame, sizeof frame, &got);
     if (status < 0)
         return status;
     if (!frame_is_sealed(frame, sizeof frame, &loader->chain))
         return refuse(loader, CM_CORRUPT, "a block's header is damaged");
-    uint64_t bytes = get_u64(frame, 0);
-    loader->entries = bytes ? get_u64(frame, 8) : 0;
+    uint64_t bytes = get_u64(frame, 0), entries = get_u64(frame, 8);
     if (bytes == 0)
-        return end_check(loader, get_u64(frame, 8));
-    if (loader->entries > bytes / loader->least)
+        return end_check(loader, entries);
+    if (entries > bytes / loader->least)
         return refuse(loader, CM_CORRUPT, "a block has more entries than bytes for them");
-    status = block_read(loader, bytes);
+    status = block_read(loader, *gathered, bytes);
     if (status < 0)
         return status;
-    if (XXH3_64bits(loader->block.address, bytes) != get_u64(frame, 16))
+    if (XXH3_64bits((char *)loader->block.address + *gathered, bytes) != get_u64(frame, 16))
         return refuse(loader, CM_CORRUPT, "a block is damaged");
+    *gathered += bytes;
+    loader->entries += entries;
     return CM_OK;
+}
+
+static bool size_is_known(const struct cm_loader_ *loader)
+{
+    return loader->file && loader->file->size > 0;
+}
+
+/* Whether more is to be read before the first entries are added. What has come bears out a table of a certain size
+ * (cm_loader_expects_()), and one that is too small has to be made, filled and moved: where that could be spared, as
+ * many entries are gathered as bear out all of them. */
+static bool loader_gathers(const struct cm_loader_ *loader, size_t gathered)
+{
+    return loader->loaded == 0 && !size_is_known(loader) && gathered < GATHERED_MOST &&
+           loader->expected > PREPARED_FIRST && loader->entries < loader->expected / PREPARED_AHEAD + 1;
+}
+
+cm_status cm_loader_fetch_(struct cm_loader_ *loader)
+{
+    cm_status status = CM_OK;
+    size_t gathered = 0;
+    loader->loaded += loader->entries;
+    if (loader->entries)
+        status = progress_tell(loader->progress, loader->loaded, loader->expected, &loader->reason);
+    loader->entries = 0;
+    if (status < 0 || loader->ended)
+        return status < 0 ? status : CM_ABSENT;
+    do
+        status = block_next(loader, &gathered);
+    while (status == CM_OK && loader_gathers(loader, gathered));
+    loader->decoder.at = loader->block.address;
+    loader->decoder.end = loader->decoder.at + gathered;
+    return status == CM_ABSENT && gathered ? CM_OK : status;
 }
 
 size_t cm_loader_expects_(struct cm_loader_ *loader)
@@ -341,7 +376,7 @@ size_t cm_loader_expects_(struct cm_loader_ *loader)
     uint64_t seen = loader->loaded + loader->entries, likely = loader->expected;
     if (seen <= loader->prepared || likely <= loader->prepared)
         return 0;
-    if (!loader->file || loader->file->size == 0) {
+    if (!size_is_known(loader)) {
         uint64_t most = seen * PREPARED_AHEAD > PREPARED_FIRST ? seen * PREPARED_AHEAD : PREPARED_FIRST;
         likely = likely < most ? likely : most;
     }

@@ -695,6 +695,47 @@ static void progress_is_told_and_may_cancel(void **state)
     nums_destroy(&map);
 }
 
+/* An eighth of the entries is gathered, and bears out the table for all of them. */
+static void a_source_of_unknown_size_fills_one_table(void **state)
+{
+    (void)state;
+    enum { ENTRIES = 300000 };
+    struct buffer buffer = {.bytes = NULL};
+    struct told told = {.cancel_at = 0};
+    cm_progress progress = {tell, &told};
+    cm_config config = {.allocator = &memory.allocator};
+    nums map;
+    const char *reason;
+    cm_stats stats;
+    save_nums(&buffer, ENTRIES);
+    cm_source source = buffer_source(&buffer);
+    assert_int_equal(nums_load(&map, &config, &source, &progress, &reason), CM_OK);
+    assert_int_equal(told.last, ENTRIES);
+    assert_int_equal(nums_len(&map), ENTRIES);
+    nums_stats(&map, &stats);
+    assert_int_equal(stats.grows, 0);
+    assert_int_equal(nums_check(&map, &reason), CM_OK);
+    nums_destroy(&map);
+
+    const size_t whole = buffer.size;
+    for (size_t bytes = FIRST_FRAME; bytes < whole; bytes += whole / 16) {
+        buffer.size = bytes;
+        assert_int_equal(load(NUMS, &buffer, &reason), CM_CORRUPT);
+        buffer.size = whole;
+        buffer.bytes[bytes] ^= 1;
+        assert_int_equal(load(NUMS, &buffer, &reason), CM_CORRUPT);
+        buffer.bytes[bytes] ^= 1;
+    }
+    size_t n = 0;
+    do {
+        failing_allocator_fail_at(&memory, ++n);
+        cm_status status = load(NUMS, &buffer, &reason);
+        assert_true(status == CM_OK || (status == CM_NOMEM && memory.failures));
+    } while (memory.failures > 0);
+    failing_allocator_restart(&memory);
+    buffer_free(&buffer);
+}
+
 static void M1_every_allocation_may_fail(void **state)
 {
     (void)state;
@@ -1094,6 +1135,7 @@ int main(void)
         cmocka_unit_test(a_codec_that_fails_ends_it),
         cmocka_unit_test(a_codec_has_to_take_all_bytes),
         cmocka_unit_test(progress_is_told_and_may_cancel),
+        cmocka_unit_test(a_source_of_unknown_size_fills_one_table),
         cmocka_unit_test(M1_every_allocation_may_fail),
         cmocka_unit_test(L10_blocks_aligned_to_eight_bytes_will_do),
         cmocka_unit_test(each_key_that_stays_is_saved_while_others_come_and_go),

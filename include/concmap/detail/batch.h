@@ -18,17 +18,21 @@ CM_INLINE bool cm_map_is_near_(const struct cm_map_ *map)
     return cm_load_acquire_(&map->root)->mask < CM_NEAR_BUCKETS_; /* as readers that look a key up */
 }
 
+CM_INLINE bool cm_table_is_far_(const struct cm_table_ *table, struct cm_layout_ layout)
+{
+    return table->mask * layout.bucket >= CM_FAR_BYTES_ - layout.bucket;
+}
+
 /* Fetches a key's bucket. Pinned by the caller. */
-CM_INLINE void cm_bucket_prefetch_(const struct cm_type *type, const struct cm_map_ *map, uint64_t hash, bool write)
+CM_INLINE void cm_bucket_prefetch_(const struct cm_type *type, const struct cm_map_ *map, uint64_t hash)
 {
     const struct cm_layout_ layout = cm_layout_of_(type);
-    const char *bucket = cm_table_bucket_(cm_load_acquire_(&map->root), layout, hash);
-    if (write)
-        __builtin_prefetch(bucket, 1);
-    else
-        __builtin_prefetch(bucket, 0);
+    const struct cm_table_ *table = cm_load_acquire_(&map->root);
+    const char *bucket = cm_table_bucket_(table, layout, hash);
+    const bool far = cm_table_is_far_(table, layout);
+    cm_fetch_(bucket, far);
     if (layout.bucket > 64)
-        __builtin_prefetch(bucket + 64, 0);
+        cm_fetch_(bucket + 64, far);
 }
 
 /* Fetches what the bucket leads to: the node, or the bucket of the next table. Pinned by the caller. A hint only: what
@@ -37,22 +41,23 @@ CM_INLINE void cm_entry_prefetch_(const struct cm_type *type, const struct cm_ma
 {
     const struct cm_layout_ layout = cm_layout_of_(type);
     const struct cm_table_ *table = cm_load_acquire_(&map->root);
+    const bool far = cm_table_is_far_(table, layout);
     char *bucket = cm_table_bucket_(table, layout, hash);
     uint64_t state = cm_load_acquire_(cm_bucket_state_(bucket));
     if (CM_UNLIKELY(state & CM_MOVED_)) {
         const struct cm_table_ *next = cm_load_acquire_(&table->next);
         if (next)
-            __builtin_prefetch(cm_table_bucket_(next, layout, hash), 1);
+            cm_fetch_(cm_table_bucket_(next, layout, hash), far);
     } else if (layout.nodes) {
         unsigned mask = cm_match_tag_(bucket, hash) & cm_state_occupied_(state);
         if (mask) {
             const char *node = cm_slot_node_(cm_load_relaxed_(cm_bucket_slot_(bucket, (unsigned)__builtin_ctz(mask))));
-            __builtin_prefetch(node);
+            cm_fetch_(node, far);
             if (layout.node_text > 64)
-                __builtin_prefetch(node + 64);
+                cm_fetch_(node + 64, far);
             if (layout.node_text > 128) {
-                __builtin_prefetch(node + 128);
-                __builtin_prefetch(node + 192);
+                cm_fetch_(node + 128, far);
+                cm_fetch_(node + 192, far);
             }
         }
     }
@@ -74,7 +79,7 @@ CM_INLINE void cm_batch_feed_(struct cm_batch_ *batch, const struct cm_type *typ
 {
     uint64_t hash = cm_batch_hash_of_(type, map, key, write);
     batch->hashes[i % CM_HASH_RING_] = hash;
-    cm_bucket_prefetch_(type, map, hash, write);
+    cm_bucket_prefetch_(type, map, hash);
 }
 
 CM_INLINE uint64_t cm_batch_hash_(const struct cm_batch_ *batch, size_t i)

@@ -152,8 +152,9 @@ CM_INLINE struct cm_flat_place_ cm_flat_find_in_(const struct cm_type *type, con
     char *entries = cm_flat_entry_(type, flat, index, 0);
     struct cm_flat_place_ place = {NULL, NULL};
     for (unsigned match = cm_tags_match_(group, sought); match; match &= match - 1) {
-        size_t slot = (unsigned)__builtin_ctz(match);
-        char *entry = entries + slot * cm_flat_layout_of_(type).entry;
+        /* Not of type size_t: gcc would extend the sign of what has none, on the way from the tags to the entry. */
+        const unsigned slot = (unsigned)__builtin_ctz(match);
+        char *entry = entries + slot * (unsigned)cm_flat_layout_of_(type).entry;
         if (CM_LIKELY(type->equal(key, entry))) {
             place.entry = entry;
             place.tag = group + slot;
@@ -246,7 +247,7 @@ CM_INLINE void cm_flat_drop_(struct cm_flat_ *flat, struct cm_flat_place_ place,
 /* Fetches the tags of the key's home. */
 CM_INLINE void cm_flat_prefetch_(const struct cm_flat_ *flat, uint64_t hash)
 {
-    __builtin_prefetch(cm_flat_group_(flat, cm_flat_home_(flat, hash)));
+    cm_fetch_(cm_flat_group_(flat, cm_flat_home_(flat, hash)), flat->block.size >= CM_FAR_BYTES_);
 }
 
 /* Fetches the entry that has the key's tag, in a home whose tags have come; `write`: or the slot that it would take. */
@@ -263,7 +264,7 @@ CM_INLINE void cm_flat_prefetch_entry_(const struct cm_type *type, const struct 
         return;
     const char *entry = cm_flat_entry_(type, flat, home, (unsigned)__builtin_ctz(match));
     for (size_t line = 0; line < layout.entry && line < 4 * (size_t)CM_LINE; line += CM_LINE)
-        __builtin_prefetch(entry + line);
+        cm_fetch_(entry + line, flat->block.size >= CM_FAR_BYTES_);
 }
 
 /* Fetches what a search is about to look at, for somebody who may not look yet because others change the table: the

@@ -17,7 +17,7 @@
     /* Fetches the key's bucket into the cache, for callers with a pipeline of their own. */                           \
     CM_FUNCTION_(how, void, name##_prefetch, (const Map *map, Key key), {                                              \
         struct cm_pin_ pin = cm_map_pin_(&name##_type_, &map->core);                                                   \
-        cm_bucket_prefetch_(&name##_type_, &map->core, name##_hash_to_read_(map, &key), false);                        \
+        cm_bucket_prefetch_(&name##_type_, &map->core, name##_hash_to_read_(map, &key));                               \
         cm_pin_leave_(pin);                                                                                            \
     })
 

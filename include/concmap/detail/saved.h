@@ -171,10 +171,11 @@ struct cm_loader_ {
     const struct cm_progress *progress; /* may be NULL */
     const cm_allocator *allocator;
     const struct cm_file_ *file; /* NULL: something may follow the stream */
-    struct cm_block_ block;      /* the entries of a block */
+    struct cm_block_ block;      /* the entries of a block, or of several that were gathered */
     struct cm_decoder decoder;   /* of them */
     uint64_t least;              /* bytes of an entry, at least */
     uint64_t entries;            /* in the block */
+    bool ended;                  /* no block is left */
     uint64_t loaded;             /* entries before it */
     uint64_t expected;           /* entries, as the header says: nothing to rely on */
     uint64_t meta;               /* the number that belongs to the whole */
@@ -187,7 +188,7 @@ struct cm_loader_ {
 CM_API cm_status cm_loader_begin_(struct cm_loader_ *loader, const struct cm_saved_type_ *type,
                                   const struct cm_source *source, const struct cm_progress *progress,
                                   const cm_allocator *allocator, const struct cm_file_ *file);
-/* Reads the next block, and tells how far it is: CM_OK; CM_ABSENT: that was the last one; or a failure. */
+/* Reads the next block, or several, and tells how far it is: CM_OK; CM_ABSENT: that was the last one; or a failure. */
 CM_API cm_status cm_loader_fetch_(struct cm_loader_ *loader);
 /* How many entries there should be room for by now; 0: no more than before. What the header says is believed only as
  * far as the stream bears it out. */
