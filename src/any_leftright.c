@@ -49,6 +49,8 @@ cm_status cm_any_leftright_init(cm_any_leftright *map, const struct cm_type *typ
     status = cm_leftright_init_(&map->core, &own->type, config, CM_LEFTRIGHT_VERSION_, sizeof(struct cm_leftright_));
     if (status < 0)
         own_end(own);
+    else
+        map->core->peeks = false; /* cm_any_leftright_get() enters */
     return status;
 }
 
@@ -293,6 +295,8 @@ static cm_status load_from(cm_any_leftright *map, const struct cm_type *type, co
                                     source, file, progress, reason);
     if (status < 0)
         own_end(own);
+    else
+        map->core->peeks = false; /* as above */
     return status;
 }
 

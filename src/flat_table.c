@@ -41,6 +41,12 @@ static void flat_clear(struct cm_flat_ *flat)
                                           .entries = (char *)(uintptr_t)cm_flat_none_});
 }
 
+/* Bytes behind the tags. */
+static size_t room_for(size_t entries)
+{
+    return entries < CM_FLAT_ENTRIES_LEAST_ ? CM_FLAT_ENTRIES_LEAST_ : entries;
+}
+
 bool cm_flat_make_(struct cm_flat_ *flat, const struct cm_type *type, const cm_allocator *allocator, size_t entries)
 {
     struct cm_flat_layout_ layout = cm_flat_layout_of_(type);
@@ -51,10 +57,7 @@ bool cm_flat_make_(struct cm_flat_ *flat, const struct cm_type *type, const cm_a
         return true;
     }
     size_t before = cm_align_up_(size.groups * CM_TAGS_GROUP_, layout.alignment);
-    size_t of_entries = size.slots * layout.entry;
-    if (of_entries < CM_FLAT_ENTRIES_LEAST_)
-        of_entries = CM_FLAT_ENTRIES_LEAST_;
-    if (size.groups == 0 || !cm_block_allocate_(allocator, before + of_entries,
+    if (size.groups == 0 || !cm_block_allocate_(allocator, before + room_for(size.slots * layout.entry),
                                                 layout.alignment > CM_LINE ? layout.alignment : CM_LINE, false, &block))
         return false;
     *flat = (struct cm_flat_){.tags = block.address,
@@ -78,7 +81,7 @@ bool cm_flat_copy_(struct cm_flat_ *flat, const struct cm_flat_ *from, const str
     }
     const size_t before = (size_t)(from->entries - (char *)from->tags);
     const size_t entries = from->slots * cm_flat_layout_of_(type).entry;
-    if (!cm_block_allocate_(allocator, before + entries, from->block.alignment, false, &block))
+    if (!cm_block_allocate_(allocator, before + room_for(entries), from->block.alignment, false, &block))
         return false;
     *flat = *from;
     flat->block = block;

@@ -216,6 +216,8 @@ cm_status cm_leftright_publish_(struct cm_leftright_ *core, bool flush)
     cm_status status = core->busy ? CM_DEADLOCK : CM_OK;
     bool swaps = status == CM_OK && core->begun && (core->pending || !flush);
     struct cm_call_ call = {NULL, NULL};
+    if (status == CM_OK)
+        cm_outdated_free_(core); /* there may be no batch after this one */
     if (swaps)
         sides_swap(core, core->free_function ? CM_WAITING_ : 0);
     if (swaps && core->free_function)
@@ -336,6 +338,7 @@ void cm_leftright_stats_(struct cm_leftright_ *core, const struct cm_type *type,
     stats->tables += core->sides[newest == core->sides].plain.flat.slots != 0;
     stats->tables += core->larger.slots != 0;
     stats->tables += core->last.slots != 0;
+    stats->tables += core->outdated_count;
     stats->grows = core->grows;
     stats->shrinks = core->shrinks;
     stats->memory = memory;

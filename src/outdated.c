@@ -10,17 +10,19 @@ CM_STATIC_ASSERT(sizeof(struct cm_outdated_) <= CM_FLAT_ENTRIES_LEAST_, "it lies
 
 static bool seat_peeks(const struct cm_leftright_ *core, const struct cm_seat_ *slot)
 {
-    /* Acquire, both: what the reader looked at is read. Who has sworn (P3) peeks no more. */
-    bool trusted = core->left_by_all || cm_load_acquire_(&slot->sworn);
+    /* Relaxed: the writer's own bit. Who has sworn (P3) peeks no more. */
+    bool trusted = cm_seat_is_trusted_(slot, cm_load_relaxed_(&core->word));
+    /* Acquire: what the reader looked at is read. */
     return !trusted || (cm_load_acquire_(&slot->state) & CM_PEEKING_);
 }
 
-/* Whether each slot was seen not to peek since the barrier. Goes on where it stopped. */
-static bool readers_left(struct cm_leftright_ *core)
+/* Whether each slot was seen not to peek since the barrier, by so many looks at one at most. Goes on where it stopped.
+ */
+static bool readers_left(struct cm_leftright_ *core, unsigned looks)
 {
     for (; core->left_by.left; cm_seats_walk_on_(&core->left_by))
-        for (unsigned looks = 0; seat_peeks(core, &core->left_by.block->slots[core->left_by.i]); looks++) {
-            if (looks == LOOKS)
+        for (unsigned left = looks; seat_peeks(core, &core->left_by.block->slots[core->left_by.i]);) {
+            if (--left == 0)
                 return false;
             cm_spin_hint_();
         }
@@ -31,6 +33,7 @@ static void list_free(struct cm_leftright_ *core, struct cm_outdated_ **list)
 {
     for (struct cm_outdated_ *outdated; (outdated = *list) != NULL;) {
         *list = outdated->next;
+        core->outdated_count--;
         core->outdated_bytes -= outdated->block.size;
         cm_block_release_(&core->sides[0].plain.allocator, &outdated->block);
     }
@@ -38,13 +41,15 @@ static void list_free(struct cm_leftright_ *core, struct cm_outdated_ **list)
 
 void cm_outdated_free_(struct cm_leftright_ *core)
 {
-    if (!core->leaving && core->outdated) {
-        core->leaving = core->outdated;
-        core->outdated = NULL;
-        core->left_by_all = cm_platform_barrier_();
-        core->left_by = cm_seats_walk_(core);
-    }
-    if (core->leaving && readers_left(core))
+    if (core->leaving && readers_left(core, 1)) /* it was looked at for long before */
+        list_free(core, &core->leaving);
+    if (core->leaving || !core->outdated)
+        return;
+    core->leaving = core->outdated;
+    core->outdated = NULL;
+    cm_seats_barrier_(core);
+    core->left_by = cm_seats_walk_(core);
+    if (readers_left(core, LOOKS))
         list_free(core, &core->leaving);
 }
 
@@ -58,6 +63,7 @@ void cm_leftright_adopt_(struct cm_leftright_ *core, struct cm_plain_ *plain, co
     struct cm_outdated_ *outdated = (struct cm_outdated_ *)(void *)old.entries;
     *outdated = (struct cm_outdated_){core->outdated, old.block};
     core->outdated = outdated;
+    core->outdated_count++;
     core->outdated_bytes += old.block.size;
     core->was_seen = NULL;
     cm_outdated_free_(core);

@@ -133,9 +133,8 @@ void cm_seats_walk_on_(struct cm_seats_walk_ *walk)
 /* Whether a reader may be on the stale side; *state is what its slot says. */
 bool cm_seat_bars_(const struct cm_leftright_ *core, const struct cm_seat_ *slot, uint64_t *state)
 {
-    uint64_t word = cm_load_relaxed_(&core->word); /* relaxed: neither bit changes while anybody looks */
-    /* Acquire: then what its reader said before it swore is seen below. */
-    bool trusted = !(word & CM_NO_BARRIER_) || cm_load_acquire_(&slot->sworn);
+    uint64_t word = cm_load_relaxed_(&core->word);  /* relaxed: neither bit changes while anybody looks */
+    bool trusted = cm_seat_is_trusted_(slot, word); /* looked at first */
     /* Acquire: what the reader looked at is read. Pairs with its leaving, or entering the other side. */
     *state = cm_load_acquire_(&slot->state);
     if (!trusted)
@@ -174,6 +173,15 @@ static void mode_choose(struct cm_leftright_ *core)
     }
 }
 
+bool cm_seats_barrier_(struct cm_leftright_ *core)
+{
+    if (cm_platform_barrier_())
+        return true;
+    cm_or_relaxed_(&core->word, CM_FENCING_ | CM_NO_BARRIER_);
+    cm_fence_full_();
+    return false;
+}
+
 /* Stands between the swap and the look at the slots. */
 void cm_swap_barrier_(struct cm_leftright_ *core)
 {
@@ -182,11 +190,8 @@ void cm_swap_barrier_(struct cm_leftright_ *core)
     bool fence_serves = core->fenced && core->swap_fenced && !core->free_function;
     if ((cm_load_relaxed_(&core->word) & CM_NO_BARRIER_) || fence_serves) {
         cm_fence_full_();
-    } else if (cm_platform_barrier_()) {
+    } else if (cm_seats_barrier_(core)) {
         core->fenced = (cm_load_relaxed_(&core->word) & CM_FENCING_) != 0;
-    } else {
-        cm_or_relaxed_(&core->word, CM_FENCING_ | CM_NO_BARRIER_);
-        cm_fence_full_();
     }
     core->seen_swap = true;
     core->passed = cm_seats_walk_(core);

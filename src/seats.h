@@ -23,6 +23,13 @@ void cm_seats_walk_on_(struct cm_seats_walk_ *walk);
 /* A walk over all that were made by now. */
 struct cm_seats_walk_ cm_seats_walk_(const struct cm_leftright_ *core);
 
+/* A barrier in every thread; where it does not serve, NO_BARRIER is set, and false returned. */
+bool cm_seats_barrier_(struct cm_leftright_ *core);
+/* Whether what the slot says counts, by the word; acquire: then what its reader said before it swore is seen. */
+static inline bool cm_seat_is_trusted_(const struct cm_seat_ *slot, uint64_t word)
+{
+    return !(word & CM_NO_BARRIER_) || cm_load_acquire_(&slot->sworn);
+}
 /* Stands between the swap and the look at the slots. */
 void cm_swap_barrier_(struct cm_leftright_ *core);
 

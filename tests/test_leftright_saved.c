@@ -53,6 +53,8 @@ static bool item_equal(const struct item *a, const struct item *b)
 
 CM_LEFTRIGHT_MAP(nums, uint64_t, uint64_t, cm_hash_u64, cm_equal_u64)
 CM_LEFTRIGHT_SAVED(nums, 1)
+CM_LEFTRIGHT_MAP(smalls, uint32_t, uint8_t, cm_hash_u32, cm_equal_u32)
+CM_LEFTRIGHT_SAVED(smalls, 1)
 CM_LEFTRIGHT_MAP_OWNED(owners, struct item, struct item, item_hash, item_equal, ITEM_OWNER, ITEM_OWNER)
 CM_LEFTRIGHT_SAVED_CODED(owners, 1, ITEM_CODED, ITEM_CODED)
 CM_LEFTRIGHT_SET(names, cm_str, cm_hash_str, cm_equal_str)
@@ -591,6 +593,40 @@ static void progress_is_told_and_may_cancel(void **state)
     buffer_free(&buffer);
 }
 
+/* Where entries were the library notes what a table takes that is replaced: the smallest one has room for that, also
+ * where it is another one's copy. */
+static void the_smallest_tables_are_replaced_after_loading(void **state)
+{
+    (void)state;
+    smalls map, loaded;
+    smalls_writer writer;
+    smalls_reader reader;
+    struct buffer buffer = {0};
+    cm_sink sink = buffer_sink(&buffer);
+    const char *reason = NULL;
+    uint8_t value;
+    assert_int_equal(smalls_init(&map, NULL), CM_OK);
+    assert_int_equal(smalls_writer_open(&map, &writer), CM_OK);
+    assert_int_equal(smalls_reader_open(&map, &reader), CM_OK);
+    smalls_put(&writer, 1, 1, NULL);
+    smalls_publish(&writer);
+    CM_WITH_VIEW (smalls, &reader, view)
+        assert_int_equal(smalls_view_save(view, &sink, NULL, NULL), CM_OK);
+    smalls_destroy(&map);
+    cm_source source = buffer_source(&buffer);
+    assert_int_equal(smalls_load(&loaded, NULL, &source, NULL, &reason), CM_OK);
+    assert_int_equal(smalls_writer_open(&loaded, &writer), CM_OK);
+    assert_int_equal(smalls_reader_open(&loaded, &reader), CM_OK);
+    for (uint32_t key = 0; key < 40; key++) {
+        assert_true(smalls_put(&writer, key, (uint8_t)key, NULL) >= 0);
+        smalls_publish(&writer);
+        assert_true(smalls_get(&reader, key, &value) && value == key);
+    }
+    assert_int_equal(smalls_check(&loaded, &reason), CM_OK);
+    smalls_destroy(&loaded);
+    buffer_free(&buffer);
+}
+
 static void a_limit_is_kept(void **state)
 {
     (void)state;
@@ -654,6 +690,7 @@ int main(void)
         cmocka_unit_test(the_nth_call_of_a_codec_or_a_stream_may_fail),
         cmocka_unit_test(progress_is_told_and_may_cancel),
         cmocka_unit_test(maps_are_loaded_whatever_the_allocator_aligns_to),
+        cmocka_unit_test(the_smallest_tables_are_replaced_after_loading),
         cmocka_unit_test(a_limit_is_kept),
     };
     failing_allocator_init(&memory);

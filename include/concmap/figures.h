@@ -23,7 +23,8 @@ typedef struct cm_memory {
  *
  * Of flat tables (plain and partitioned maps) a bucket is a group of fifteen slots, and its chain the groups that the
  * look-up of an absent key goes on to. Those of all partitions are added up. Of left-right maps they are those of the
- * table that has all changes; `tables` counts the other one, too, and those that wait for it. */
+ * table that has all changes; `tables` counts the other one, too, those that wait for it, and those that a
+ * reader may still look at. */
 typedef struct cm_stats {
     size_t entries;
     size_t capacity;               /* entries that the newest table is meant for: at about so many it grows */

@@ -142,8 +142,7 @@ struct cm_leftright_ {
     const uint8_t *was_seen;      /* the tags of the table that readers saw of the stale side before this batch */
     struct cm_outdated_ *outdated, *leaving; /* `leaving`: a barrier has run since they were replaced */
     struct cm_seats_walk_ left_by;           /* the slots that were found not to peek since then */
-    bool left_by_all;                        /* slots that have not sworn may be trusted, too */
-    size_t outdated_bytes;
+    size_t outdated_count, outdated_bytes;
     uint64_t published;           /* how often */
     uint64_t grows, shrinks;      /* larger and smaller tables */
     uint64_t waits, longest_wait; /* for readers; of any thread that has the writer */

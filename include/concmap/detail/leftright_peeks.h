@@ -14,8 +14,9 @@
  * acquire fence; and words never come back, for they count publications. (P2) The memory is there: a table that readers
  * may have seen is freed only after a barrier in every thread, run since it was replaced, and a look at each slot,
  * after that, that found it not peeking. A reader whose "peeking" that look misses had not stored it by the barrier, so
- * it loads a word that is newer than what it remembers. Entries of such a table are overwritten (src/outdated.c), but
- * not its tags, so searches stay within it. (P3) With NO_BARRIER nobody peeks. */
+ * it loads a word that is newer than what it remembers. As long as a reader has lost its processor amid a peek, tables
+ * that are replaced wait; nobody else does. Entries of such a table are overwritten (src/outdated.c), but not its tags,
+ * so searches stay within it. (P3) With NO_BARRIER nobody peeks. */
 #ifndef CONCMAP_DETAIL_LEFTRIGHT_PEEKS_H
 #define CONCMAP_DETAIL_LEFTRIGHT_PEEKS_H
 
@@ -70,8 +71,9 @@ CM_INLINE enum cm_read_ cm_reader_peek_(const struct cm_type *type, struct cm_re
         return CM_READ_AGAIN_;
     struct cm_leftright_ *core = reader->core;
     struct cm_seat_ *slot = reader->slot;
-    /* Relaxed: ordered before the load of the word by the barrier of who frees tables. */
-    cm_store_relaxed_(&slot->state, CM_PEEKING_);
+    /* Release: a slot that says this bars nothing, as one that says 0. It is ordered before the load of the word by the
+     * barrier of who frees tables. */
+    cm_store_release_(&slot->state, CM_PEEKING_);
     CM_COMPILER_BARRIER();
     /* Acquire: the table is as it was published. Pairs with the release of cm_leftright_publish_(). */
     if (CM_UNLIKELY(cm_load_acquire_(&core->word) != reader->peeked) && !cm_reader_look_anew_(reader))
