@@ -273,21 +273,16 @@ static inline void NAME(batch_use)(const NAME(map_op) * op, enum bench_kind kind
     (void)ok;
 }
 
-static void NAME(batch_mixed)(MAP *map, const struct bench_stream *stream, size_t from, size_t n,
-                              struct bench_tally *tally)
+/* Counts what a batch has done; `kinds` are those of its operations. */
+static inline void NAME(batch_account)(const NAME(map_op) * ops, const uint8_t *kinds, size_t n,
+                                       struct bench_tally *tally)
 {
-    NAME(map_op) ops[BENCH_BATCH_MAX];
-    uint64_t done[BENCH_KINDS] = {0}, sum = 0;
+    uint64_t done[BENCH_KINDS] = {0}, sum = 0; /* not in the tally: its stores would stand between */
 
-    for (size_t i = 0; i < n; i++)
-        NAME(batch_prepare)(&ops[i], stream, from + i);
-    if (NAME(map_apply_many)(map, ops, n) != n)
-        bench_fatal("apply_many", 0);
     for (size_t i = 0; i < n; i++) {
-        enum bench_kind kind = (enum bench_kind)stream->kind[from + i];
         bool ok = ops[i].status == CM_OK;
-        done[kind] += ok;
-        NAME(batch_use)(&ops[i], kind, ok, &sum);
+        done[kinds[i]] += ok;
+        NAME(batch_use)(&ops[i], (enum bench_kind)kinds[i], ok, &sum);
     }
     tally->hits += done[BENCH_GET];
     tally->inserted += done[BENCH_INSERT];
@@ -295,6 +290,18 @@ static void NAME(batch_mixed)(MAP *map, const struct bench_stream *stream, size_
     tally->updated += done[BENCH_UPDATE];
     tally->upserted += done[BENCH_UPSERT];
     tally->sum += sum;
+}
+
+static void NAME(batch_mixed)(MAP *map, const struct bench_stream *stream, size_t from, size_t n,
+                              struct bench_tally *tally)
+{
+    NAME(map_op) ops[BENCH_BATCH_MAX];
+
+    for (size_t i = 0; i < n; i++)
+        NAME(batch_prepare)(&ops[i], stream, from + i);
+    if (NAME(map_apply_many)(map, ops, n) != n)
+        bench_fatal("apply_many", 0);
+    NAME(batch_account)(ops, stream->kind + from, n, tally);
 }
 
 static void NAME(batch_run)(void *map, unsigned thread, const struct bench_stream *stream, struct bench_tally *out)

@@ -95,7 +95,9 @@ static void NAME(flow_finish)(struct NAME(pipe) * pipe, struct bench_tally *tall
     struct NAME(under_way) *oldest = &pipe->under_way[pipe->first++ % FLOW_DEPTH];
     NAME(map_batch_wait)(&oldest->batch);
     for (size_t i = 0; i < oldest->n; i++)
-        NAME(batch_account)(&oldest->ops[i], (enum bench_kind)oldest->kind[i], tally);
+        if (oldest->ops[i].status < 0)
+            bench_fatal("batch", (int)oldest->ops[i].status);
+    NAME(batch_account)(oldest->ops, oldest->kind, oldest->n, tally);
 }
 
 static void NAME(flow_send)(struct NAME(pipe) * pipe, const struct bench_stream *stream, size_t from, size_t n)
