@@ -1,48 +1,36 @@
 /* boost::unordered_flat_map: behind a mutex as most programs would, and without a lock as the bound for one thread, by
  * the hash of all peers and by ours. */
-#include <concmap/hash.h>
 #include <boost/unordered/unordered_flat_map.hpp>
+#include <concmap/hash.h>
 #include <functional>
 #include <mutex>
 
 #include "peer.hpp"
 #include "peers.h"
 
-namespace
-{
+namespace {
 
 struct NoMutex {
     void lock() {}
     void unlock() {}
 };
 
-struct None {
-};
+struct None {};
 
 /* What the keys of our maps are hashed by. */
 struct KeyedHash : bench::Hash {
     using bench::Hash::operator();
-    size_t operator()(uint64_t key) const
-    {
-        return cm_hash_u64(&key, seed);
-    }
+    size_t operator()(uint64_t key) const { return cm_hash_u64(&key, seed); }
     uint64_t seed = cm_seed_random();
 };
 
-template <class Key, size_t W, class Mutex, class Hash> class Flat
-{
+template <class Key, size_t W, class Mutex, class Hash> class Flat {
     using Ref = typename Key::ref;
     using Lock = std::lock_guard<Mutex>;
 
-  public:
-    Flat(size_t capacity, unsigned)
-    {
-        map.reserve(capacity);
-    }
-    None enter(unsigned)
-    {
-        return {};
-    }
+public:
+    Flat(size_t capacity, unsigned) { map.reserve(capacity); }
+    None enter(unsigned) { return {}; }
 
     bool get(None, Ref key, uint64_t &sum)
     {
@@ -91,7 +79,7 @@ template <class Key, size_t W, class Mutex, class Hash> class Flat
             visit(key, value);
     }
 
-  private:
+private:
     Mutex mutex;
     boost::unordered_flat_map<typename Key::stored, bench::Value<W>, Hash, std::equal_to<>> map;
 };

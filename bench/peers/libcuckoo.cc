@@ -4,37 +4,25 @@
 #include "peer.hpp"
 #include "peers.h"
 
-namespace
-{
+namespace {
 
-struct None {
-};
+struct None {};
 
-template <class Key, size_t W> class Cuckoo
-{
+template <class Key, size_t W> class Cuckoo {
     using Ref = typename Key::ref;
     using Stored = typename Key::stored;
 
-  public:
+public:
     Cuckoo(size_t capacity, unsigned) : map(capacity ? capacity : libcuckoo::DEFAULT_SIZE) {}
-    None enter(unsigned)
-    {
-        return {};
-    }
+    None enter(unsigned) { return {}; }
 
     bool get(None, Ref key, uint64_t &sum)
     {
         return map.find_fn(key, [&](const bench::Value<W> &value) { sum = value.sum(); });
     }
 
-    bool insert(None, Ref key, const bench::Value<W> &value)
-    {
-        return map.insert(key, value);
-    }
-    bool remove(None, Ref key)
-    {
-        return map.erase(key);
-    }
+    bool insert(None, Ref key, const bench::Value<W> &value) { return map.insert(key, value); }
+    bool remove(None, Ref key) { return map.erase(key); }
 
     bool update(None, Ref key)
     {
@@ -43,8 +31,7 @@ template <class Key, size_t W> class Cuckoo
 
     bool upsert(None, Ref key, const bench::Value<W> &value)
     {
-        return map.upsert(
-            key, [](bench::Value<W> &present) { present.bump(); }, value);
+        return map.upsert(key, [](bench::Value<W> &present) { present.bump(); }, value);
     }
 
     template <class F> void for_each(F visit)
@@ -53,7 +40,7 @@ template <class Key, size_t W> class Cuckoo
             visit(key, value);
     }
 
-  private:
+private:
     libcuckoo::cuckoohash_map<Stored, bench::Value<W>, bench::Hash, std::equal_to<>> map;
 };
 

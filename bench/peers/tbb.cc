@@ -5,37 +5,25 @@
 #include "peer.hpp"
 #include "peers.h"
 
-namespace
-{
+namespace {
 
-struct None {
-};
+struct None {};
 
 /* What TBB calls a hash-compare; by any form of the key. */
 struct HashCompare {
     using is_transparent = void;
-    template <class A> size_t hash(const A &key) const
-    {
-        return bench::Hash()(key);
-    }
-    template <class A, class B> bool equal(const A &a, const B &b) const
-    {
-        return a == b;
-    }
+    template <class A> size_t hash(const A &key) const { return bench::Hash()(key); }
+    template <class A, class B> bool equal(const A &a, const B &b) const { return a == b; }
 };
 
-template <class Key, size_t W> class Tbb
-{
+template <class Key, size_t W> class Tbb {
     using Ref = typename Key::ref;
     using Stored = typename Key::stored;
     using Map = tbb::concurrent_hash_map<Stored, bench::Value<W>, HashCompare>;
 
-  public:
+public:
     Tbb(size_t capacity, unsigned) : map(capacity) {}
-    None enter(unsigned)
-    {
-        return {};
-    }
+    None enter(unsigned) { return {}; }
 
     bool get(None, Ref key, uint64_t &sum)
     {
@@ -46,14 +34,8 @@ template <class Key, size_t W> class Tbb
         return true;
     }
 
-    bool insert(None, Ref key, const bench::Value<W> &value)
-    {
-        return map.insert({Stored(key), value});
-    }
-    bool remove(None, Ref key)
-    {
-        return map.erase(key);
-    }
+    bool insert(None, Ref key, const bench::Value<W> &value) { return map.insert({Stored(key), value}); }
+    bool remove(None, Ref key) { return map.erase(key); }
 
     bool update(None, Ref key)
     {
@@ -81,7 +63,7 @@ template <class Key, size_t W> class Tbb
             visit(key, value);
     }
 
-  private:
+private:
     Map map;
 };
 
