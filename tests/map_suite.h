@@ -232,7 +232,8 @@ static void NAMED(whole_map_work_keeps_it_whole)(void **state)
         assert_int_equal(DO(_put)(&map, KEY_OF(i), VALUE_OF(i), NULL), CM_OK);
 #ifndef BY_MESSAGES /* a bad hash gives one partition more than its share */
     cm_memory after = DO(_memory)(&map);
-    assert_true(after.table < before.table + before.table / 4); /* reserved: no second table */
+    /* Reserved: no second table, which is as large. But a bad hash takes overflow buckets. */
+    assert_true(after.table < before.table + before.table / 2);
 #endif
     assert_int_equal(DO(_check)(&map, NULL), CM_OK);
     assert_int_equal(DO(_clear)(&map), CM_OK);

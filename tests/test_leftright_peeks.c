@@ -251,8 +251,10 @@ static int replace_when_membarrier_ceases(void)
     nums_writer writer;
     nums_reader reader;
     uint64_t value;
-    size_t wrong = nums_init(&map, NULL) != CM_OK || nums_writer_open(&map, &writer) != CM_OK ||
-                   nums_reader_open(&map, &reader) != CM_OK;
+    size_t wrong = 0;
+    if (nums_init(&map, NULL) != CM_OK || nums_writer_open(&map, &writer) != CM_OK ||
+        nums_reader_open(&map, &reader) != CM_OK)
+        return 1;
     for (uint64_t key = 0; key < 500; key++) {
         nums_put(&writer, key, key, NULL);
         nums_publish(&writer);

@@ -28,7 +28,6 @@ MAP
     NAME(map_writer) writer; /* of all threads */
     unsigned every;          /* writes between two publications */
     unsigned view_gets;      /* gets in one view; 0: single ones */
-    unsigned pending;        /* writes since the last one */
 };
 
 LOCAL
@@ -36,6 +35,7 @@ LOCAL
     NAME(map_reader) reader;
     const NAME(map_view) * view;
     unsigned gets;
+    unsigned pending; /* writes of this thread since it published last */
 };
 
 static void *NAME(make)(size_t capacity, unsigned every, unsigned view_gets)
@@ -52,7 +52,6 @@ static void *NAME(make)(size_t capacity, unsigned every, unsigned view_gets)
         bench_fatal("init", (int)status);
     map->every = every;
     map->view_gets = view_gets;
-    map->pending = 0;
     return map;
 }
 
@@ -83,7 +82,7 @@ static void NAME(destroy)(void *opaque)
 
 static inline LOCAL NAME(enter)(MAP *map, unsigned thread)
 {
-    LOCAL local = {.view = NULL};
+    LOCAL local = {.view = NULL, .pending = 0};
 
     (void)thread;
     if (NAME(map_reader_open)(&map->map, &local.reader) != CM_OK)
@@ -122,23 +121,29 @@ static inline bool NAME(get)(MAP *map, LOCAL *local, KEY key, VALUE *value)
     return found != NULL;
 }
 
-/* A write and its publication keep the lock. */
+/* A write and its publication keep the lock, as do the several calls of which a write of a multimap consists. */
+static inline bool NAME(locks)(const MAP *map)
+{
+    return MULTIMAP || map->every == 1;
+}
+
 static inline void NAME(write_begin)(MAP *map, LOCAL *local)
 {
     NAME(outside)(local);
-    if (NAME(map_writer_lock)(&map->writer) != CM_OK)
+    if (NAME(locks)(map) && NAME(map_writer_lock)(&map->writer) != CM_OK)
         bench_fatal("lock", 0);
 }
 
-static inline cm_status NAME(write_end)(MAP *map, cm_status status)
+static inline cm_status NAME(write_end)(MAP *map, LOCAL *local, cm_status status)
 {
     if (status < 0)
         bench_fatal("write", (int)status);
-    if (++map->pending >= map->every) {
+    if (++local->pending >= map->every) {
         NAME(map_publish)(&map->writer);
-        map->pending = 0;
+        local->pending = 0;
     }
-    NAME(map_writer_unlock)(&map->writer);
+    if (NAME(locks)(map))
+        NAME(map_writer_unlock)(&map->writer);
     return status;
 }
 
@@ -202,25 +207,25 @@ static cm_status NAME(upsert_in)(NAME(map_writer) * writer, KEY key, VALUE value
 static inline bool NAME(insert)(MAP *map, LOCAL *local, KEY key, VALUE value)
 {
     NAME(write_begin)(map, local);
-    return NAME(write_end)(map, NAME(insert_in)(&map->writer, key, value)) == CM_OK;
+    return NAME(write_end)(map, local, NAME(insert_in)(&map->writer, key, value)) == CM_OK;
 }
 
 static inline bool NAME(remove)(MAP *map, LOCAL *local, KEY key)
 {
     NAME(write_begin)(map, local);
-    return NAME(write_end)(map, NAME(remove_in)(&map->writer, key)) == CM_OK;
+    return NAME(write_end)(map, local, NAME(remove_in)(&map->writer, key)) == CM_OK;
 }
 
 static inline bool NAME(update)(MAP *map, LOCAL *local, KEY key)
 {
     NAME(write_begin)(map, local);
-    return NAME(write_end)(map, NAME(update_in)(&map->writer, key)) == CM_OK;
+    return NAME(write_end)(map, local, NAME(update_in)(&map->writer, key)) == CM_OK;
 }
 
 static inline bool NAME(upsert)(MAP *map, LOCAL *local, KEY key, VALUE value)
 {
     NAME(write_begin)(map, local);
-    return NAME(write_end)(map, NAME(upsert_in)(&map->writer, key, value)) == CM_OK;
+    return NAME(write_end)(map, local, NAME(upsert_in)(&map->writer, key, value)) == CM_OK;
 }
 
 #include "../core/loop.h"
