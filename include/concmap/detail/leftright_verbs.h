@@ -149,6 +149,8 @@
                 cm_reader_peek_(&by##_type_, &reader->core, &key, by##_type_.hash(&key, reader->core.seed), copy);     \
             if (CM_UNLIKELY(found == CM_READ_AGAIN_))                                                                  \
                 return by##_look_late_(reader, key, value);                                                            \
+            if (CM_UNLIKELY(found != CM_READ_HIT_))                                                                    \
+                memset(copy, 0, sizeof copy); /* compilers do not see that a hit has filled it */                      \
             if (CM_LIKELY(found == CM_READ_HIT_) && value)                                                             \
                 memcpy((void *)value, copy, sizeof copy);                                                              \
             return found == CM_READ_HIT_;                                                                              \
