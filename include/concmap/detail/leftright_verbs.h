@@ -145,6 +145,7 @@
         if (cm_type_peeks_(&by##_type_)) {                                                                             \
             char copy[sizeof(Value) <= CM_PEEK_COPY_ ? sizeof(Value) : 1]                                              \
                 __attribute__((aligned(__alignof__(Value))));                                                          \
+            CM_PEEK_BLANK_(copy);                                                                                      \
             enum cm_read_ found =                                                                                      \
                 cm_reader_peek_(&by##_type_, &reader->core, &key, by##_type_.hash(&key, reader->core.seed), copy);     \
             if (CM_UNLIKELY(found == CM_READ_AGAIN_))                                                                  \
