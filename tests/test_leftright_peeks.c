@@ -225,6 +225,10 @@ static void a_table_that_is_peeked_at_stays(void **state)
     nums_put(&writer, 1, 10, NULL);
     nums_publish(&writer);
     assert_true(nums_get(&reader, 1, &value));
+    if (map.core->word & CM_NO_BARRIER_) { /* (P3) */
+        nums_destroy(&map);
+        skip();
+    }
     reader.core.slot->state = CM_PEEKING_;
     for (uint64_t key = 2; key < 2000; key++) { /* nobody waits for it */
         nums_put(&writer, key, key, NULL);
