@@ -191,7 +191,7 @@ static cm_status newest_get(struct cm_leftright_ *core, const void *key, void *v
 
 cm_status cm_any_leftright_writer_get(cm_any_leftright_writer *writer, const void *key, void *value)
 {
-    CM_IN_TURN_(cm_any_leftright, writer, false, CM_FOREVER, newest_get(writer->core, key, value))
+    CM_IN_TURN_(cm_any_leftright, writer, CM_TURN_LOOKS_, CM_FOREVER, newest_get(writer->core, key, value))
 }
 
 bool cm_any_leftright_writer_contains(cm_any_leftright_writer *writer, const void *key)
@@ -247,7 +247,7 @@ static cm_status key_take(struct cm_leftright_ *core, const void *key, uint64_t 
 #define KEYED(verb, more, arguments, call)                                                                             \
     static cm_status cm_any_leftright_##verb##_in_(cm_any_leftright_writer *writer, uint64_t hash,                     \
                                                    const void *key CM_LIST_ more, cm_deadline deadline)                \
-        CM_IN_TURN_(cm_any_leftright, writer, true, deadline, call)                                                    \
+        CM_IN_TURN_(cm_any_leftright, writer, CM_TURN_CHANGES_, deadline, call)                                        \
             CM_KEYED_(cm_dynamic, cm_any_leftright, cm_any_leftright_writer, const void *, verb, more, arguments)
 
 KEYED(insert, (, const void *value), (, value), key_set(writer->core, CM_SET_ABSENT_, key, hash, value, NULL))

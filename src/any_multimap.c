@@ -194,7 +194,7 @@ static uint64_t cm_any_multimap_hash_of_(const cm_any_multimap_writer *writer, c
 
 cm_status cm_any_multimap_writer_get_one(cm_any_multimap_writer *writer, const void *key, void *value)
 {
-    CM_IN_TURN_(cm_any_multimap, writer, false, CM_FOREVER, side_get_one(cm_newest_(writer->core), key, value))
+    CM_IN_TURN_(cm_any_multimap, writer, CM_TURN_LOOKS_, CM_FOREVER, side_get_one(cm_newest_(writer->core), key, value))
 }
 
 static cm_status side_count(const struct cm_side_ *side, const void *key, size_t *count)
@@ -206,7 +206,7 @@ static cm_status side_count(const struct cm_side_ *side, const void *key, size_t
 
 cm_status cm_any_multimap_writer_count(cm_any_multimap_writer *writer, const void *key, size_t *count)
 {
-    CM_IN_TURN_(cm_any_multimap, writer, false, CM_FOREVER, side_count(cm_newest_(writer->core), key, count))
+    CM_IN_TURN_(cm_any_multimap, writer, CM_TURN_LOOKS_, CM_FOREVER, side_count(cm_newest_(writer->core), key, count))
 }
 
 bool cm_any_multimap_writer_contains(cm_any_multimap_writer *writer, const void *key)
@@ -217,7 +217,7 @@ bool cm_any_multimap_writer_contains(cm_any_multimap_writer *writer, const void 
 
 static cm_status writer_has(cm_any_multimap_writer *writer, const void *key, const void *value)
 {
-    CM_IN_TURN_(cm_any_multimap, writer, false, CM_FOREVER,
+    CM_IN_TURN_(cm_any_multimap, writer, CM_TURN_LOOKS_, CM_FOREVER,
                 side_has(cm_newest_(writer->core), key, value) ? CM_OK : CM_ABSENT)
 }
 
@@ -258,7 +258,7 @@ static cm_status values_sift(struct cm_leftright_ *core, const void *key, uint64
 #define KEYED(verb, more, arguments, call)                                                                             \
     static cm_status cm_any_multimap_##verb##_in_(cm_any_multimap_writer *writer, uint64_t hash,                       \
                                                   const void *key CM_LIST_ more, cm_deadline deadline)                 \
-        CM_IN_TURN_(cm_any_multimap, writer, true, deadline, call)                                                     \
+        CM_IN_TURN_(cm_any_multimap, writer, CM_TURN_CHANGES_, deadline, call)                                         \
             CM_KEYED_(cm_dynamic, cm_any_multimap, cm_any_multimap_writer, const void *, verb, more, arguments)
 #define KEYED_ALIKE(verb, more, arguments)                                                                             \
     KEYED(verb, more, arguments,                                                                                       \

@@ -103,7 +103,7 @@ static cm_status batch_begin(struct cm_leftright_ *core, cm_replay_ *replay, str
         cm_watch_end_(core);
     if (cm_load_relaxed_(&core->word) & CM_WAITING_)
         cm_and_relaxed_(&core->word, ~CM_WAITING_);
-    cm_outdated_free_(core);
+    cm_outdated_look_(core);
     core->was_seen = core->sides[!cm_active_(core)].plain.flat.tags;
     core->busy = true;
     replay(core);
@@ -113,10 +113,11 @@ static cm_status batch_begin(struct cm_leftright_ *core, cm_replay_ *replay, str
 }
 
 /* Takes the lock of a shared writer. */
-static int turn_take(struct cm_leftright_ *core, struct cm_turn_ *turn, cm_deadline deadline)
+static int turn_take(struct cm_leftright_ *core, struct cm_turn_ *turn, unsigned how, cm_deadline deadline)
 {
     bool takes = core->shared && !cm_turn_is_own_(core);
-    turn->got = takes ? cm_map_enter_(&core->lock, &turn->held, true, deadline) : CM_GOT_NESTED_;
+    bool listed = !(how & CM_TURN_BARE_); /* (L1) */
+    turn->got = takes ? cm_map_enter_(&core->lock, &turn->held, listed, deadline) : CM_GOT_NESTED_;
     if (turn->got == CM_GOT_ && core->lock.died) { /* in a function of the user, which changes nothing by itself */
         core->lock.died = false;
         core->busy = false;
@@ -144,13 +145,13 @@ static cm_status obstacle_wait_timed(struct obstacle *obstacle, cm_deadline dead
     return status;
 }
 
-int cm_turn_begin_slow_(struct cm_leftright_ *core, struct cm_turn_ *turn, bool changes, cm_deadline deadline,
+int cm_turn_begin_slow_(struct cm_leftright_ *core, struct cm_turn_ *turn, unsigned how, cm_deadline deadline,
                         cm_replay_ *replay)
 {
     for (uint64_t waited = 0;;) {
         struct obstacle obstacle;
         cm_status status = CM_OK;
-        if (turn_take(core, turn, deadline) >= 0 && changes)
+        if (turn_take(core, turn, how, deadline) >= 0 && (how & CM_TURN_CHANGES_))
             status = batch_begin(core, replay, &obstacle);
         if (turn->got < 0 || status == CM_OK) {
             wait_count(core, waited);
@@ -178,7 +179,7 @@ cm_status cm_writer_lock_(struct cm_leftright_ *core, cm_deadline deadline, cm_r
     struct cm_turn_ turn;
     if (!core->shared)
         return CM_INVALID;
-    int got = cm_turn_begin_(core, &turn, true, deadline, replay);
+    int got = cm_turn_begin_(core, &turn, CM_TURN_CHANGES_, deadline, replay);
     if (got != CM_GOT_)
         return got < 0 ? (cm_status)got : CM_DEADLOCK;
     core->turn.got = turn.got;
@@ -199,25 +200,30 @@ void cm_writer_unlock_(struct cm_leftright_ *core)
 static void sides_swap(struct cm_leftright_ *core, uint64_t more)
 {
     uint64_t word = cm_load_relaxed_(&core->word);
-    /* Release: publishes the side. Pairs with the acquire of readers that enter. */
-    while (!cm_swap_if_release_(&core->word, &word, (((word ^ CM_ACTIVE_) & ~CM_WAITING_) | more) + CM_PUBLICATION_))
+    /* Publishes the side. Pairs with the acquire of readers that enter; full: and with their fences, see
+     * cm_swap_barrier_(). */
+    while (!cm_swap_if_full_(&core->word, &word, (((word ^ CM_ACTIVE_) & ~CM_WAITING_) | more) + CM_PUBLICATION_))
         ;
     core->swap_fenced = (word & CM_FENCING_) != 0;
-    core->begun = core->pending = core->seen_swap = false;
+    core->begun = core->seen_swap = false;
+    cm_store_release_(&core->pending, false); /* whoever sees it sees the swap: pairs with cm_leftright_publish_() */
     cm_store_relaxed_(&core->published, core->published + 1); /* relaxed: see obstacle_stands() */
 }
 
 cm_status cm_leftright_publish_(struct cm_leftright_ *core, bool flush)
 {
     struct cm_turn_ turn;
-    int got = cm_turn_begin_(core, &turn, false, CM_FOREVER, NULL);
+    /* Where others have published what this thread did, its readers see that. Acquire: pairs with sides_swap(). */
+    if (flush && core->shared && !cm_load_acquire_(&core->pending) && !cm_turn_is_own_(core))
+        return CM_OK;
+    int got = cm_turn_begin_(core, &turn, CM_TURN_LOOKS_ | CM_TURN_BARE_, CM_FOREVER, NULL);
     if (got < 0)
         return (cm_status)got;
     cm_status status = core->busy ? CM_DEADLOCK : CM_OK;
     bool swaps = status == CM_OK && core->begun && (core->pending || !flush);
     struct cm_call_ call = {NULL, NULL};
     if (status == CM_OK)
-        cm_outdated_free_(core); /* there may be no batch after this one */
+        cm_outdated_look_(core); /* there may be no batch after this one */
     if (swaps)
         sides_swap(core, core->free_function ? CM_WAITING_ : 0);
     if (swaps && core->free_function)
@@ -230,7 +236,7 @@ cm_status cm_leftright_publish_(struct cm_leftright_ *core, bool flush)
 bool cm_leftright_pending_(struct cm_leftright_ *core)
 {
     struct cm_turn_ turn;
-    if (cm_turn_begin_(core, &turn, false, CM_FOREVER, NULL) < 0)
+    if (cm_turn_begin_(core, &turn, CM_TURN_LOOKS_ | CM_TURN_BARE_, CM_FOREVER, NULL) < 0)
         return false;
     bool pending = core->pending;
     cm_turn_end_(core, &turn);
@@ -240,7 +246,7 @@ bool cm_leftright_pending_(struct cm_leftright_ *core)
 cm_status cm_leftright_when_free_(struct cm_leftright_ *core, void (*function)(void *context), void *context)
 {
     struct cm_turn_ turn;
-    int got = cm_turn_begin_(core, &turn, false, CM_FOREVER, NULL);
+    int got = cm_turn_begin_(core, &turn, CM_TURN_LOOKS_ | CM_TURN_BARE_, CM_FOREVER, NULL);
     if (got < 0)
         return (cm_status)got;
     cm_seats_lock_(core);
@@ -313,7 +319,7 @@ cm_memory cm_leftright_memory_(struct cm_leftright_ *core)
 {
     cm_memory memory = {0};
     struct cm_turn_ turn;
-    if (cm_turn_begin_(core, &turn, false, CM_FOREVER, NULL) < 0)
+    if (cm_turn_begin_(core, &turn, CM_TURN_LOOKS_ | CM_TURN_BARE_, CM_FOREVER, NULL) < 0)
         return memory;
     memory.table = core->sides[0].plain.flat.block.size + core->sides[1].plain.flat.block.size;
     memory.nodes = cm_newest_(core)->plain.texts + core->bags.bytes;
@@ -331,7 +337,7 @@ void cm_leftright_stats_(struct cm_leftright_ *core, const struct cm_type *type,
     struct cm_turn_ turn;
     memset(stats, 0, sizeof *stats);
     cm_memory memory = cm_leftright_memory_(core);
-    if (cm_turn_begin_(core, &turn, false, CM_FOREVER, NULL) < 0)
+    if (cm_turn_begin_(core, &turn, CM_TURN_LOOKS_ | CM_TURN_BARE_, CM_FOREVER, NULL) < 0)
         return;
     const struct cm_side_ *newest = cm_newest_(core);
     cm_plain_stats_(&newest->plain, type, stats);
@@ -350,7 +356,7 @@ cm_publications cm_leftright_publications_(struct cm_leftright_ *core, size_t re
 {
     cm_publications figures = {0};
     struct cm_turn_ turn;
-    if (cm_turn_begin_(core, &turn, false, CM_FOREVER, NULL) < 0)
+    if (cm_turn_begin_(core, &turn, CM_TURN_LOOKS_ | CM_TURN_BARE_, CM_FOREVER, NULL) < 0)
         return figures;
     const char *begin = core->log.block.address;
     figures.published = core->published;
@@ -403,8 +409,11 @@ cm_status cm_leftright_init_(struct cm_leftright_ **made, const struct cm_type *
     core->seen_swap = true;
     core->peeks = cm_type_peeks_(type);
     core->number = cm_add_relaxed_(&maps_made, 1) + 1; /* relaxed: only a name */
+    core->word = CM_FENCING_;
+    core->fenced = true; /* each reader sees the word as it is at least now */
+    core->paced_at = cm_deadline_after(0);
     if (cm_load_relaxed_(&cm_domain_.epoch) & CM_EPOCH_FENCES_)
-        core->word = CM_FENCING_ | CM_NO_BARRIER_;
+        core->word |= CM_NO_BARRIER_;
     cm_platform_lockfree_memory_(core, sizeof *core);
     size_t capacity = config ? config->capacity : 0;
     if (plain.limit && capacity > plain.limit)

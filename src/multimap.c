@@ -80,9 +80,7 @@ static cm_status bag_resize(struct cm_leftright_ *core, const struct cm_type *ty
     if (!cm_bag_rooms_make_(&core->bags, capacity, rooms))
         return CM_NOMEM;
     cm_bag_move_(&core->bags, own->bag, rooms[0]);
-    bool pending = core->pending;
     change_note(core, type, CM_LOG_ROOM_, own, (struct cm_bag_){rooms[1], 0}, NULL);
-    core->pending = pending; /* nothing that a reader could see */
     return CM_OK;
 }
 
@@ -272,7 +270,6 @@ static void value_end(struct cm_leftright_ *core, void *value)
 cm_status cm_multimap_give_back_(struct cm_leftright_ *core, const struct cm_type *type, uint64_t taken_at, void *value)
 {
     const struct own none = {.bag = NULL};
-    bool pending = core->pending;
     if (!core->bags.values->key_destroy)
         return CM_OK;
     if (cm_leftright_let_go_(core, taken_at)) {
@@ -282,7 +279,6 @@ cm_status cm_multimap_give_back_(struct cm_leftright_ *core, const struct cm_typ
     if (!cm_log_room_(type, core))
         return CM_NOMEM;
     change_note(core, type, CM_LOG_GIVE_BACK_VALUE_, &none, (struct cm_bag_){NULL, 0}, value);
-    core->pending = pending; /* nothing that a reader could see */
     return CM_OK;
 }
 

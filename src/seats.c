@@ -10,11 +10,10 @@
 /* Publications come thick where this many of them take less than THICK_NS each, and not any more where they take more
  * than CALM_NS. A membarrier costs the writer 10 us where readers run, and a reader on the other processor half of its
  * speed while they follow each other; a fence costs a reader 3 ns, and that its look-ups do not overlap. */
-#define PACE 16
+#define PACE 32
 #define THICK_NS 50000
 #define CALM_NS 200000
-#define FENCES_LOOKED_AT 4096 /* of a reader, until it looks whether publications have ceased: */
-#define CEASED_NS 100000000
+#define FENCES_LOOKED_AT 16384 /* of a reader, some 100 us: publications have ceased if it saw none meanwhile */
 
 /* ---- slots ---- */
 
@@ -117,7 +116,7 @@ cm_status cm_reader_open_(struct cm_leftright_ *core, struct cm_reader_ *reader)
 
 struct cm_seats_walk_ cm_seats_walk_(const struct cm_leftright_ *core)
 {
-    size_t left = cm_load_acquire_(&core->slots_made);
+    size_t left = cm_load_full_(&core->slots_made); /* full: as a look at a slot */
     return (struct cm_seats_walk_){cm_load_relaxed_(&core->blocks), 0, left};
 }
 
@@ -135,8 +134,9 @@ bool cm_seat_bars_(const struct cm_leftright_ *core, const struct cm_seat_ *slot
 {
     uint64_t word = cm_load_relaxed_(&core->word);  /* relaxed: neither bit changes while anybody looks */
     bool trusted = cm_seat_is_trusted_(slot, word); /* looked at first */
-    /* Acquire: what the reader looked at is read. Pairs with its leaving, or entering the other side. */
-    *state = cm_load_acquire_(&slot->state);
+    /* Acquire: what the reader looked at is read. Pairs with its leaving, or entering the other side. Full: ordered
+     * behind the swap, see cm_swap_barrier_(). */
+    *state = cm_load_full_(&slot->state);
     if (!trusted)
         *state |= CM_INSIDE_UNKNOWN_;
     if (*state & CM_INSIDE_UNKNOWN_)
@@ -164,7 +164,7 @@ static void mode_choose(struct cm_leftright_ *core)
     cm_deadline now = cm_deadline_after(0);
     uint64_t took = now - core->paced_at;
     core->paced = 0;
-    cm_store_relaxed_(&core->paced_at, now); /* relaxed: a reader that looks at it needs no more than the number */
+    core->paced_at = now;
     if (!(word & CM_FENCING_) && took < (uint64_t)PACE * THICK_NS) {
         core->fenced = false; /* until the barrier that follows */
         cm_or_relaxed_(&core->word, CM_FENCING_);
@@ -182,17 +182,22 @@ bool cm_seats_barrier_(struct cm_leftright_ *core)
     return false;
 }
 
-/* Stands between the swap and the look at the slots. */
+/* Stands between the swap and the look at the slots, and between the swap and changes of the stale side.
+ *
+ * Where readers fence, the swap and the look at the slots are ordered by being full, both: in the one order of all that
+ * is full, a reader's fence stands either before the swap, and the look sees its "inside", or behind it, and the reader
+ * loads the new word. */
 void cm_swap_barrier_(struct cm_leftright_ *core)
 {
     mode_choose(core);
     /* Where there is a watch, what readers store when they leave has to be seen as well, which they do not fence. */
-    bool fence_serves = core->fenced && core->swap_fenced && !core->free_function;
-    if ((cm_load_relaxed_(&core->word) & CM_NO_BARRIER_) || fence_serves) {
-        cm_fence_full_();
-    } else if (cm_seats_barrier_(core)) {
+    bool swap_serves = core->fenced && core->swap_fenced && !core->free_function;
+    if (cm_load_relaxed_(&core->word) & CM_NO_BARRIER_)
+        cm_fence_full_(); /* also for what readers have sworn */
+    else if (swap_serves)
+        cm_fence_release_(); /* (P1): pairs with cm_reader_peek_() */
+    else if (cm_seats_barrier_(core))
         core->fenced = (cm_load_relaxed_(&core->word) & CM_FENCING_) != 0;
-    }
     core->seen_swap = true;
     core->passed = cm_seats_walk_(core);
 }
@@ -200,11 +205,13 @@ void cm_swap_barrier_(struct cm_leftright_ *core)
 /* Whoever fences for nothing takes the mode back. */
 static void reader_fenced(struct cm_leftright_ *core, struct cm_seat_ *slot, uint64_t word)
 {
-    if (++slot->fences % FENCES_LOOKED_AT != 0 || (word & CM_NO_BARRIER_))
+    if (++slot->fences % FENCES_LOOKED_AT != 0)
         return;
+    uint64_t publications = word / CM_PUBLICATION_;
     /* Relaxed, as the change of the word: see Modes. */
-    if ((word & CM_FENCING_) && cm_deadline_after(0) - cm_load_relaxed_(&core->paced_at) > CEASED_NS)
+    if (publications == slot->publications && (word & (CM_FENCING_ | CM_NO_BARRIER_)) == CM_FENCING_)
         cm_swap_if_relaxed_(&core->word, &word, word & ~CM_FENCING_);
+    slot->publications = publications;
 }
 
 /* Of a reader that has said "inside", and found this word: the word that counts. */

@@ -36,6 +36,11 @@ void cm_swap_barrier_(struct cm_leftright_ *core);
 /* Frees replaced tables that no reader peeks at any more; the writer's. And all of them. */
 void cm_outdated_free_(struct cm_leftright_ *core);
 void cm_outdated_end_(struct cm_leftright_ *core);
+static inline void cm_outdated_look_(struct cm_leftright_ *core)
+{
+    if (core->outdated_count)
+        cm_outdated_free_(core);
+}
 
 /* After a swap that has set WAITING: the call to be made if nobody bars the stale side. */
 struct cm_call_ cm_watch_begin_(struct cm_leftright_ *core);

@@ -237,6 +237,32 @@ static int fence_where_all_do(void)
     return 0;
 }
 
+/* So it is from the start: a map that is published before it was ever read needs no barrier. */
+static int fence_at_first(void)
+{
+    nums first;
+    cm_status status = nums_init(&first, NULL);
+    if (status == CM_OK && (first.core->word & CM_NO_BARRIER_)) {
+        nums_destroy(&first);
+        return PROCESS_SKIPPED;
+    }
+    if (!refuse_membarrier())
+        return PROCESS_SKIPPED;
+    map = first;
+    EXPECT(nums_writer_open(&map, &writer) == CM_OK && nums_reader_open(&map, &reader) == CM_OK);
+    EXPECT(publish_and_begin() == CM_OK && publish_and_begin() == CM_OK);
+    EXPECT(got(&reader, 1) == 2);
+    EXPECT(!(word() & CM_NO_BARRIER_));
+    end();
+    return 0;
+}
+
+static void a_map_begins_where_readers_fence(void **state)
+{
+    (void)state;
+    run(fence_at_first);
+}
+
 static void a_fence_serves_where_readers_fence(void **state)
 {
     (void)state;
@@ -299,6 +325,7 @@ int main(void)
         cmocka_unit_test(who_enters_the_other_side_is_not_waited_for),
         cmocka_unit_test(a_watch_is_told_by_who_leaves),
         cmocka_unit_test(a_watch_looks_again),
+        cmocka_unit_test(a_map_begins_where_readers_fence),
         cmocka_unit_test(a_fence_serves_where_readers_fence),
         cmocka_unit_test(a_fence_does_not_serve_else),
     };

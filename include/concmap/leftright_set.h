@@ -70,7 +70,7 @@
     CM_FUNCTION_(how, const Key *, name##_view_get, (const name##_view *view, Key key),                                \
                  { return (const Key *)(const void *)name##_view_find_(view, &key).entry; })                           \
     CM_LOCAL_(how, cm_status, name##_writer_has_, (name##_writer * writer, const Key *key),                            \
-              CM_IN_TURN_(name, writer, false, CM_FOREVER,                                                             \
+              CM_IN_TURN_(name, writer, CM_TURN_LOOKS_, CM_FOREVER,                                                    \
                           cm_newest_has_(&name##_type_, writer->core, key, name##_hash_of_(writer, key)) ? CM_OK       \
                                                                                                          : CM_ABSENT)) \
     /* Whether the key is there for the writer, with all its changes. */                                               \
@@ -81,7 +81,7 @@
                   Key own;                                                                                             \
                   cm_nothing nothing = {0};                                                                            \
                   cm_plain_blank_(&name##_type_, &own, NULL);                                                          \
-                  CM_IN_TURN_(name, writer, true, deadline,                                                            \
+                  CM_IN_TURN_(name, writer, CM_TURN_CHANGES_, deadline,                                                \
                               cm_leftright_set_(&name##_type_, writer->core, name##_room_, CM_SET_ABSENT_, &key, hash, \
                                                 &nothing, &own, NULL))                                                 \
               })                                                                                                       \
@@ -90,7 +90,7 @@
     CM_KEYED_(how, name, name##_writer, Key, add, (), ())                                                              \
     CM_INNER_(how, cm_status, name##_remove_in_,                                                                       \
               (name##_writer * writer, uint64_t hash, Key key, cm_deadline deadline),                                  \
-              CM_IN_TURN_(name, writer, true, deadline,                                                                \
+              CM_IN_TURN_(name, writer, CM_TURN_CHANGES_, deadline,                                                    \
                           cm_leftright_remove_(&name##_type_, writer->core, CM_LOG_REMOVE_, &key, hash, NULL)))        \
     /* CM_OK, or CM_ABSENT. CM_NOMEM; as add. */                                                                       \
     CM_KEYED_(how, name, name##_writer, Key, remove, (), ())
@@ -109,7 +109,7 @@
     CM_INNER_(how, cm_status, name##_retain_in_,                                                                       \
               (name##_writer * writer, cm_status(*keep)(const Key *, void *), void *context, cm_deadline deadline), {  \
                   struct name##_keep_ made = {keep, context};                                                          \
-                  CM_IN_TURN_(name, writer, true, deadline, name##_sift_(writer, name##_keep_key_, &made))             \
+                  CM_IN_TURN_(name, writer, CM_TURN_CHANGES_, deadline, name##_sift_(writer, name##_keep_key_, &made)) \
               })                                                                                                       \
     /* Removes the keys for which `keep` returns CM_ABSENT, and keeps those for which it returns CM_OK. As of the map. \
      */                                                                                                                \

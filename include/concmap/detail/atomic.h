@@ -9,6 +9,7 @@
 
 #define cm_load_relaxed_(p) __atomic_load_n((p), __ATOMIC_RELAXED)
 #define cm_load_acquire_(p) __atomic_load_n((p), __ATOMIC_ACQUIRE)
+#define cm_load_full_(p) __atomic_load_n((p), __ATOMIC_SEQ_CST)
 #define cm_store_relaxed_(p, x) __atomic_store_n((p), (x), __ATOMIC_RELAXED)
 #define cm_store_release_(p, x) __atomic_store_n((p), (x), __ATOMIC_RELEASE)
 #define cm_add_relaxed_(p, x) __atomic_fetch_add((p), (x), __ATOMIC_RELAXED)
@@ -30,6 +31,8 @@
     __atomic_compare_exchange_n((p), (expected), (x), false, __ATOMIC_RELEASE, __ATOMIC_RELAXED)
 #define cm_swap_if_acq_rel_(p, expected, x)                                                                            \
     __atomic_compare_exchange_n((p), (expected), (x), false, __ATOMIC_ACQ_REL, __ATOMIC_ACQUIRE)
+#define cm_swap_if_full_(p, expected, x)                                                                               \
+    __atomic_compare_exchange_n((p), (expected), (x), false, __ATOMIC_SEQ_CST, __ATOMIC_RELAXED)
 
 /* Fences. The thread sanitizer knows no fences (it pairs the atomics beside them), and warns of them; its builds use
  * the machine's own instruction, so that the code under test is ordered as the released code is. */

@@ -136,6 +136,12 @@ CM_INLINE char *cm_flat_value_(const struct cm_type *type, struct cm_flat_place_
 #define CM_FLAT_SMALL_ENTRY_ 24  /* bytes; of larger ones too few are in a line */
 #define CM_FLAT_FAR_GROUPS_ 4096 /* of larger tables: some MiB with their entries */
 
+/* Relaxed: some ask before they have the table's lock. */
+CM_INLINE bool cm_flat_is_far_(const struct cm_flat_ *flat)
+{
+    return cm_load_relaxed_(&flat->mask) >= CM_FLAT_FAR_GROUPS_;
+}
+
 CM_INLINE void cm_flat_fetch_entries_(const struct cm_type *type, const char *entries)
 {
     if (cm_flat_layout_of_(type).entry > CM_FLAT_SMALL_ENTRY_)
@@ -201,7 +207,7 @@ CM_INLINE struct cm_flat_place_ cm_flat_find_(const struct cm_type *type, const 
 CM_INLINE struct cm_flat_place_ cm_flat_find_to_change_(const struct cm_type *type, const struct cm_flat_ *flat,
                                                         const void *key, uint64_t hash)
 {
-    if (CM_UNLIKELY(flat->mask >= CM_FLAT_FAR_GROUPS_))
+    if (CM_UNLIKELY(cm_flat_is_far_(flat)))
         cm_flat_fetch_entries_(type, cm_flat_entry_(type, flat, cm_flat_home_(flat, hash), 0));
     return cm_flat_find_(type, flat, key, hash);
 }

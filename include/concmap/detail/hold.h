@@ -81,6 +81,11 @@ CM_INLINE struct cm_hold_walk_ cm_holds_of_(struct cm_thread_ *thread)
 CM_API CM_COLD struct cm_hold_ *cm_hold_next_(struct cm_hold_walk_ *walk, const uint64_t *cell);
 /* Any hold of the cell. */
 CM_API CM_COLD struct cm_hold_ *cm_hold_find_(struct cm_thread_ *thread, const uint64_t *cell);
+/* Whether there is one: mostly it is the first. */
+CM_INLINE bool cm_holds_(struct cm_thread_ *thread, const uint64_t *cell)
+{
+    return CM_LIKELY(cm_load_relaxed_(&thread->held.holds->cell) == cell) || cm_hold_find_(thread, cell) != NULL;
+}
 
 /* The one by which the thread has frozen the cell's map, or is about to and has come past the cell. */
 CM_API CM_COLD struct cm_hold_ *cm_hold_freeze_of_(struct cm_thread_ *thread, const uint64_t *cell,

@@ -18,12 +18,11 @@
  * destroyed.
  *
  * Invariants. (W1) Nobody but the writer looks at the stale side while a batch is under way, or uses what it finds
- * there. (W2) The stale side, at
- * the beginning of a replay, is what the other one was before the first change of the log; so each step of the replay
- * finds what that change found. (W3) Before a change is applied there is room for it in the log and in the other side's
- * table, and of a multimap in its bag; so the replay cannot fail. (W4) Keys and values lie in both sides, bit by bit
- * the same: what they own is shared, and destroyed by the replay alone, once the last side has let go of it. Rooms of
- * bags (bag.h) are each side's own: values move in them, and are destroyed as above.
+ * there. (W2) The stale side, at the beginning of a replay, is what the other one was before the first change of the
+ * log; so each step of the replay finds what that change found. (W3) Before a change is applied there is room for it in
+ * the log and in the other side's table, and of a multimap in its bag; so the replay cannot fail. (W4) Keys and values
+ * lie in both sides, bit by bit the same: what they own is shared, and destroyed by the replay alone, once the last
+ * side has let go of it. Rooms of bags (bag.h) are each side's own: values move in them, and are destroyed as above.
  *
  * Why (W1) holds. The writer swaps, runs a barrier in every thread of the process, and only then looks at the slots. A
  * reader whose "inside" that look misses had not stored it by the barrier, so it loads the word after the swap and
@@ -33,8 +32,8 @@
  * word that told it so: its slot names a side that may be active by now, and counts as done with.) No slot is compared
  * with what it said before, so it may be recycled, and nothing in it is counted.
  *
- * Modes. FENCES: readers run a fence after their first store, and load the word again; then a fence of the writer's own
- * is barrier enough. The writer sets it while publications come thick, because membarrier disturbs readers, followed by
+ * Modes. FENCES: readers run a fence after their first store, and load the word again; then the swap itself is barrier
+ * enough. The writer sets it while publications come thick, because membarrier disturbs readers, followed by
  * one membarrier, which makes readers that have not seen the mode visible. Whoever sees that publications have
  * ceased takes it back: a reader that does not see FENCES then sees a word that is newer than every swap before.
  * NO_BARRIER: the system offers no membarrier, or has ceased to; FENCES is set for good, and a slot is trusted once its
@@ -73,9 +72,10 @@ CM_BEGIN_DECLS
 
 /* A reader's place. */
 struct cm_seat_ {
-    uint64_t state; /* written by the reader's thread alone */
-    uint32_t sworn; /* 1: its reader knows NO_BARRIER */
-    uint32_t fences;
+    uint64_t state;             /* written by the reader's thread alone */
+    uint32_t sworn;             /* 1: its reader knows NO_BARRIER */
+    uint32_t fences;            /* of its readers */
+    uint64_t publications;      /* that there had been when some of them were looked at */
     struct cm_seat_ *next_free; /* under the map's lock of slots */
 } __attribute__((aligned(CM_APART)));
 
@@ -181,7 +181,7 @@ struct cm_reader_ {
     uint64_t seed;
 };
 
-#define CM_LEFTRIGHT_VERSION_ 5u
+#define CM_LEFTRIGHT_VERSION_ 6u
 
 /* ---- cold parts (src/leftright.c) ---- */
 
@@ -207,7 +207,14 @@ CM_API bool cm_reader_look_anew_(struct cm_reader_ *reader);
 /* A slot has changed, and the word said that somebody may wait for that. */
 CM_API CM_COLD void cm_reader_left_(struct cm_leftright_ *core, struct cm_seat_ *slot);
 
-CM_API int cm_turn_begin_slow_(struct cm_leftright_ *core, struct cm_turn_ *turn, bool changes, cm_deadline deadline,
+/* What a call of the writer does in its turn. */
+enum {
+    CM_TURN_LOOKS_ = 0,
+    CM_TURN_CHANGES_ = 1, /* it begins a batch, if none is under way */
+    CM_TURN_BARE_ = 2     /* it runs no function of the user: its lock is not listed */
+};
+
+CM_API int cm_turn_begin_slow_(struct cm_leftright_ *core, struct cm_turn_ *turn, unsigned how, cm_deadline deadline,
                                cm_replay_ *replay);
 CM_API void cm_turn_end_slow_(struct cm_leftright_ *core, struct cm_turn_ *turn);
 
@@ -332,18 +339,25 @@ CM_INLINE bool cm_newest_has_(const struct cm_type *type, struct cm_leftright_ *
 CM_INLINE bool cm_turn_is_own_(const struct cm_leftright_ *core)
 {
     const struct cm_thread_ *keeper = cm_load_relaxed_(&core->turn.held.thread);
-    return keeper && keeper == cm_thread_self_ && cm_hold_find_(cm_thread_self_, &core->lock.cell);
+    return keeper && keeper == cm_thread_self_ && cm_holds_(cm_thread_self_, &core->lock.cell);
 }
 
-/* Begins a call of the writer; `changes`: and a batch, if none is under way. CM_GOT_ or CM_GOT_NESTED_; or a failure,
- * after which there is no turn. */
-CM_INLINE int cm_turn_begin_(struct cm_leftright_ *core, struct cm_turn_ *turn, bool changes, cm_deadline deadline,
+/* Begins a call of the writer. CM_GOT_ or CM_GOT_NESTED_; or a failure, after which there is no turn. */
+CM_INLINE int cm_turn_begin_(struct cm_leftright_ *core, struct cm_turn_ *turn, unsigned how, cm_deadline deadline,
                              cm_replay_ *replay)
 {
     turn->got = CM_GOT_NESTED_;
-    if (CM_LIKELY((!core->shared || cm_turn_is_own_(core)) && (!changes || (core->begun && !core->busy))))
+    if (CM_LIKELY((!core->shared || cm_turn_is_own_(core)) &&
+                  (!(how & CM_TURN_CHANGES_) || (core->begun && !core->busy))))
         return turn->got;
-    return cm_turn_begin_slow_(core, turn, changes, deadline, replay);
+    return cm_turn_begin_slow_(core, turn, how, deadline, replay);
+}
+
+/* Of calls that run no functions but those of the type. */
+CM_INLINE unsigned cm_turn_bare_(const struct cm_type *type)
+{
+    bool calls = type->key_clone || type->key_destroy || type->value_clone || type->value_destroy;
+    return calls ? 0 : CM_TURN_BARE_;
 }
 
 CM_INLINE void cm_turn_end_(struct cm_leftright_ *core, struct cm_turn_ *turn)

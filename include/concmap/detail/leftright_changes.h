@@ -33,6 +33,14 @@ typedef cm_status cm_leftright_room_(struct cm_leftright_ *core);
 
 /* ---- one key ---- */
 
+/* Fetches what a change of the key touches, before there is a turn: of both sides, since the replay follows. */
+CM_INLINE void cm_leftright_fetch_(const struct cm_type *type, const struct cm_leftright_ *core, uint64_t hash)
+{
+    for (unsigned side = 0; side < 2; side++)
+        if (CM_UNLIKELY(cm_flat_is_far_(&core->sides[side].plain.flat)))
+            cm_flat_prefetch_hint_(type, &core->sides[side].plain.flat, hash);
+}
+
 /* What a call does with a key that is there, and with one that is not. */
 enum cm_setting_ { CM_SET_ABSENT_ = 1, CM_SET_PRESENT_ = 2, CM_SET_ANY_ = 3 };
 
@@ -187,6 +195,13 @@ CM_INLINE cm_status cm_leftright_shrink_(const struct cm_type *type, struct cm_l
                                             : CM_OK;
 }
 
+CM_INLINE cm_status cm_leftright_meta_set_(struct cm_leftright_ *core, uint64_t meta)
+{
+    cm_newest_(core)->meta = meta;
+    cm_store_relaxed_(&core->pending, true); /* relaxed: as in cm_log_note_() */
+    return CM_OK;
+}
+
 /* Whether nobody can see a value any more that was taken when so many batches had been published: the batch after that
  * one has begun. */
 CM_INLINE bool cm_leftright_let_go_(const struct cm_leftright_ *core, uint64_t taken_at)
@@ -206,9 +221,7 @@ CM_INLINE cm_status cm_leftright_give_back_(const struct cm_type *type, struct c
     }
     if (!cm_log_room_(type, core))
         return CM_NOMEM;
-    bool pending = core->pending;
     cm_log_note_(type, core, CM_LOG_GIVE_BACK_, 0, NULL, value);
-    core->pending = pending; /* nothing that a reader could see */
     return CM_OK;
 }
 

@@ -21,6 +21,13 @@ enum cm_log_kind_ {
     CM_LOG_DROP_TAKEN_, /* the same, but the value is somebody else's */
     CM_LOG_GIVE_BACK_VALUE_
 };
+
+/* Whether a reader could see the change. */
+CM_INLINE bool cm_log_shows_(enum cm_log_kind_ kind)
+{
+    return kind != CM_LOG_GIVE_BACK_ && kind != CM_LOG_ROOM_ && kind != CM_LOG_GIVE_BACK_VALUE_;
+}
+
 struct cm_log_record_ {
     uint64_t hash;
     uint32_t kind;
@@ -74,7 +81,8 @@ CM_INLINE struct cm_log_record_ *cm_log_note_(const struct cm_type *type, struct
     if (value)
         memcpy(cm_log_value_(type, record), value, type->value_size);
     core->log.at += layout.record;
-    core->pending = true;
+    if (cm_log_shows_(kind))
+        cm_store_relaxed_(&core->pending, true); /* relaxed: for who did this; see cm_leftright_publish_() */
     return record;
 }
 
@@ -127,6 +135,11 @@ CM_INLINE void cm_side_move_(const struct cm_type *type, struct cm_leftright_ *c
     *to = none;
 }
 
+CM_INLINE struct cm_log_record_ *cm_log_record_at_(char *begin, size_t i, size_t size)
+{
+    return (struct cm_log_record_ *)(void *)(begin + i * size);
+}
+
 /* Makes the stale side what the active one is, by the log. It cannot fail (W3). `scratch` is room for a value. */
 CM_INLINE void cm_leftright_replay_(const struct cm_type *type, struct cm_leftright_ *core, void *scratch)
 {
@@ -138,15 +151,14 @@ CM_INLINE void cm_leftright_replay_(const struct cm_type *type, struct cm_leftri
     const size_t n = begin ? (size_t)(core->log.at - begin) / size : 0;
     size_t texts = stale->plain.texts;
     cm_side_move_(type, core, stale, &core->larger);
+    const size_t fetched = cm_flat_is_far_(&stale->plain.flat) ? n : 0;
     for (size_t i = 0; i < n; i++) {
-        struct cm_log_record_ *record = (struct cm_log_record_ *)(void *)(begin + i * size);
-        if (i + CM_REPLAY_AHEAD_ < n)
-            cm_flat_prefetch_(&stale->plain.flat,
-                              ((const struct cm_log_record_ *)(void *)(begin + (i + CM_REPLAY_AHEAD_) * size))->hash);
-        if (i + CM_REPLAY_AHEAD_ENTRY_ < n)
-            cm_flat_prefetch_entry_(
-                type, &stale->plain.flat,
-                ((const struct cm_log_record_ *)(void *)(begin + (i + CM_REPLAY_AHEAD_ENTRY_) * size))->hash, true);
+        struct cm_log_record_ *record = cm_log_record_at_(begin, i, size);
+        if (i + CM_REPLAY_AHEAD_ < fetched)
+            cm_flat_prefetch_(&stale->plain.flat, cm_log_record_at_(begin, i + CM_REPLAY_AHEAD_, size)->hash);
+        if (i + CM_REPLAY_AHEAD_ENTRY_ < fetched)
+            cm_flat_prefetch_entry_(type, &stale->plain.flat,
+                                    cm_log_record_at_(begin, i + CM_REPLAY_AHEAD_ENTRY_, size)->hash, true);
         if (CM_LIKELY(record->kind <= CM_LOG_TAKE_))
             cm_replay_one_(type, &stale->plain, record, scratch);
         else if (record->kind == CM_LOG_CLEAR_)

@@ -273,16 +273,24 @@
 
 /* ---- the writer ---- */
 
-/* The body of a call of the writer; `changes`: it begins a batch, if none is under way. */
-#define CM_IN_TURN_(name, writer, changes, deadline, call)                                                             \
+/* The body of a call of the writer; `does`: CM_TURN_CHANGES_ and the like. */
+#define CM_IN_TURN_(name, writer, does, deadline, call)                                                                \
     {                                                                                                                  \
         struct cm_turn_ turn_;                                                                                         \
-        int got_ = cm_turn_begin_((writer)->core, &turn_, changes, deadline, name##_replay_);                          \
+        int got_ = cm_turn_begin_((writer)->core, &turn_, does, deadline, name##_replay_);                             \
         if (CM_UNLIKELY(got_ < 0))                                                                                     \
             return (cm_status)got_;                                                                                    \
         cm_status status_ = call;                                                                                      \
         cm_turn_end_((writer)->core, &turn_);                                                                          \
         return status_;                                                                                                \
+    }
+
+/* The same of a call that changes one key; `calls`: it runs a function. */
+#define CM_IN_KEYED_TURN_(by, name, writer, hash, calls, deadline, call)                                               \
+    {                                                                                                                  \
+        const unsigned does_ = CM_TURN_CHANGES_ | (calls ? 0 : cm_turn_bare_(&by##_type_));                            \
+        cm_leftright_fetch_(&by##_type_, (writer)->core, hash);                                                        \
+        CM_IN_TURN_(name, writer, does_, deadline, call)                                                               \
     }
 
 #define CM_LEFTRIGHT_LOG_(how, name, Value)                                                                            \
@@ -316,7 +324,7 @@
     CM_FUNCTION_(how, cm_status, name##_writer_end, (name##_writer * writer),                                          \
                  { return cm_writer_close_(writer->core, true); })                                                     \
     CM_INNER_(how, cm_status, name##_begin_in_, (name##_writer * writer, cm_deadline deadline),                        \
-              CM_IN_TURN_(name, writer, true, deadline, CM_OK))                                                        \
+              CM_IN_TURN_(name, writer, CM_TURN_CHANGES_, deadline, CM_OK))                                            \
     /* Begins a batch, as the first change does by itself: waits until no reader is on the side that was published     \
      * before the last one, brings it up to date, and destroys what the last batch removed. Without readers there, or  \
      * with a batch under way, it waits for nothing. CM_DEADLOCK: the thread itself has such a view; or a function     \
@@ -340,8 +348,7 @@
                  (name##_writer * writer, void (*function)(void *context), void *context),                             \
                  { return cm_leftright_when_free_(writer->core, function, context); })                                 \
     CM_INNER_(how, cm_status, name##_set_meta_in_, (name##_writer * writer, uint64_t meta, cm_deadline deadline),      \
-              CM_IN_TURN_(name, writer, true, deadline,                                                                \
-                          (cm_newest_(writer->core)->meta = meta, writer->core->pending = true, CM_OK)))               \
+              CM_IN_TURN_(name, writer, CM_TURN_CHANGES_, deadline, cm_leftright_meta_set_(writer->core, meta)))       \
     /* A number that views tell, of the same state as the entries: a version, a time, or a pointer as uintptr_t. May   \
      * wait, as begin does. */                                                                                         \
     CM_TWINS_(how, name, set_meta, (name##_writer * writer, uint64_t meta), (writer, meta))                            \
@@ -370,7 +377,7 @@
     /* The number of entries for the writer. */                                                                        \
     CM_FUNCTION_(how, size_t, name##_writer_len, (name##_writer * writer), {                                           \
         struct cm_turn_ turn;                                                                                          \
-        if (cm_turn_begin_(writer->core, &turn, false, CM_FOREVER, name##_replay_) < 0)                                \
+        if (cm_turn_begin_(writer->core, &turn, CM_TURN_LOOKS_ | CM_TURN_BARE_, CM_FOREVER, name##_replay_) < 0)       \
             return 0;                                                                                                  \
         size_t len = cm_newest_(writer->core)->plain.flat.len;                                                         \
         cm_turn_end_(writer->core, &turn);                                                                             \
@@ -387,7 +394,7 @@
     /* Copies the value that the key has for the writer: with all changes that it has made. CM_OK, CM_ABSENT, or what  \
      * a clone failed with. */                                                                                         \
     CM_FUNCTION_(how, cm_status, by##_writer_get, (name##_writer * writer, Key key, Value * value),                    \
-                 CM_IN_TURN_(name, writer, false, CM_FOREVER, by##_writer_look_(writer, &key, value)))                 \
+                 CM_IN_TURN_(name, writer, CM_TURN_LOOKS_, CM_FOREVER, by##_writer_look_(writer, &key, value)))        \
     /* Whether the key is there for the writer. */                                                                     \
     CM_FUNCTION_(how, bool, by##_writer_contains, (name##_writer * writer, Key key),                                   \
                  { return by##_writer_get(writer, key, NULL) == CM_OK; })
@@ -414,7 +421,7 @@
      * in a function that was given to the map. Never waits for readers. */                                            \
     CM_FUNCTION_(how, cm_status, name##_give_back, (name##_writer * writer, name##_taken * taken), {                   \
         if (writer)                                                                                                    \
-            CM_IN_TURN_(name, writer, false, CM_FOREVER, name##_give_back_one_(writer, taken))                         \
+            CM_IN_TURN_(name, writer, CM_TURN_LOOKS_, CM_FOREVER, name##_give_back_one_(writer, taken))                \
         if (!taken->map)                                                                                               \
             return CM_INVALID;                                                                                         \
         taken->map = 0;                                                                                                \
@@ -442,10 +449,11 @@
                   cm_plain_blank_(&by##_type_, NULL, &scratch);                                                        \
                   return cm_leftright_update_(&by##_type_, writer->core, key, hash, call, &scratch);                   \
               })                                                                                                       \
-    CM_INNER_(how, cm_status, by##_update_in_,                                                                         \
-              (name##_writer * writer, uint64_t hash, Key key, cm_status(*function)(Value *, void *), void *context,   \
-               cm_deadline deadline),                                                                                  \
-              CM_IN_TURN_(name, writer, true, deadline, by##_apply_(writer, hash, &key, function, context)))           \
+    CM_INNER_(                                                                                                         \
+        how, cm_status, by##_update_in_,                                                                               \
+        (name##_writer * writer, uint64_t hash, Key key, cm_status(*function)(Value *, void *), void *context,         \
+         cm_deadline deadline),                                                                                        \
+        CM_IN_KEYED_TURN_(by, name, writer, hash, true, deadline, by##_apply_(writer, hash, &key, function, context))) \
     /* Runs the function, once, on a copy (a clone) of the key's value, which then becomes the value, unless the       \
      * function returns less than 0. Returns what it returned, or CM_ABSENT. The function may look at the map, and not \
      * change it: CM_DEADLOCK. As insert. */                                                                           \
@@ -455,8 +463,8 @@
 #define CM_LEFTRIGHT_REMOVES_(how, by, name, Key, Value)                                                               \
     CM_INNER_(how, cm_status, by##_remove_in_,                                                                         \
               (name##_writer * writer, uint64_t hash, Key key, Value * old, cm_deadline deadline),                     \
-              CM_IN_TURN_(name, writer, true, deadline,                                                                \
-                          cm_leftright_remove_(&by##_type_, writer->core, CM_LOG_REMOVE_, &key, hash, old)))           \
+              CM_IN_KEYED_TURN_(by, name, writer, hash, false, deadline,                                               \
+                                cm_leftright_remove_(&by##_type_, writer->core, CM_LOG_REMOVE_, &key, hash, old)))     \
     /* Removes the key: CM_OK, and `old` (may be NULL) takes a copy of its value; or CM_ABSENT. The value itself is    \
      * destroyed when no reader can see it any more. CM_NOMEM; as insert. */                                           \
     CM_KEYED_(how, by, name##_writer, Key, remove, (, Value * old), (, old))
@@ -469,9 +477,9 @@
               {                                                                                                        \
                   Key own;                                                                                             \
                   cm_plain_blank_(&name##_type_, &own, NULL);                                                          \
-                  CM_IN_TURN_(name, writer, true, deadline,                                                            \
-                              cm_leftright_set_(&name##_type_, writer->core, name##_room_, which, key, hash, value,    \
-                                                &own, old))                                                            \
+                  CM_IN_KEYED_TURN_(name, name, writer, hash, false, deadline,                                         \
+                                    cm_leftright_set_(&name##_type_, writer->core, name##_room_, which, key, hash,     \
+                                                      value, &own, old))                                               \
               })                                                                                                       \
     CM_INNER_(how, cm_status, name##_insert_in_,                                                                       \
               (name##_writer * writer, uint64_t hash, Key key, Value value, cm_deadline deadline),                     \
@@ -504,8 +512,8 @@
     CM_INNER_(how, cm_status, name##_upsert_in_,                                                                       \
               (name##_writer * writer, uint64_t hash, Key key, Value initial, cm_status(*function)(Value *, void *),   \
                void *context, cm_deadline deadline),                                                                   \
-              CM_IN_TURN_(name, writer, true, deadline,                                                                \
-                          name##_upsert_one_(writer, hash, &key, &initial, function, context)))                        \
+              CM_IN_KEYED_TURN_(name, name, writer, hash, true, deadline,                                              \
+                                name##_upsert_one_(writer, hash, &key, &initial, function, context)))                  \
     /* Adds the key with `initial`: CM_OK; or, where it is present, runs the function as update does: CM_REPLACED, or  \
      * the function's failure. As insert. */                                                                           \
     CM_KEYED_(how, name, name##_writer, Key, upsert,                                                                   \
@@ -521,9 +529,10 @@
                   name##_take_note_(core, taken);                                                                      \
                   return CM_OK;                                                                                        \
               })                                                                                                       \
-    CM_INNER_(how, cm_status, name##_take_in_,                                                                         \
-              (name##_writer * writer, uint64_t hash, Key key, name##_taken * taken, cm_deadline deadline),            \
-              CM_IN_TURN_(name, writer, true, deadline, name##_take_one_(writer, hash, &key, taken)))                  \
+    CM_INNER_(                                                                                                         \
+        how, cm_status, name##_take_in_,                                                                               \
+        (name##_writer * writer, uint64_t hash, Key key, name##_taken * taken, cm_deadline deadline),                  \
+        CM_IN_KEYED_TURN_(name, name, writer, hash, false, deadline, name##_take_one_(writer, hash, &key, taken)))     \
     /* Removes the key: CM_OK, and `taken` has its value, which nobody destroys until it is given back; or CM_ABSENT.  \
      * Readers may look at it still, so it may be read, and not changed. As remove. */                                 \
     CM_KEYED_(how, name, name##_writer, Key, take, (, name##_taken * taken), (, taken))
@@ -531,7 +540,7 @@
 /* Changes of all keys. */
 #define CM_LEFTRIGHT_CLEAR_(how, name)                                                                                 \
     CM_INNER_(how, cm_status, name##_clear_in_, (name##_writer * writer, cm_deadline deadline),                        \
-              CM_IN_TURN_(name, writer, true, deadline,                                                                \
+              CM_IN_TURN_(name, writer, CM_TURN_CHANGES_, deadline,                                                    \
                           cm_leftright_clear_(CM_TYPE_OF_(how, name, writer->core->sides), writer->core)))             \
     /* Removes every entry; keeps the tables. CM_NOMEM; may wait, as begin does. O(groups). */                         \
     CM_TWINS_(how, name, clear, (name##_writer * writer), (writer))
@@ -563,7 +572,7 @@
     CM_INNER_(how, cm_status, name##_retain_in_,                                                                       \
               (name##_writer * writer, cm_status(*keep)(const Key *, const Value *, void *), void *context,            \
                cm_deadline deadline),                                                                                  \
-              CM_IN_TURN_(name, writer, true, deadline, name##_sift_(writer, keep, context)))                          \
+              CM_IN_TURN_(name, writer, CM_TURN_CHANGES_, deadline, name##_sift_(writer, keep, context)))              \
     /* Removes the entries for which `keep` returns CM_ABSENT, and keeps those for which it returns CM_OK. It is asked \
      * once about each. Less than 0 ends it, and that entry stays; so does CM_NOMEM: what was removed until then is    \
      * removed. `keep` may look at the map, and not change it. May wait, as begin does. O(groups). */                  \
@@ -574,13 +583,13 @@
 /* The size of the tables. */
 #define CM_LEFTRIGHT_SIZES_(how, name)                                                                                 \
     CM_INNER_(how, cm_status, name##_reserve_in_, (name##_writer * writer, size_t entries, cm_deadline deadline),      \
-              CM_IN_TURN_(name, writer, true, deadline,                                                                \
+              CM_IN_TURN_(name, writer, CM_TURN_CHANGES_, deadline,                                                    \
                           cm_leftright_reserve_(CM_TYPE_OF_(how, name, writer->core->sides), writer->core, entries)))  \
     /* Makes room for so many entries in all: until there are as many, adding does not grow the tables. CM_NOMEM,      \
      * CM_FULL; may wait, as begin does. O(groups). */                                                                 \
     CM_TWINS_(how, name, reserve, (name##_writer * writer, size_t entries), (writer, entries))                         \
     CM_INNER_(how, cm_status, name##_shrink_to_fit_in_, (name##_writer * writer, cm_deadline deadline),                \
-              CM_IN_TURN_(name, writer, true, deadline,                                                                \
+              CM_IN_TURN_(name, writer, CM_TURN_CHANGES_, deadline,                                                    \
                           cm_leftright_shrink_(CM_TYPE_OF_(how, name, writer->core->sides), writer->core)))            \
     /* Makes the tables as small as the entries allow; of the other side, in the next batch. CM_NOMEM; may wait, as    \
      * begin does. O(groups). */                                                                                       \

@@ -109,25 +109,25 @@
     })                                                                                                                 \
     /* Copies the first value that the key has for the writer, with all its changes. CM_OK, CM_ABSENT, or what a clone \
      * failed with. */                                                                                                 \
-    CM_FUNCTION_(                                                                                                      \
-        how, cm_status, name##_writer_get_one, (name##_writer * writer, Key key, Value * value),                       \
-        CM_IN_TURN_(name, writer, false, CM_FOREVER, name##_one_copy_(&cm_newest_(writer->core)->plain, &key, value))) \
+    CM_FUNCTION_(how, cm_status, name##_writer_get_one, (name##_writer * writer, Key key, Value * value),              \
+                 CM_IN_TURN_(name, writer, CM_TURN_LOOKS_, CM_FOREVER,                                                 \
+                             name##_one_copy_(&cm_newest_(writer->core)->plain, &key, value)))                         \
     CM_LOCAL_(how, cm_status, name##_count_, (const struct cm_plain_ *plain, const Key *key, size_t *count), {         \
         const struct cm_bag_ *bag = cm_multimap_find_(&name##_type_, plain, key);                                      \
         *count = bag ? bag->len : 0;                                                                                   \
         return bag ? CM_OK : CM_ABSENT;                                                                                \
     })                                                                                                                 \
     /* How many values the key has for the writer, in *count: CM_OK; or CM_ABSENT, and 0. */                           \
-    CM_FUNCTION_(                                                                                                      \
-        how, cm_status, name##_writer_count, (name##_writer * writer, Key key, size_t * count),                        \
-        CM_IN_TURN_(name, writer, false, CM_FOREVER, name##_count_(&cm_newest_(writer->core)->plain, &key, count)))    \
+    CM_FUNCTION_(how, cm_status, name##_writer_count, (name##_writer * writer, Key key, size_t * count),               \
+                 CM_IN_TURN_(name, writer, CM_TURN_LOOKS_, CM_FOREVER,                                                 \
+                             name##_count_(&cm_newest_(writer->core)->plain, &key, count)))                            \
     /* Whether the key is there for the writer. */                                                                     \
     CM_FUNCTION_(how, bool, name##_writer_contains, (name##_writer * writer, Key key), {                               \
         size_t count;                                                                                                  \
         return name##_writer_count(writer, key, &count) == CM_OK;                                                      \
     })                                                                                                                 \
     CM_LOCAL_(how, cm_status, name##_writer_has_, (name##_writer * writer, const Key *key, const Value *value),        \
-              CM_IN_TURN_(name, writer, false, CM_FOREVER,                                                             \
+              CM_IN_TURN_(name, writer, CM_TURN_LOOKS_, CM_FOREVER,                                                    \
                           name##_has_(&cm_newest_(writer->core)->plain, key, value) ? CM_OK : CM_ABSENT))              \
     /* Whether one of the values that the key has for the writer is equal to this one. */                              \
     CM_FUNCTION_(how, bool, name##_writer_contains_value, (name##_writer * writer, Key key, Value value),              \
@@ -139,7 +139,7 @@
 #define CM_MULTIMAP_KEYED_(how, name, Key, verb, more, arguments, passed)                                              \
     CM_INNER_(how, cm_status, name##_##verb##_in_,                                                                     \
               (name##_writer * writer, uint64_t hash, Key key CM_LIST_ more, cm_deadline deadline),                    \
-              CM_IN_TURN_(name, writer, true, deadline,                                                                \
+              CM_IN_TURN_(name, writer, CM_TURN_CHANGES_, deadline,                                                    \
                           cm_multimap_##verb##_(writer->core, &name##_type_, &key, hash CM_LIST_ passed)))             \
     /* As is said where it is used. */                                                                                 \
     CM_KEYED_(how, name, name##_writer, Key, verb, more, arguments)
@@ -167,7 +167,8 @@
     CM_INNER_(                                                                                                         \
         how, cm_status, name##_take_value_in_,                                                                         \
         (name##_writer * writer, uint64_t hash, Key key, Value value, name##_taken * taken, cm_deadline deadline),     \
-        CM_IN_TURN_(name, writer, true, deadline, name##_take_value_one_(writer, hash, &key, &value, taken)))          \
+        CM_IN_TURN_(name, writer, CM_TURN_CHANGES_, deadline,                                                          \
+                    name##_take_value_one_(writer, hash, &key, &value, taken)))                                        \
     /* As remove_value; `taken` has the value that the map had, which nobody destroys until it is given back. Readers  \
      * may look at it still, so it may be read, and not changed. */                                                    \
     CM_KEYED_(how, name, name##_writer, Key, take_value, (, Value value, name##_taken * taken), (, value, taken))      \
@@ -206,7 +207,7 @@
               {                                                                                                        \
                   struct name##_call_ made = {NULL, keep, NULL, context};                                              \
                   struct cm_values_call_ call = {name##_run_, &made};                                                  \
-                  CM_IN_TURN_(name, writer, true, deadline,                                                            \
+                  CM_IN_TURN_(name, writer, CM_TURN_CHANGES_, deadline,                                                \
                               cm_multimap_retain_values_(writer->core, &name##_type_, &key, hash, &call))              \
               })                                                                                                       \
     /* Removes those of the key's values for which `keep` returns CM_ABSENT, and keeps those for which it returns      \
@@ -224,7 +225,7 @@
               {                                                                                                        \
                   struct name##_call_ made = {keep, NULL, NULL, context};                                              \
                   struct cm_values_call_ call = {name##_run_, &made};                                                  \
-                  CM_IN_TURN_(name, writer, true, deadline,                                                            \
+                  CM_IN_TURN_(name, writer, CM_TURN_CHANGES_, deadline,                                                \
                               cm_multimap_retain_(writer->core, CM_TYPE_OF_(how, name, writer->core->sides), &call))   \
               })                                                                                                       \
     /* The same as retain_values for the values of all keys, which stay. May wait, as begin does. O(groups + values).  \
@@ -238,7 +239,7 @@
               {                                                                                                        \
                   struct name##_call_ made = {NULL, NULL, tell, context};                                              \
                   struct cm_values_call_ call = {name##_run_, &made};                                                  \
-                  CM_IN_TURN_(name, writer, true, deadline,                                                            \
+                  CM_IN_TURN_(name, writer, CM_TURN_CHANGES_, deadline,                                                \
                               cm_multimap_remove_random_(writer->core, CM_TYPE_OF_(how, name, writer->core->sides), n, \
                                                          seed, &call))                                                 \
               })                                                                                                       \
@@ -254,12 +255,12 @@
 /* Changes of all keys. */
 #define CM_MULTIMAP_WHOLE_(how, name)                                                                                  \
     CM_INNER_(how, cm_status, name##_purge_in_, (name##_writer * writer, cm_deadline deadline),                        \
-              CM_IN_TURN_(name, writer, true, deadline,                                                                \
+              CM_IN_TURN_(name, writer, CM_TURN_CHANGES_, deadline,                                                    \
                           cm_multimap_purge_(writer->core, CM_TYPE_OF_(how, name, writer->core->sides))))              \
     /* Removes every key; keeps the tables. CM_NOMEM; may wait, as begin does. O(groups). */                           \
     CM_TWINS_(how, name, purge, (name##_writer * writer), (writer))                                                    \
     CM_INNER_(how, cm_status, name##_fit_all_in_, (name##_writer * writer, cm_deadline deadline),                      \
-              CM_IN_TURN_(name, writer, true, deadline,                                                                \
+              CM_IN_TURN_(name, writer, CM_TURN_CHANGES_, deadline,                                                    \
                           cm_multimap_fit_all_(writer->core, CM_TYPE_OF_(how, name, writer->core->sides))))            \
     /* As fit of each key, and shrink_to_fit. CM_NOMEM: some may have been made smaller. May wait, as begin does.      \
      * O(groups + values). */                                                                                          \
