@@ -42,11 +42,13 @@ includes() {
 
 # fresh OBJECT: whether it is not older than any file that it was made of.
 fresh() {
-    local file
+    local file knows=''
     [[ -e $1 && -e ${1%.o}.d ]] || return 1
     for file in $(includes "$1"); do
         [[ -e $file && ! $file -nt $1 ]] || return 1
+        knows=yes
     done
+    [[ $knows ]] # a list without files is of who was stopped, or had no room
 }
 
 # compile FLAVOUR DIRECTORY FILE...: makes their objects, of the tree that is the current directory.
@@ -60,7 +62,7 @@ compile() {
     done |
         # shellcheck disable=SC2016
         xargs -0 -r -n $((4 + ${#flags[@]} + $(flavour_flags "$flavour" | wc -w))) -P "$(nproc)" \
-            bash -c 'file=$0 to=$1 list=$2; shift 2; "$@" -MMD -MF "$list" -c "$file" -o "$to.part" && mv "$to.part" "$to"' 2>"$work/compiler"
+            bash -c 'file=$0 to=$1 list=$2; shift 2; "$@" -MMD -MF "$list.part" -c "$file" -o "$to.part" && mv "$list.part" "$list" && mv "$to.part" "$to"' 2>"$work/compiler"
 }
 
 # archive FLAVOUR: what the unedited tree makes, but for tests.
