@@ -6,27 +6,8 @@
 
 #include "crew.h"
 #include "failing_allocator.h"
+#include "large.h"
 #include "unit.h"
-
-#define LARGE_WORDS 150 /* more than there is room for on the stack */
-
-struct large {
-    uint64_t words[LARGE_WORDS];
-};
-
-static struct large large_of(uint64_t n)
-{
-    struct large large;
-    for (size_t i = 0; i < LARGE_WORDS; i++)
-        large.words[i] = n;
-    return large;
-}
-
-static bool large_is(const struct large *large, uint64_t n)
-{
-    struct large other = large_of(n);
-    return memcmp(large, &other, sizeof other) == 0;
-}
 
 static void nums_init(cm_any *map, const cm_config *config)
 {
@@ -678,37 +659,6 @@ static void large_values_are_whole(void **state)
 
 /* ---- failure ---- */
 
-static size_t live; /* values that somebody owns */
-
-static cm_status large_clone(void *to, const void *from, void *context)
-{
-    (void)context;
-    memcpy(to, from, sizeof(struct large));
-    live++;
-    return CM_OK;
-}
-
-static void large_destroy(void *value, void *context)
-{
-    (void)value, (void)context;
-    live--;
-}
-
-static cm_status large_make(void *value, void *context)
-{
-    struct large made = large_of(*(const uint64_t *)context);
-    memcpy(value, &made, sizeof made);
-    live++;
-    return CM_OK;
-}
-
-static cm_status large_add(void *value, void *context)
-{
-    struct large changed = large_of(((struct large *)value)->words[0] + *(const uint64_t *)context);
-    memcpy(value, &changed, sizeof changed);
-    return CM_OK;
-}
-
 static cm_status no_change(void *mine, const void *theirs, void *context)
 {
     (void)mine, (void)theirs, (void)context;
@@ -722,35 +672,17 @@ static cm_status large_free(const void *key, void *value, void *context)
     return CM_OK;
 }
 
-static bool large_equal(const void *a, const void *b)
-{
-    return memcmp(a, b, sizeof(struct large)) == 0;
-}
-
-/* A value to give to the map; a failure leaves it here. */
-static struct large *give(struct large *room, uint64_t n)
-{
-    *room = large_of(n);
-    live++;
-    return room;
-}
-
-static void not_taken(cm_status status)
-{
-    if (status < 0)
-        live--;
-}
-
 /* What the map has: 0: nothing. Reads take no memory. */
 static uint64_t has(const cm_any *map, uint64_t key)
 {
     struct large found;
     if (!cm_any_get(map, &key, &found))
         return 0;
-    assert_true(large_is(&found, found.words[0]));
+    uint64_t number = found.words[0];
+    assert_true(large_is(&found, number));
     if (map->type.value_destroy)
         large_destroy(&found, NULL);
-    return found.words[0];
+    return number;
 }
 
 /* A call came to `status`: either the value of the key is `after`, or nothing has changed. */
@@ -765,23 +697,23 @@ static void calls_with_room(cm_any *map, uint64_t key)
 {
     struct large room, old;
     uint64_t before, one = 1;
-    cm_status status = cm_any_put(map, &key, give(&room, 1), NULL);
-    not_taken(status);
+    cm_status status = cm_any_put(map, &key, large_give(&room, 1), NULL);
+    large_not_taken(status);
     settles(map, key, status, 0, 1);
     before = has(map, key);
-    status = cm_any_put(map, &key, give(&room, 2), NULL);
-    not_taken(status);
+    status = cm_any_put(map, &key, large_give(&room, 2), NULL);
+    large_not_taken(status);
     settles(map, key, status, before, 2);
     before = has(map, key);
-    status = cm_any_upsert(map, &key, give(&room, 3), large_add, &one);
-    not_taken(status);
+    status = cm_any_upsert(map, &key, large_give(&room, 3), large_add, &one);
+    large_not_taken(status);
     settles(map, key, status, before, before ? before + 1 : 3);
     before = has(map, key);
     status = cm_any_update(map, &key, large_add, &one);
     settles(map, key, status, before, before ? before + 1 : 0);
     before = has(map, key);
     struct large expected = large_of(before);
-    status = cm_any_compare_exchange(map, &key, &expected, give(&room, 9), large_equal);
+    status = cm_any_compare_exchange(map, &key, &expected, large_give(&room, 9), large_equal);
     if (status < 0 || status == CM_ABSENT)
         live--;
     settles(map, key, status, before, before ? 9 : 0);
@@ -792,7 +724,7 @@ static void calls_with_room(cm_any *map, uint64_t key)
     status = cm_any_get_or_insert_with(map, &key, large_make, &one, NULL);
     settles(map, key, status, 0, 1);
     before = has(map, key);
-    cm_any_op op = {CM_OP_PUT, CM_OK, &key, give(&room, 5), NULL, NULL};
+    cm_any_op op = {CM_OP_PUT, CM_OK, &key, large_give(&room, 5), NULL, NULL};
     cm_any_apply_many(map, &op, 1);
     if (op.status < 0 || op.status == CM_REPLACED)
         live--;
