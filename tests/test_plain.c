@@ -658,6 +658,25 @@ static void counts_that_are_saturated_stay_so(void **state)
     ones_destroy(&map);
 }
 
+/* Of a group's entries the last ones are more than 4 GiB behind the first. Only their keys are touched. */
+static void entries_of_any_size_are_found(void **state)
+{
+    (void)state;
+    enum { ENTRIES = 15 };
+    struct cm_type large = nums_type_;
+    struct cm_flat_ flat;
+    large.value_size = sizeof(size_t) > 4 ? (size_t)400 << 20 : 4000;
+    if (CM_ASAN || CM_TSAN || !cm_flat_make_(&flat, &large, cm_allocator_default(), ENTRIES))
+        skip(); /* so much address space is not to be had */
+    for (uint64_t key = 0; key < ENTRIES; key++)
+        memcpy(cm_flat_take_(&large, &flat, large.hash(&key, 1)).entry, &key, sizeof key);
+    for (uint64_t key = 0; key < ENTRIES; key++) {
+        const char *entry = cm_flat_find_(&large, &flat, &key, large.hash(&key, 1)).entry;
+        assert_ptr_equal(entry, cm_flat_entry_(&large, &flat, 0, (unsigned)key));
+    }
+    cm_flat_free_(&flat, cm_allocator_default());
+}
+
 static void check_sees_what_is_wrong(void **state)
 {
     (void)state;
@@ -757,6 +776,7 @@ int main(void)
         cmocka_unit_test(each_box_is_destroyed_once),
         cmocka_unit_test(texts_are_the_maps_own),
         cmocka_unit_test(counts_that_are_saturated_stay_so),
+        cmocka_unit_test(entries_of_any_size_are_found),
         cmocka_unit_test(check_sees_what_is_wrong),
         cmocka_unit_test(counts_stay_exact_over_time),
         cmocka_unit_test(a_declared_type_is_used_from_another_file),
