@@ -62,7 +62,7 @@ compile() {
     done |
         # shellcheck disable=SC2016
         xargs -0 -r -n $((4 + ${#flags[@]} + $(flavour_flags "$flavour" | wc -w))) -P "$(nproc)" \
-            bash -c 'file=$0 to=$1 list=$2; shift 2; "$@" -MMD -MF "$list.part" -c "$file" -o "$to.part" && mv "$list.part" "$list" && mv "$to.part" "$to"' 2>"$work/compiler"
+            bash -c 'file=$0 to=$1 list=$2; shift 2; "$@" -MMD -MF "$list.part" -c "$file" -o "$to.part" && mv "$list.part" "$list" && mv "$to.part" "$to"' 2>"$work/compiler" 9>&-
 }
 
 # archive FLAVOUR: what the unedited tree makes, but for tests.
@@ -105,7 +105,7 @@ limit() {
     if [[ ! $base.took -nt $work/$1/all.a || ! $base.took -nt $target ]]; then
         link "$1" "$base" "$target" >/dev/null || return
         local start=$SECONDS
-        (cd "$work/edit" && timeout 150 "$base") >"$base.out" 2>&1 || return
+        (cd "$work/edit" && timeout 150 "$base") >"$base.out" 2>&1 9>&- || return
         echo $((SECONDS - start)) >"$base.took"
     fi
     echo $((30 + 4 * $(<"$base.took")))
@@ -143,7 +143,7 @@ try() {
     most=$(limit "$flavour" "$test") && [[ $most ]] || { how="$test FAILS WITHOUT THE EDIT" && return 2; }
     build "$flavour" "$test" "$file" || { how="does not compile: $(grep -m1 'error\|undefined' "$work/compiler")" && return 2; }
     for ((runs = 0; runs < (${#seldom} ? 5 : 1) && status == 0; runs++)); do
-        { (cd "$work/edit" && timeout "$most" ./program) >"$work/edit/out" 2>&1 || status=$?; } 2>/dev/null # a shell tells of signals
+        { (cd "$work/edit" && timeout "$most" ./program) >"$work/edit/out" 2>&1 9>&- || status=$?; } 2>/dev/null # a shell tells of signals
     done
     case $status in
     0) return 1 ;;
@@ -225,7 +225,7 @@ start() {
         shift
     done
     mkdir -p "$work/edit"
-    exec 9>"$work/lock"
+    exec 9>"$work/lock" # closed for what is started below, which may outlast a run that is stopped
     flock -n 9 || { echo 'another run is under way' >&2 && exit 2; }
     [[ $resume || ${#wanted[@]} -gt 0 ]] || rm -f "$work/results"
     archive fast && archive asan
