@@ -1,31 +1,18 @@
 /* Promises of the dynamic map beyond those of every map (test_any_kinds.c): each verb by address, its room for values,
- * and which types it takes. */
+ * and which types it takes. Failing requests for memory are in test_any_failures.c. */
 #include <concmap/any.h>
 #include <pthread.h>
 #include <sched.h>
 
 #include "crew.h"
 #include "failing_allocator.h"
+#include "large.h"
 #include "unit.h"
 
-#define LARGE_WORDS 150 /* more than there is room for on the stack */
-
-struct large {
-    uint64_t words[LARGE_WORDS];
-};
-
-static struct large large_of(uint64_t n)
+static void finish(cm_any *map)
 {
-    struct large large;
-    for (size_t i = 0; i < LARGE_WORDS; i++)
-        large.words[i] = n;
-    return large;
-}
-
-static bool large_is(const struct large *large, uint64_t n)
-{
-    struct large other = large_of(n);
-    return memcmp(large, &other, sizeof other) == 0;
+    assert_int_equal(cm_any_check(map, NULL), CM_OK);
+    cm_any_destroy(map);
 }
 
 static void nums_init(cm_any *map, const cm_config *config)
@@ -33,12 +20,6 @@ static void nums_init(cm_any *map, const cm_config *config)
     struct cm_type type;
     cm_any_type_u64(&type, sizeof(uint64_t));
     assert_int_equal(cm_any_init(map, &type, config), CM_OK);
-}
-
-static void finish(cm_any *map)
-{
-    assert_int_equal(cm_any_check(map, NULL), CM_OK);
-    cm_any_destroy(map);
 }
 
 static void fill(cm_any *map, uint64_t count)
@@ -676,198 +657,6 @@ static void large_values_are_whole(void **state)
     finish(&map);
 }
 
-/* ---- failure ---- */
-
-static size_t live; /* values that somebody owns */
-
-static cm_status large_clone(void *to, const void *from, void *context)
-{
-    (void)context;
-    memcpy(to, from, sizeof(struct large));
-    live++;
-    return CM_OK;
-}
-
-static void large_destroy(void *value, void *context)
-{
-    (void)value, (void)context;
-    live--;
-}
-
-static cm_status large_make(void *value, void *context)
-{
-    struct large made = large_of(*(const uint64_t *)context);
-    memcpy(value, &made, sizeof made);
-    live++;
-    return CM_OK;
-}
-
-static cm_status large_add(void *value, void *context)
-{
-    struct large changed = large_of(((struct large *)value)->words[0] + *(const uint64_t *)context);
-    memcpy(value, &changed, sizeof changed);
-    return CM_OK;
-}
-
-static cm_status no_change(void *mine, const void *theirs, void *context)
-{
-    (void)mine, (void)theirs, (void)context;
-    return CM_OK;
-}
-
-static cm_status large_free(const void *key, void *value, void *context)
-{
-    (void)key, (void)context;
-    large_destroy(value, NULL);
-    return CM_OK;
-}
-
-static bool large_equal(const void *a, const void *b)
-{
-    return memcmp(a, b, sizeof(struct large)) == 0;
-}
-
-/* A value to give to the map; a failure leaves it here. */
-static struct large *give(struct large *room, uint64_t n)
-{
-    *room = large_of(n);
-    live++;
-    return room;
-}
-
-static void not_taken(cm_status status)
-{
-    if (status < 0)
-        live--;
-}
-
-/* What the map has: 0: nothing. Reads take no memory. */
-static uint64_t has(const cm_any *map, uint64_t key)
-{
-    struct large found;
-    if (!cm_any_get(map, &key, &found))
-        return 0;
-    assert_true(large_is(&found, found.words[0]));
-    if (map->type.value_destroy)
-        large_destroy(&found, NULL);
-    return found.words[0];
-}
-
-/* A call came to `status`: either the value of the key is `after`, or nothing has changed. */
-static void settles(const cm_any *map, uint64_t key, cm_status status, uint64_t before, uint64_t after)
-{
-    assert_true(status >= 0 || status == CM_NOMEM);
-    assert_int_equal(has(map, key), status < 0 ? before : after);
-}
-
-/* One of each call that takes room; each may fail by itself. */
-static void calls_with_room(cm_any *map, uint64_t key)
-{
-    struct large room, old;
-    uint64_t before, one = 1;
-    cm_status status = cm_any_put(map, &key, give(&room, 1), NULL);
-    not_taken(status);
-    settles(map, key, status, 0, 1);
-    before = has(map, key);
-    status = cm_any_put(map, &key, give(&room, 2), NULL);
-    not_taken(status);
-    settles(map, key, status, before, 2);
-    before = has(map, key);
-    status = cm_any_upsert(map, &key, give(&room, 3), large_add, &one);
-    not_taken(status);
-    settles(map, key, status, before, before ? before + 1 : 3);
-    before = has(map, key);
-    status = cm_any_update(map, &key, large_add, &one);
-    settles(map, key, status, before, before ? before + 1 : 0);
-    before = has(map, key);
-    struct large expected = large_of(before);
-    status = cm_any_compare_exchange(map, &key, &expected, give(&room, 9), large_equal);
-    if (status < 0 || status == CM_ABSENT)
-        live--;
-    settles(map, key, status, before, before ? 9 : 0);
-    status = cm_any_remove(map, &key, &old);
-    if (status == CM_OK)
-        live--;
-    settles(map, key, status, 0, 0);
-    status = cm_any_get_or_insert_with(map, &key, large_make, &one, NULL);
-    settles(map, key, status, 0, 1);
-    before = has(map, key);
-    cm_any_op op = {CM_OP_PUT, CM_OK, &key, give(&room, 5), NULL, NULL};
-    cm_any_apply_many(map, &op, 1);
-    if (op.status < 0 || op.status == CM_REPLACED)
-        live--;
-    settles(map, key, op.status, before, 5);
-}
-
-static void entries_with_room(cm_any *map, uint64_t key)
-{
-    uint64_t one = 1, before = has(map, key);
-    cm_any_write_guard entry;
-    cm_status status = cm_any_entry(map, &key, &entry);
-    assert_true(status == CM_OK || status == CM_NOMEM);
-    if (status < 0)
-        return;
-    status = cm_any_entry_and_modify(&entry, large_add, &one);
-    settles(map, key, status, before, before ? before + 1 : 0);
-    if (cm_any_entry_remove(&entry, NULL) == CM_OK)
-        assert_int_equal(has(map, key), 0);
-    status = cm_any_entry_or_insert_with(&entry, large_make, &one);
-    settles(map, key, status, 0, 1);
-    assert_int_equal(cm_any_entry_unlock(&entry), CM_OK);
-}
-
-static void maps_with_room(cm_any *map)
-{
-    cm_any copy;
-    size_t len = cm_any_len(map);
-    if (cm_any_clone(&copy, map) == CM_OK) {
-        cm_status status = cm_any_equals(map, &copy, large_equal);
-        assert_true(status == CM_OK || status == CM_NOMEM);
-        status = cm_any_merge(map, &copy, no_change, NULL);
-        assert_true(status == CM_OK || status == CM_NOMEM);
-        status = cm_any_drain(&copy, large_free, NULL);
-        assert_true(status == CM_NOMEM || (status == CM_OK && cm_any_len(&copy) == 0));
-        cm_any_destroy(&copy);
-    }
-    assert_int_equal(cm_any_len(map), len);
-}
-
-static void any_request_may_fail(bool owned)
-{
-    struct failing_allocator memory;
-    struct cm_type type;
-    cm_any_type_u64(&type, sizeof(struct large));
-    type.value_clone = owned ? large_clone : NULL;
-    type.value_destroy = owned ? large_destroy : NULL;
-    failing_allocator_init(&memory);
-    for (size_t n = 1;; n++) {
-        cm_any map;
-        live = 0;
-        failing_allocator_fail_at(&memory, n);
-        assert_int_equal(cm_any_init(&map, &type, &(cm_config){.allocator = &memory.allocator}), CM_OK);
-        for (uint64_t key = 0; key < 20; key++) {
-            calls_with_room(&map, key);
-            entries_with_room(&map, key);
-        }
-        maps_with_room(&map);
-        if (owned)
-            assert_int_equal(live, cm_any_len(&map));
-        finish(&map);
-        assert_true(!owned || live == 0);
-        assert_int_equal(memory.live_blocks, 0);
-        assert_int_equal(memory.mistakes, 0);
-        if (memory.failures == 0)
-            return;
-    }
-}
-
-static void a_request_that_fails_changes_nothing(void **state)
-{
-    (void)state;
-    any_request_may_fail(false);
-    any_request_may_fail(true);
-}
-
 /* ---- types ---- */
 
 static cm_status plain_clone(void *to, const void *from, void *context)
@@ -1008,7 +797,6 @@ int main(void)
         cmocka_unit_test(the_map_owns_its_texts),
         cmocka_unit_test(caches_expire_and_evict),
         cmocka_unit_test(large_values_are_whole),
-        cmocka_unit_test(a_request_that_fails_changes_nothing),
         cmocka_unit_test(senseless_types_are_refused),
         cmocka_unit_test(threads_do_not_disturb_each_other),
     };

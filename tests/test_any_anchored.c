@@ -5,27 +5,8 @@
 
 #include "crew.h"
 #include "failing_allocator.h"
+#include "large.h"
 #include "unit.h"
-
-#define LARGE_WORDS 150 /* more than there is room for on the stack */
-
-struct large {
-    uint64_t words[LARGE_WORDS];
-};
-
-static struct large large_of(uint64_t n)
-{
-    struct large large;
-    for (size_t i = 0; i < LARGE_WORDS; i++)
-        large.words[i] = n;
-    return large;
-}
-
-static bool large_is(const struct large *large, uint64_t n)
-{
-    struct large other = large_of(n);
-    return memcmp(large, &other, sizeof other) == 0;
-}
 
 static void nums_init(cm_any_anchored *map, const cm_config *config)
 {
@@ -401,49 +382,11 @@ static void a_value_is_made_once_and_may_use_the_map(void **state)
 
 /* ---- room ---- */
 
-static int64_t live; /* large values that somebody has, or has to destroy */
-
-static cm_status large_clone(void *to, const void *from, void *context)
-{
-    (void)context;
-    memcpy(to, from, sizeof(struct large));
-    live++;
-    return CM_OK;
-}
-
-static void large_destroy(void *value, void *context)
-{
-    (void)context;
-    ((struct large *)value)->words[0] = 999999; /* torn, if anybody still looks */
-    live--;
-}
-
-static cm_status large_add(void *value, void *context)
-{
-    struct large *large = value;
-    for (size_t i = 0; i < LARGE_WORDS; i++)
-        large->words[i] += *(const uint64_t *)context;
-    return CM_OK;
-}
-
 static cm_status large_spoil(void *value, void *context)
 {
     (void)context;
     ((struct large *)value)->words[7] = 1;
     return CM_FULL;
-}
-
-static cm_status large_make(void *value, void *context)
-{
-    struct large large = large_of(*(const uint64_t *)context);
-    memcpy(value, &large, sizeof large);
-    live++;
-    return CM_OK;
-}
-
-static bool large_equal(const void *a, const void *b)
-{
-    return memcmp(a, b, sizeof(struct large)) == 0;
 }
 
 /* What the key has: 0 is nothing. */
@@ -454,20 +397,6 @@ static uint64_t has(const cm_any_anchored *map, uint64_t key)
         return 0;
     assert_true(large_is(value, value->words[0]));
     return value->words[0];
-}
-
-/* A value for a call that takes it unless it says otherwise. */
-static const void *give(struct large *room, uint64_t n)
-{
-    *room = large_of(n);
-    live++;
-    return room;
-}
-
-static void not_taken(cm_status status)
-{
-    if (status < 0)
-        live--;
 }
 
 /* Either the call did it, or it had no memory and nothing has changed. */
@@ -484,12 +413,12 @@ static void calls_with_room(cm_any_anchored *map, uint64_t key)
     cm_status status = cm_any_anchored_get_or_insert_with(map, &key, large_make, &one, NULL);
     settles(map, key, status, 0, 1);
     before = has(map, key);
-    status = cm_any_anchored_put(map, &key, give(&room, 2), NULL);
-    not_taken(status);
+    status = cm_any_anchored_put(map, &key, large_give(&room, 2), NULL);
+    large_not_taken(status);
     settles(map, key, status, before, 2);
     before = has(map, key);
-    status = cm_any_anchored_upsert(map, &key, give(&room, 3), large_add, &one);
-    not_taken(status);
+    status = cm_any_anchored_upsert(map, &key, large_give(&room, 3), large_add, &one);
+    large_not_taken(status);
     settles(map, key, status, before, before ? before + 1 : 3);
     before = has(map, key);
     status = cm_any_anchored_update(map, &key, large_add, &one);
@@ -499,12 +428,12 @@ static void calls_with_room(cm_any_anchored *map, uint64_t key)
     assert_true(status == CM_FULL || status == CM_NOMEM || status == CM_ABSENT);
     assert_int_equal(has(map, key), before);
     struct large expected = large_of(before);
-    status = cm_any_anchored_compare_exchange(map, &key, &expected, give(&room, 9), large_equal);
+    status = cm_any_anchored_compare_exchange(map, &key, &expected, large_give(&room, 9), large_equal);
     if (status < 0)
         live--;
     settles(map, key, status, before, before ? 9 : 0);
     before = has(map, key);
-    status = cm_any_anchored_replace(map, &key, give(&room, 5), NULL);
+    status = cm_any_anchored_replace(map, &key, large_give(&room, 5), NULL);
     if (status < 0)
         live--;
     settles(map, key, status, before, before ? 5 : 0);

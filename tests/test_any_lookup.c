@@ -3,25 +3,17 @@
 #include <concmap/any_lookup.h>
 
 #include "crew.h"
+#include "digits.h"
 #include "failing_allocator.h"
 #include "unit.h"
 
-/* A decimal number as text means the number. */
-static uint64_t number_of(const cm_str *text)
-{
-    uint64_t number = 0;
-    for (size_t i = 0; i < text->len; i++)
-        number = number * 10 + (uint64_t)(text->data[i] - '0');
-    return number;
-}
-
-static uint64_t digits_hash(const void *sought, uint64_t seed)
+static uint64_t any_digits_hash(const void *sought, uint64_t seed)
 {
     uint64_t number = number_of(sought);
     return cm_any_hash_u64(&number, seed);
 }
 
-static bool digits_equal(const void *sought, const void *key)
+static bool any_digits_equal(const void *sought, const void *key)
 {
     return number_of(sought) == *(const uint64_t *)key;
 }
@@ -100,7 +92,7 @@ static cm_any_lookup nums_make(cm_any *map, size_t size, uint64_t count)
         value[0] = key * 10;
         assert_int_equal(cm_any_put(map, &key, value, NULL), CM_OK);
     }
-    return (cm_any_lookup){map, digits_hash, digits_equal};
+    return (cm_any_lookup){map, any_digits_hash, any_digits_equal};
 }
 
 static cm_any_lookup texts_make(cm_any *map, size_t size)
@@ -264,7 +256,7 @@ static void what_expired_is_not_found(void **state)
     type.cached = true;
     type.expired = is_large;
     assert_int_equal(cm_any_init(&map, &type, NULL), CM_OK);
-    cm_any_lookup by = {&map, digits_hash, digits_equal};
+    cm_any_lookup by = {&map, any_digits_hash, any_digits_equal};
     for (uint64_t key = 0; key < 10; key++) {
         value = key * 10;
         assert_int_equal(cm_any_put(&map, &key, &value, NULL), CM_OK);
@@ -287,7 +279,7 @@ static void without_memory_nothing_is_changed(void **state)
     cm_any_type_u64(&type, 800);
     failing_allocator_init(&memory);
     assert_int_equal(cm_any_init(&map, &type, &(cm_config){.allocator = &memory.allocator}), CM_OK);
-    cm_any_lookup by = {&map, digits_hash, digits_equal};
+    cm_any_lookup by = {&map, any_digits_hash, any_digits_equal};
     assert_int_equal(cm_any_put(&map, &key, value, NULL), CM_OK);
     memory.fail_all = true;
     assert_int_equal(cm_any_lookup_update(&by, digits_of(7), add, &one), CM_NOMEM);
@@ -368,7 +360,7 @@ static void anchored_maps_tell_where_values_are(void **state)
     cm_any_anchored map;
     cm_any_type_u64(&type, 8);
     assert_int_equal(cm_any_anchored_init(&map, &type, NULL), CM_OK);
-    cm_any_anchored_lookup by = {&map, digits_hash, digits_equal};
+    cm_any_anchored_lookup by = {&map, any_digits_hash, any_digits_equal};
     struct digits all[100];
     cm_str sought[100];
     const void *seen[100], *stored;

@@ -166,6 +166,23 @@ static void moved_wakes_all_who_wait(void **state)
     }
 }
 
+/* Such as come between a look and the share: shared holders are no matter, all others are. */
+static void a_share_is_counted_only_where_nothing_else_has_come(void **state)
+{
+    (void)state;
+    const uint64_t seen = 7 * CM_VERSION_ONE_ | CM_READER_ONE_;
+    const uint64_t others[] = {seen | CM_WRITER_, seen | CM_PENDING_, seen | CM_MOVED_, seen + CM_VERSION_ONE_,
+                               seen | CM_READERS_};
+    for (size_t i = 0; i < sizeof others / sizeof *others; i++) {
+        uint64_t cell = others[i];
+        assert_false(cm_cell_try_share_(&cell, seen));
+        assert_int_equal(cell, others[i]);
+    }
+    uint64_t cell = seen + CM_READER_ONE_;
+    assert_true(cm_cell_try_share_(&cell, seen));
+    assert_int_equal(cell, seen + 2 * CM_READER_ONE_);
+}
+
 /* ---- domain ---- */
 
 static void advance_twice(void)
@@ -302,6 +319,7 @@ int main(void)
         cmocka_unit_test(a_lone_waiter_is_woken),
         cmocka_unit_test(a_writer_comes_in_past_readers_without_pause),
         cmocka_unit_test(moved_wakes_all_who_wait),
+        cmocka_unit_test(a_share_is_counted_only_where_nothing_else_has_come),
         cmocka_unit_test(what_a_pin_may_see_is_kept),
         cmocka_unit_test(an_inner_pin_does_not_end_the_outer_one),
         cmocka_unit_test(a_lookup_pins_too),

@@ -17,40 +17,53 @@
         }                                                                                                              \
     } while (0)
 
+/* The same, where this may be impossible here. */
+#define TRY(condition)                                                                                                 \
+    do {                                                                                                               \
+        if (!(condition))                                                                                              \
+            return PROCESS_SKIPPED;                                                                                    \
+    } while (0)
+
 static uint64_t word(void)
 {
     return cm_load_relaxed_(&map.core->word);
 }
 
-static void run(int (*work)(void))
+static bool begin_with_membarrier(void)
 {
-    int status = in_child(work);
-    if (status == PROCESS_SKIPPED)
-        skip();
-    assert_int_equal(status, 0);
+    begin();
+    return !(word() & CM_NO_BARRIER_);
+}
+
+static void publish(uint64_t value)
+{
+    nums_put(&writer, 1, value, NULL);
+    nums_publish(&writer);
+}
+
+static cm_status publish_and_begin(void)
+{
+    publish(2);
+    return nums_try_begin(&writer);
 }
 
 /* A map whose reader has looked something up, and a publication, after which there is no membarrier. False: that cannot
  * be tried here. */
 static bool ceased(void)
 {
-    begin();
-    bool serves = !(word() & CM_NO_BARRIER_);
-    nums_put(&writer, 1, 1, NULL);
-    nums_publish(&writer);
+    bool serves = begin_with_membarrier();
+    publish(1);
     serves = serves && got(&reader, 1) == 1 && nums_try_begin(&writer) == CM_OK;
-    nums_put(&writer, 1, 2, NULL);
-    nums_publish(&writer);
+    publish(2);
     return serves && refuse_membarrier();
 }
 
 /* ---- readers ---- */
 
-static int close_one_that_is_idle(void)
+static int who_closes_is_not_waited_for(void)
 {
     nums_reader other;
-    if (!ceased())
-        return PROCESS_SKIPPED;
+    TRY(ceased());
     EXPECT(nums_try_begin(&writer) == CM_BUSY); /* it may be about to enter, and does not know yet */
     EXPECT(word() & CM_NO_BARRIER_);
     EXPECT(nums_reader_close(&reader) == CM_OK);
@@ -63,26 +76,15 @@ static int close_one_that_is_idle(void)
     return 0;
 }
 
-static void who_closes_is_not_waited_for(void **state)
-{
-    (void)state;
-    run(close_one_that_is_idle);
-}
-
-static int leave_the_stale_side(void)
+static int who_leaves_is_not_waited_for(void)
 {
     nums_reader other;
-    begin();
-    if (word() & CM_NO_BARRIER_)
-        return PROCESS_SKIPPED;
-    nums_put(&writer, 1, 1, NULL);
-    nums_publish(&writer);
+    TRY(begin_with_membarrier());
+    publish(1);
     sitter_begin(&reader, 0);
     nums_begin(&writer);
-    nums_put(&writer, 1, 2, NULL);
-    nums_publish(&writer);
-    if (!refuse_membarrier())
-        return PROCESS_SKIPPED;
+    publish(2);
+    TRY(refuse_membarrier());
     EXPECT(nums_try_begin(&writer) == CM_BUSY);
     EXPECT(nums_reader_open(&map, &other) == CM_OK); /* one that was not there is not asked */
     EXPECT(nums_begin_until(&writer, cm_deadline_after(MS)) == CM_TIMEOUT);
@@ -93,24 +95,17 @@ static int leave_the_stale_side(void)
     return 0;
 }
 
-static void who_leaves_is_not_waited_for(void **state)
-{
-    (void)state;
-    run(leave_the_stale_side);
-}
-
 static void *begin_in_thread(void *status)
 {
     *(cm_status *)status = nums_begin_until(&writer, cm_deadline_after(60000 * (uint64_t)MS));
     return NULL;
 }
 
-static int enter_while_it_waits(void)
+static int who_enters_the_other_side_is_not_waited_for(void)
 {
     cm_status status = CM_BUSY;
     pthread_t thread;
-    if (!ceased())
-        return PROCESS_SKIPPED;
+    TRY(ceased());
     EXPECT(pthread_create(&thread, NULL, begin_in_thread, &status) == 0);
     while (!(word() & CM_WAITING_))
         nap(1);
@@ -123,44 +118,27 @@ static int enter_while_it_waits(void)
     return 0;
 }
 
-static void who_enters_the_other_side_is_not_waited_for(void **state)
-{
-    (void)state;
-    run(enter_while_it_waits);
-}
-
 static void count(void *calls)
 {
     __atomic_add_fetch((int *)calls, 1, __ATOMIC_RELAXED);
 }
 
-static int leave_under_a_watch(void)
+static int a_watch_is_told_by_who_leaves(void)
 {
     int calls = 0;
-    begin();
-    if (word() & CM_NO_BARRIER_)
-        return PROCESS_SKIPPED;
-    nums_put(&writer, 1, 1, NULL);
-    nums_publish(&writer);
+    TRY(begin_with_membarrier());
+    publish(1);
     nums_when_free(&writer, count, &calls);
     sitter_begin(&reader, 0);
     nums_begin(&writer);
-    if (!refuse_membarrier())
-        return PROCESS_SKIPPED;
-    nums_put(&writer, 1, 2, NULL);
-    nums_publish(&writer);
+    TRY(refuse_membarrier());
+    publish(2);
     EXPECT(calls == 0);
     EXPECT(sitter_end() == 1);
     EXPECT(calls == 1);
     EXPECT(nums_try_begin(&writer) == CM_OK);
     end();
     return 0;
-}
-
-static void a_watch_is_told_by_who_leaves(void **state)
-{
-    (void)state;
-    run(leave_under_a_watch);
 }
 
 /* A reader that leaves, and looks whether it is watched, when the writer has seen it and not named it yet. */
@@ -172,19 +150,16 @@ static void leave_unseen(int signal)
 }
 
 /* It leaves at the barrier that stands between naming it and the second look: which is a trap, and fails. */
-static int leave_before_it_is_watched(void)
+static int a_watch_looks_again(void)
 {
     int calls = 0;
-    begin();
-    if (CM_TSAN || (word() & CM_NO_BARRIER_)) /* the thread sanitizer calls handlers late */
-        return PROCESS_SKIPPED;
+    TRY(begin_with_membarrier() && !CM_TSAN); /* the thread sanitizer calls handlers late */
     nums_put(&writer, 1, 1, NULL);
     nums_when_free(&writer, count, &calls);
     cm_store_release_(&reader.core.slot->state, cm_inside_(0, word()));
     cm_store_relaxed_(&reader.core.slot->sworn, 1);
     signal(SIGSYS, leave_unseen);
-    if (!filter_membarrier(SECCOMP_RET_TRAP))
-        return PROCESS_SKIPPED;
+    TRY(filter_membarrier(SECCOMP_RET_TRAP));
     nums_publish(&writer);
     EXPECT(reader.core.slot->state == 0);
     EXPECT(calls == 1);
@@ -192,43 +167,27 @@ static int leave_before_it_is_watched(void)
     return 0;
 }
 
-static void a_watch_looks_again(void **state)
-{
-    (void)state;
-    run(leave_before_it_is_watched);
-}
-
 /* ---- the mode in which readers fence ---- */
 
 /* Makes publications thick: the mode is FENCES, a barrier has run since, and the next publications choose no other. */
 static bool fence(void)
 {
-    begin();
-    if (word() & CM_NO_BARRIER_)
+    if (!begin_with_membarrier())
         return false;
     while (!(word() & CM_FENCING_)) {
         map.core->paced = 1000;
         map.core->paced_at = cm_deadline_after(0);
-        nums_put(&writer, 1, 1, NULL);
-        nums_publish(&writer);
+        publish(1);
         nums_begin(&writer);
     }
     map.core->paced = 0;
     return map.core->fenced && got(&reader, 1) == 1;
 }
 
-static cm_status publish_and_begin(void)
-{
-    nums_put(&writer, 1, 2, NULL);
-    nums_publish(&writer);
-    return nums_try_begin(&writer);
-}
-
 /* No barrier is needed: so nobody notices that there is none. */
-static int fence_where_all_do(void)
+static int a_fence_serves_where_readers_fence(void)
 {
-    if (!fence() || !refuse_membarrier())
-        return PROCESS_SKIPPED;
+    TRY(fence() && refuse_membarrier());
     EXPECT(publish_and_begin() == CM_OK);
     EXPECT(got(&reader, 1) == 2);
     EXPECT(publish_and_begin() == CM_OK);
@@ -238,18 +197,11 @@ static int fence_where_all_do(void)
 }
 
 /* So it is from the start: a map that is published before it was ever read needs no barrier. */
-static int fence_at_first(void)
+static int a_map_begins_where_readers_fence(void)
 {
-    nums first;
-    cm_status status = nums_init(&first, NULL);
-    if (status == CM_OK && (first.core->word & CM_NO_BARRIER_)) {
-        nums_destroy(&first);
-        return PROCESS_SKIPPED;
-    }
-    if (!refuse_membarrier())
-        return PROCESS_SKIPPED;
-    map = first;
-    EXPECT(nums_writer_open(&map, &writer) == CM_OK && nums_reader_open(&map, &reader) == CM_OK);
+    TRY(begin_with_membarrier());
+    cm_or_relaxed_(&map.core->word, CM_FENCING_); /* which begin() has taken back */
+    TRY(refuse_membarrier());
     EXPECT(publish_and_begin() == CM_OK && publish_and_begin() == CM_OK);
     EXPECT(got(&reader, 1) == 2);
     EXPECT(!(word() & CM_NO_BARRIER_));
@@ -257,23 +209,10 @@ static int fence_at_first(void)
     return 0;
 }
 
-static void a_map_begins_where_readers_fence(void **state)
-{
-    (void)state;
-    run(fence_at_first);
-}
-
-static void a_fence_serves_where_readers_fence(void **state)
-{
-    (void)state;
-    run(fence_where_all_do);
-}
-
 /* A reader has taken the mode back before the swap: since then none fences. */
-static int fence_until_the_mode_ends(void)
+static int a_fence_does_not_serve_where_the_mode_has_ended(void)
 {
-    if (!fence() || !refuse_membarrier())
-        return PROCESS_SKIPPED;
+    TRY(fence() && refuse_membarrier());
     cm_and_relaxed_(&map.core->word, ~CM_FENCING_);
     EXPECT(publish_and_begin() == CM_BUSY);
     EXPECT(word() & CM_NO_BARRIER_); /* the barrier was asked for */
@@ -282,10 +221,9 @@ static int fence_until_the_mode_ends(void)
 }
 
 /* The mode was set, but readers may be under way that have not seen it. */
-static int fence_before_all_know(void)
+static int a_fence_does_not_serve_before_all_know(void)
 {
-    if (!fence() || !refuse_membarrier())
-        return PROCESS_SKIPPED;
+    TRY(fence() && refuse_membarrier());
     map.core->fenced = false;
     EXPECT(publish_and_begin() == CM_BUSY);
     EXPECT(word() & CM_NO_BARRIER_);
@@ -294,11 +232,10 @@ static int fence_before_all_know(void)
 }
 
 /* Readers do not fence when they leave, which is what the watch waits for. */
-static int fence_under_a_watch(void)
+static int a_fence_does_not_serve_a_watch(void)
 {
     int calls = 0;
-    if (!fence() || !refuse_membarrier())
-        return PROCESS_SKIPPED;
+    TRY(fence() && refuse_membarrier());
     nums_when_free(&writer, count, &calls);
     EXPECT(publish_and_begin() == CM_BUSY);
     EXPECT(word() & CM_NO_BARRIER_);
@@ -309,25 +246,19 @@ static int fence_under_a_watch(void)
     return 0;
 }
 
-static void a_fence_does_not_serve_else(void **state)
-{
-    (void)state;
-    run(fence_until_the_mode_ends);
-    run(fence_before_all_know);
-    run(fence_under_a_watch);
-}
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(who_closes_is_not_waited_for),
-        cmocka_unit_test(who_leaves_is_not_waited_for),
-        cmocka_unit_test(who_enters_the_other_side_is_not_waited_for),
-        cmocka_unit_test(a_watch_is_told_by_who_leaves),
-        cmocka_unit_test(a_watch_looks_again),
-        cmocka_unit_test(a_map_begins_where_readers_fence),
-        cmocka_unit_test(a_fence_serves_where_readers_fence),
-        cmocka_unit_test(a_fence_does_not_serve_else),
+        unit_test_in_child(who_closes_is_not_waited_for),
+        unit_test_in_child(who_leaves_is_not_waited_for),
+        unit_test_in_child(who_enters_the_other_side_is_not_waited_for),
+        unit_test_in_child(a_watch_is_told_by_who_leaves),
+        unit_test_in_child(a_watch_looks_again),
+        unit_test_in_child(a_map_begins_where_readers_fence),
+        unit_test_in_child(a_fence_serves_where_readers_fence),
+        unit_test_in_child(a_fence_does_not_serve_where_the_mode_has_ended),
+        unit_test_in_child(a_fence_does_not_serve_before_all_know),
+        unit_test_in_child(a_fence_does_not_serve_a_watch),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -128,7 +128,7 @@ static void what_changes_meanwhile_is_not_used(void **state)
 }
 
 /* Those that peeked before are not waited for, and nothing is freed that they look at. */
-static int race_when_membarrier_ceases(void)
+static int m3_without_membarrier_nobody_peeks(void)
 {
     struct race race = {.batches = crew_scale(5000)};
     if (maps_init(&race.map, NULL) != CM_OK || maps_writer_open(&race.map, &race.writer) != CM_OK)
@@ -140,15 +140,6 @@ static int race_when_membarrier_ceases(void)
     wrong += crew_run(3, race_run, &race);
     maps_destroy(&race.map);
     return wrong ? 2 : 0;
-}
-
-static void m3_without_membarrier_nobody_peeks(void **state)
-{
-    (void)state;
-    int status = in_child(race_when_membarrier_ceases);
-    if (status == PROCESS_SKIPPED)
-        skip();
-    assert_int_equal(status, 0);
 }
 
 /* ---- one thread ---- */
@@ -249,7 +240,7 @@ static void a_table_that_is_peeked_at_stays(void **state)
 }
 
 /* Publications come thick, so that readers fence, and only who frees tables learns that membarrier has ceased. */
-static int replace_when_membarrier_ceases(void)
+static int m3_replaced_tables_are_freed_without_membarrier(void)
 {
     nums map;
     nums_writer writer;
@@ -277,15 +268,6 @@ static int replace_when_membarrier_ceases(void)
     return wrong ? 2 : 0;
 }
 
-static void m3_replaced_tables_are_freed_without_membarrier(void **state)
-{
-    (void)state;
-    int status = in_child(replace_when_membarrier_ceases);
-    if (status == PROCESS_SKIPPED)
-        skip();
-    assert_int_equal(status, 0);
-}
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -293,8 +275,8 @@ int main(void)
         cmocka_unit_test(replaced_tables_do_not_pile_up),
         cmocka_unit_test(a_table_that_is_peeked_at_stays),
         cmocka_unit_test(what_changes_meanwhile_is_not_used),
-        cmocka_unit_test(m3_without_membarrier_nobody_peeks),
-        cmocka_unit_test(m3_replaced_tables_are_freed_without_membarrier),
+        unit_test_in_child(m3_without_membarrier_nobody_peeks),
+        unit_test_in_child(m3_replaced_tables_are_freed_without_membarrier),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -2,6 +2,7 @@
 #include <stdlib.h>
 
 #include "crew.h"
+#include "seen.h"
 #include "shelf.h"
 #include "texts.h"
 
@@ -120,23 +121,7 @@ static void a_walk_that_is_given_up_amid_a_step_can_end(void **state) /* L9 */
 
 /* ---- scans ---- */
 
-#define KEYS 5000
-
-struct seen {
-    unsigned char times[KEYS];
-    size_t total;
-    size_t fail_at; /* the n-th call */
-};
-
-static cm_status see(const uint64_t *key, const uint64_t *value, void *context)
-{
-    struct seen *seen = context;
-    if (++seen->total == seen->fail_at)
-        return CM_FULL;
-    if (*key < KEYS)
-        seen->times[*key] = (unsigned char)(seen->times[*key] + (*key == *value));
-    return CM_OK;
-}
+#define KEYS SEEN_KEYS
 
 static void fill(nums *map)
 {

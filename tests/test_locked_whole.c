@@ -5,6 +5,7 @@
 
 #include "boxes.h"
 #include "crew.h"
+#include "digits.h"
 #include "failing_allocator.h"
 #include "shelf.h"
 #include "texts.h"
@@ -348,26 +349,6 @@ static void retain_and_writers_get_along(void **state)
 }
 
 /* ---- other types ---- */
-
-/* A decimal number as text means the number. */
-static uint64_t number_of(const cm_str *text)
-{
-    uint64_t number = 0;
-    for (size_t i = 0; i < text->len; i++)
-        number = number * 10 + (uint64_t)(text->data[i] - '0');
-    return number;
-}
-
-static uint64_t digits_hash(const cm_str *text, uint64_t seed)
-{
-    uint64_t number = number_of(text);
-    return cm_hash_u64(&number, seed);
-}
-
-static bool digits_equal(const cm_str *text, const uint64_t *key)
-{
-    return number_of(text) == *key;
-}
 
 static bool number_is(const uint64_t *number, const struct box *box)
 {

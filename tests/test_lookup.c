@@ -4,6 +4,7 @@
 #include <concmap/sharded.h>
 
 #include "crew.h"
+#include "digits.h"
 #include "shared_type.h"
 #include "unit.h"
 
@@ -25,26 +26,6 @@ static bool halves_equal(const struct halves *halves, const cm_str *key)
 {
     return key->len == halves->a.len + halves->b.len && memcmp(key->data, halves->a.data, halves->a.len) == 0 &&
            memcmp(key->data + halves->a.len, halves->b.data, halves->b.len) == 0;
-}
-
-/* A decimal number as text means the number. */
-static uint64_t number_of(const cm_str *text)
-{
-    uint64_t number = 0;
-    for (size_t i = 0; i < text->len; i++)
-        number = number * 10 + (uint64_t)(text->data[i] - '0');
-    return number;
-}
-
-static uint64_t digits_hash(const cm_str *text, uint64_t seed)
-{
-    uint64_t number = number_of(text);
-    return cm_hash_u64(&number, seed);
-}
-
-static bool digits_equal(const cm_str *text, const uint64_t *key)
-{
-    return number_of(text) == *key;
 }
 
 CM_SHARDED_MAP(words, cm_str, uint64_t, cm_hash_str, cm_equal_str)

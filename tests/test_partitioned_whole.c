@@ -4,6 +4,7 @@
 #include "crew.h"
 #include "failing_allocator.h"
 #include "partitions.h"
+#include "seen.h"
 #include "texts.h"
 
 #include "boxes.h" /* behind all others: it takes the name `all` */
@@ -14,23 +15,7 @@ CM_PARTITIONED_MAP_OWNED(boxes, uint64_t, struct box, cm_hash_u64, cm_equal_u64,
 
 /* ---- scans ---- */
 
-#define KEYS 5000
-
-struct seen {
-    unsigned char times[KEYS];
-    size_t total;
-    size_t fail_at; /* the n-th call */
-};
-
-static cm_status see(const uint64_t *key, const uint64_t *value, void *context)
-{
-    struct seen *seen = context;
-    if (++seen->total == seen->fail_at)
-        return CM_FULL;
-    if (*key < KEYS)
-        seen->times[*key] = (unsigned char)(seen->times[*key] + (*key == *value));
-    return CM_OK;
-}
+#define KEYS SEEN_KEYS
 
 static void fill(cm_partition_config config)
 {

@@ -8,59 +8,7 @@
 #include "texts.h"
 #include "unit.h"
 
-struct owner {
-    size_t live;
-    size_t clones;
-    size_t fail_at; /* the n-th clone */
-};
-
-struct box {
-    uint64_t *number;
-};
-
-static struct owner all;
-
-static struct box box_of(uint64_t number)
-{
-    struct box box = {malloc(sizeof number)};
-    *box.number = number;
-    all.live++;
-    return box;
-}
-
-static cm_status box_clone(struct box *to, const struct box *from, void *context)
-{
-    struct owner *owner = context;
-    if (++owner->clones == owner->fail_at)
-        return CM_NOMEM;
-    *to = box_of(*from->number);
-    return CM_OK;
-}
-
-static void box_destroy(struct box *box, void *context)
-{
-    struct owner *owner = context;
-    owner->live--;
-    *box->number = 0xdead;
-    free(box->number);
-}
-
-static uint64_t box_hash(const struct box *box, uint64_t seed)
-{
-    return cm_hash_u64(box->number, seed);
-}
-
-static bool box_equal(const struct box *a, const struct box *b)
-{
-    return *a->number == *b->number;
-}
-
-static uint64_t drop(struct box box)
-{
-    uint64_t number = *box.number;
-    box_destroy(&box, &all);
-    return number;
-}
+#include "boxes.h" /* behind all others: it takes the name `all` */
 
 static uint64_t one_hash(const uint64_t *key, uint64_t seed)
 {
@@ -247,16 +195,11 @@ static cm_status add(uint64_t *value, void *context)
     return CM_OK;
 }
 
-static cm_status refuse(uint64_t *value, void *context)
+static cm_status spoil(uint64_t *value, void *context)
 {
     (void)context;
     *value = 12345;
     return CM_IO;
-}
-
-static bool same(const uint64_t *a, const uint64_t *b)
-{
-    return *a == *b;
 }
 
 static void conditional_changes_tell_what_they_did(void **state)
@@ -269,15 +212,15 @@ static void conditional_changes_tell_what_they_did(void **state)
     assert_int_equal(nums_update_if(&map, 3, is_even, add, &ten), CM_EXISTS);
     assert_int_equal(nums_update_if(&map, 99, is_even, add, &ten), CM_ABSENT);
     assert_int_equal(*nums_find(&map, 2), 12);
-    assert_int_equal(nums_remove_if(&map, 2, refuse, NULL, NULL), CM_IO);
+    assert_int_equal(nums_remove_if(&map, 2, spoil, NULL, NULL), CM_IO);
     assert_int_equal(nums_replace(&map, 4, 44, &value), CM_REPLACED);
     assert_int_equal(value, 4);
     assert_int_equal(nums_replace(&map, 99, 1, &value), CM_ABSENT);
     value = 5;
-    assert_int_equal(nums_compare_exchange(&map, 4, &value, 1, same), CM_EXISTS);
+    assert_int_equal(nums_compare_exchange(&map, 4, &value, 1, cm_equal_u64), CM_EXISTS);
     assert_int_equal(value, 44);
-    assert_int_equal(nums_compare_exchange(&map, 4, &value, 1, same), CM_REPLACED);
-    assert_int_equal(nums_compare_exchange(&map, 99, &value, 1, same), CM_ABSENT);
+    assert_int_equal(nums_compare_exchange(&map, 4, &value, 1, cm_equal_u64), CM_REPLACED);
+    assert_int_equal(nums_compare_exchange(&map, 99, &value, 1, cm_equal_u64), CM_ABSENT);
     assert_int_equal(nums_take_or(&map, 4, 8, &value), CM_OK);
     assert_int_equal(value, 1);
     assert_int_equal(nums_take_or(&map, 4, 8, &value), CM_ABSENT);
@@ -317,11 +260,11 @@ static void whole_map_work_does_what_it_says(void **state)
     size_t count = 0;
     fill(&map, NULL, 100);
     assert_int_equal(nums_clone(&copy, &map), CM_OK);
-    assert_int_equal(nums_equals(&copy, &map, same), CM_OK);
+    assert_int_equal(nums_equals(&copy, &map, cm_equal_u64), CM_OK);
     assert_int_equal(nums_extract_if(&map, is_small, collect, &sum), CM_OK);
     assert_int_equal(sum, 45);
     assert_int_equal(nums_len(&map), 90);
-    assert_int_equal(nums_equals(&copy, &map, same), CM_ABSENT);
+    assert_int_equal(nums_equals(&copy, &map, cm_equal_u64), CM_ABSENT);
     assert_int_equal(nums_merge(&map, &copy, take_theirs, NULL), CM_OK);
     assert_int_equal(*nums_find(&map, 50), 100);
     assert_int_equal(*nums_find(&map, 5), 5);
@@ -411,7 +354,7 @@ static void a_limit_is_exact(void **state)
         nums map;
         fill(&map, &(cm_config){.limit = limit}, limit);
         assert_int_equal(nums_insert(&map, 1000, 1), CM_FULL);
-        assert_int_equal(nums_get_or_insert_with(&map, 1000, refuse, NULL, NULL), CM_FULL);
+        assert_int_equal(nums_get_or_insert_with(&map, 1000, spoil, NULL, NULL), CM_FULL);
         assert_int_equal(nums_put(&map, 0, 9, NULL), CM_REPLACED);
         assert_int_equal(nums_reserve(&map, limit + 1), CM_FULL);
         assert_int_equal(nums_remove(&map, 0, NULL), CM_OK);
@@ -715,6 +658,25 @@ static void counts_that_are_saturated_stay_so(void **state)
     ones_destroy(&map);
 }
 
+/* Of a group's entries the last ones are more than 4 GiB behind the first. Only their keys are touched. */
+static void entries_of_any_size_are_found(void **state)
+{
+    (void)state;
+    enum { ENTRIES = 15 };
+    struct cm_type large = nums_type_;
+    struct cm_flat_ flat;
+    large.value_size = sizeof(size_t) > 4 ? (size_t)400 << 20 : 4000;
+    if (CM_ASAN || CM_TSAN || !cm_flat_make_(&flat, &large, cm_allocator_default(), ENTRIES))
+        skip(); /* so much address space is not to be had */
+    for (uint64_t key = 0; key < ENTRIES; key++)
+        memcpy(cm_flat_take_(&large, &flat, large.hash(&key, 1)).entry, &key, sizeof key);
+    for (uint64_t key = 0; key < ENTRIES; key++) {
+        const char *entry = cm_flat_find_(&large, &flat, &key, large.hash(&key, 1)).entry;
+        assert_ptr_equal(entry, cm_flat_entry_(&large, &flat, 0, (unsigned)key));
+    }
+    cm_flat_free_(&flat, cm_allocator_default());
+}
+
 static void check_sees_what_is_wrong(void **state)
 {
     (void)state;
@@ -814,6 +776,7 @@ int main(void)
         cmocka_unit_test(each_box_is_destroyed_once),
         cmocka_unit_test(texts_are_the_maps_own),
         cmocka_unit_test(counts_that_are_saturated_stay_so),
+        cmocka_unit_test(entries_of_any_size_are_found),
         cmocka_unit_test(check_sees_what_is_wrong),
         cmocka_unit_test(counts_stay_exact_over_time),
         cmocka_unit_test(a_declared_type_is_used_from_another_file),

@@ -2,6 +2,7 @@
 #include <concmap/sharded.h>
 
 #include "crew.h"
+#include "seen.h"
 #include "unit.h"
 
 CM_SHARDED_MAP(nums, uint64_t, uint64_t, cm_hash_u64, cm_equal_u64)
@@ -52,22 +53,6 @@ static void a_part_that_there_is_not_is_invalid(void **state)
         nums_iter_end(&iter);
     }
     nums_destroy(&map);
-}
-
-struct seen {
-    unsigned char times[KEYS];
-    size_t total;
-    size_t fail_at; /* the n-th call */
-};
-
-static cm_status see(const uint64_t *key, const uint64_t *value, void *context)
-{
-    struct seen *seen = context;
-    if (++seen->total == seen->fail_at)
-        return CM_FULL;
-    if (*key < KEYS)
-        seen->times[*key] = (unsigned char)(seen->times[*key] + (*key == *value));
-    return CM_OK;
 }
 
 static void a_scan_goes_on_where_its_number_says(void **state)

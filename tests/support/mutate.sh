@@ -42,11 +42,13 @@ includes() {
 
 # fresh OBJECT: whether it is not older than any file that it was made of.
 fresh() {
-    local file
+    local file knows=''
     [[ -e $1 && -e ${1%.o}.d ]] || return 1
     for file in $(includes "$1"); do
         [[ -e $file && ! $file -nt $1 ]] || return 1
+        knows=yes
     done
+    [[ $knows ]] # a list without files is of who was stopped, or had no room
 }
 
 # compile FLAVOUR DIRECTORY FILE...: makes their objects, of the tree that is the current directory.
@@ -60,7 +62,7 @@ compile() {
     done |
         # shellcheck disable=SC2016
         xargs -0 -r -n $((4 + ${#flags[@]} + $(flavour_flags "$flavour" | wc -w))) -P "$(nproc)" \
-            bash -c 'file=$0 to=$1 list=$2; shift 2; "$@" -MMD -MF "$list" -c "$file" -o "$to.part" && mv "$to.part" "$to"' 2>"$work/compiler"
+            bash -c 'file=$0 to=$1 list=$2; shift 2; "$@" -MMD -MF "$list.part" -c "$file" -o "$to.part" && mv "$list.part" "$list" && mv "$to.part" "$to"' 2>"$work/compiler" 9>&-
 }
 
 # archive FLAVOUR: what the unedited tree makes, but for tests.
@@ -103,7 +105,7 @@ limit() {
     if [[ ! $base.took -nt $work/$1/all.a || ! $base.took -nt $target ]]; then
         link "$1" "$base" "$target" >/dev/null || return
         local start=$SECONDS
-        (cd "$work/edit" && timeout 150 "$base") >"$base.out" 2>&1 || return
+        (cd "$work/edit" && timeout 150 "$base") >"$base.out" 2>&1 9>&- || return
         echo $((SECONDS - start)) >"$base.took"
     fi
     echo $((30 + 4 * $(<"$base.took")))
@@ -141,13 +143,14 @@ try() {
     most=$(limit "$flavour" "$test") && [[ $most ]] || { how="$test FAILS WITHOUT THE EDIT" && return 2; }
     build "$flavour" "$test" "$file" || { how="does not compile: $(grep -m1 'error\|undefined' "$work/compiler")" && return 2; }
     for ((runs = 0; runs < (${#seldom} ? 5 : 1) && status == 0; runs++)); do
-        { (cd "$work/edit" && timeout "$most" ./program) >"$work/edit/out" 2>&1 || status=$?; } 2>/dev/null # a shell tells of signals
+        { (cd "$work/edit" && timeout "$most" ./program) >"$work/edit/out" 2>&1 9>&- || status=$?; } 2>/dev/null # a shell tells of signals
     done
     case $status in
     0) return 1 ;;
     124) how="$test hangs" ;;
     *) how="$test: $(grep -aohm1 'FAILED  \] [A-Za-z0-9_]*\|ERROR: [A-Za-z]*: [a-z-]*' "$work/edit/out" | sed 's/.*[]:] //')" ;;
     esac
+    return 0 # also where it fails without such a line
 }
 
 # edit FILE EDIT: makes a copy of the tree with it, or fails where it changes nothing.
@@ -223,7 +226,7 @@ start() {
         shift
     done
     mkdir -p "$work/edit"
-    exec 9>"$work/lock"
+    exec 9>"$work/lock" # closed for what is started below, which may outlast a run that is stopped
     flock -n 9 || { echo 'another run is under way' >&2 && exit 2; }
     [[ $resume || ${#wanted[@]} -gt 0 ]] || rm -f "$work/results"
     archive fast && archive asan

@@ -13,6 +13,8 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "unit.h"
+
 #define PROCESS_SKIPPED 77 /* what a child returns for what cannot be tried here */
 
 /* Runs `work` in a forked child, which has two minutes for it, and returns what that returned; -1: it was killed. */
@@ -26,6 +28,22 @@ static inline int in_child(int (*work)(void))
     }
     return waitpid(child, &status, 0) == child && WIFEXITED(status) ? WEXITSTATUS(status) : -1;
 }
+
+/* Work for a child: it returns 0, PROCESS_SKIPPED, or something else, which is a failure. */
+struct child {
+    int (*work)(void);
+};
+
+static inline void child_test(void **state)
+{
+    int status = in_child(((const struct child *)*state)->work);
+    if (status == PROCESS_SKIPPED)
+        skip();
+    assert_int_equal(status, 0);
+}
+
+/* A test of cmocka's whose function is such work. */
+#define unit_test_in_child(work) ((struct CMUnitTest){#work, child_test, NULL, NULL, &(struct child){work}})
 
 /* What becomes of membarrier from now on. False: there are no filters of system calls here. */
 static inline bool filter_membarrier(uint32_t verdict)
@@ -46,11 +64,13 @@ static inline bool refuse_membarrier(void)
     return filter_membarrier(SECCOMP_RET_ERRNO | EPERM);
 }
 
-/* In a child: this program once more, from its beginning, without membarrier and with one argument. */
-static inline int begin_without_membarrier(const char *argument)
+#define WITHOUT_MEMBARRIER "without-membarrier"
+
+/* In a child: this program once more, from its beginning, without membarrier, which its only argument says. */
+static inline int begin_without_membarrier(void)
 {
     if (refuse_membarrier())
-        execl("/proc/self/exe", "test", argument, (char *)NULL);
+        execl("/proc/self/exe", "test", WITHOUT_MEMBARRIER, (char *)NULL);
     return PROCESS_SKIPPED;
 }
 

@@ -122,6 +122,14 @@ CM_INLINE char *cm_flat_entry_(const struct cm_type *type, const struct cm_flat_
     return flat->entries + (index * CM_TAGS_ + slot) * cm_flat_layout_of_(type).entry;
 }
 
+/* How far behind a group's first entry one lies. In 32 bits, where they will do: else gcc extends the sign of what has
+ * none, on the way from the tags to the entry. */
+CM_INLINE size_t cm_flat_offset_(const struct cm_type *type, unsigned slot)
+{
+    const size_t entry = cm_flat_layout_of_(type).entry;
+    return entry <= UINT32_MAX / CM_TAGS_ ? slot * (unsigned)entry : slot * entry;
+}
+
 CM_INLINE char *cm_flat_value_(const struct cm_type *type, struct cm_flat_place_ place)
 {
     return place.entry + cm_flat_layout_of_(type).value;
@@ -158,9 +166,8 @@ CM_INLINE struct cm_flat_place_ cm_flat_find_in_(const struct cm_type *type, con
     char *entries = cm_flat_entry_(type, flat, index, 0);
     struct cm_flat_place_ place = {NULL, NULL};
     for (unsigned match = cm_tags_match_(group, sought); match; match &= match - 1) {
-        /* Not of type size_t: gcc would extend the sign of what has none, on the way from the tags to the entry. */
         const unsigned slot = (unsigned)__builtin_ctz(match);
-        char *entry = entries + slot * (unsigned)cm_flat_layout_of_(type).entry;
+        char *entry = entries + cm_flat_offset_(type, slot);
         if (CM_LIKELY(type->equal(key, entry))) {
             place.entry = entry;
             place.tag = group + slot;
