@@ -64,6 +64,15 @@ static size_t class_size(const struct cm_pool_ *pool, size_t node_class)
     return cm_align_up_(pool->node_size + node_class * CM_NODE_STEP_, pool->alignment);
 }
 
+/* Where the first node of a chunk lies, so that none crosses more lines than it has to: one of 32 bytes that lies in two
+ * costs two misses. */
+static size_t node_boundary(const struct cm_pool_ *pool)
+{
+    size_t size = class_size(pool, 0);
+    size_t power = size & (0 - size);
+    return power < CM_LINE ? power : pool->alignment > CM_LINE ? pool->alignment : CM_LINE;
+}
+
 static cm_str *node_text(const struct cm_pool_ *pool, struct cm_node_ *node)
 {
     return (cm_str *)(void *)((char *)node + pool->key);
@@ -154,7 +163,7 @@ static size_t chunk_size(const struct cm_pool_ *pool, size_t size)
 {
     size_t bytes = cm_load_relaxed_(&pool->chunk_bytes) / 8;
     bytes = bytes < FIRST_CHUNK ? FIRST_CHUNK : bytes > LAST_CHUNK / 4 ? LAST_CHUNK : bytes;
-    size_t least = size * 4 + pool->alignment + sizeof(struct cm_chunk_);
+    size_t least = size * 4 + node_boundary(pool) + sizeof(struct cm_chunk_);
     return bytes < least ? least : bytes;
 }
 
@@ -167,7 +176,7 @@ static bool cache_add_chunk(struct cm_pool_ *pool, const cm_allocator *allocator
     struct cm_chunk_ *chunk = block.address;
     chunk->block = block;
     cache_use_rest(pool, cache);
-    cache->bump = (char *)block.address + cm_align_up_(sizeof *chunk, pool->alignment);
+    cache->bump = (char *)cm_align_up_((uintptr_t)(chunk + 1), node_boundary(pool));
     cache->bump_end = (char *)block.address + (block.size - (size_t)((char *)block.address - (char *)block.raw));
     cm_add_relaxed_(&pool->chunk_bytes, block.size);
     depot_lock(pool, waiters);
