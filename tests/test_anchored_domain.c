@@ -341,6 +341,20 @@ static void what_one_thread_has_removed_another_uses_again(void **state)
     finish(&map);
 }
 
+static void no_small_entry_lies_in_two_lines(void **state)
+{
+    nums map;
+    (void)state;
+    assert_int_equal(nums_init(&map, &(cm_config){.capacity = 1000}), CM_OK);
+    for (uint64_t key = 0; key < 5000; key++)
+        assert_int_equal(nums_insert(&map, key, key), CM_OK);
+    for (uint64_t key = 0; key < 5000; key++) {
+        uintptr_t value = (uintptr_t)nums_get(&map, key); /* the header and the key lie before it */
+        assert_int_equal((value - 16) / 64, (value + sizeof(uint64_t) - 1) / 64);
+    }
+    finish(&map);
+}
+
 int main(void)
 {
     static const struct CMUnitTest tests[] = {
@@ -351,6 +365,7 @@ int main(void)
         cmocka_unit_test(maps_of_one_domain_do_not_free_each_others_entries_L2),
         cmocka_unit_test(what_a_destroy_function_removes_waits_for_who_found_it_meanwhile),
         cmocka_unit_test(what_one_thread_has_removed_another_uses_again),
+        cmocka_unit_test(no_small_entry_lies_in_two_lines),
         cmocka_unit_test(domains_are_for_anchored_maps_that_ask_for_one_M2),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
