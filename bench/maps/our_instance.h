@@ -250,98 +250,46 @@ static inline void NAME(batch_prepare)(NAME(map_op) * op, const struct bench_str
 
     op->kind = kinds[kind];
     op->key = NAME(key_at)(stream, i);
-#if !(ANCHORED && IN_PLACE) /* where no kind runs a function */
     op->function = NAME(bump);
     op->context = NULL;
-#endif
     if (WORDS == 1 || kind == BENCH_INSERT || kind == BENCH_UPSERT) /* one word costs less than a wrong guess */
         bench_value_set(op->value.word, WORDS, stream->key[i]);
 }
 
-/* The operations of a batch by kind: a caller who comes back to results in the order of the batch would have to tell
- * kinds apart a second time, and guess wrong. */
-struct NAME(sorted_) {
-    uint16_t of[BENCH_KINDS][BENCH_BATCH_MAX];
-    size_t n[BENCH_KINDS];
-};
-
-static inline void NAME(batch_sort)(struct NAME(sorted_) * sorted, const uint8_t *kinds, size_t n)
+/* What there is to do with an operation's result, besides counting it. */
+static inline void NAME(batch_use)(const NAME(map_op) * op, enum bench_kind kind, bool ok, uint64_t *sum)
 {
-    memset(sorted->n, 0, sizeof sorted->n);
-    for (size_t i = 0; i < n; i++)
-        sorted->of[kinds[i]][sorted->n[kinds[i]]++] = (uint16_t)i;
-}
-
-static inline uint64_t NAME(batch_done)(const NAME(map_op) * ops, const struct NAME(sorted_) * sorted,
-                                        enum bench_kind kind)
-{
-    uint64_t done = 0;
-
-    for (size_t i = 0; i < sorted->n[kind]; i++)
-        done += ops[sorted->of[kind][i]].status == CM_OK;
-    return done;
-}
-
-/* Adds up what the look-ups of a batch have seen. */
-static inline void NAME(batch_gets_use)(const NAME(map_op) * ops, const struct NAME(sorted_) * sorted,
-                                        struct bench_tally *tally)
-{
-    uint64_t sum = 0, hits = 0; /* in registers, as in core/loop.h */
-
-    for (size_t i = 0; i < sorted->n[BENCH_GET]; i++) {
-        const NAME(map_op) *op = &ops[sorted->of[BENCH_GET][i]];
-        bool ok = op->status == CM_OK;
-        hits += ok;
 #if ANCHORED
-        NAME(sum)(op->seen, &sum);
+    if (kind == BENCH_GET)
+        NAME(sum)(op->seen, sum);
 #else
-        if (ok)
-            sum += bench_value_sum(op->value.word, WORDS);
+    if (kind == BENCH_GET && ok)
+        *sum += bench_value_sum(op->value.word, WORDS);
 #endif
-    }
-    tally->hits += hits;
-    tally->sum += sum;
-}
-
 #if ANCHORED && IN_PLACE
-/* Changes the values that the batch has found. */
-static inline void NAME(batch_updates_use)(const NAME(map_op) * ops, const struct NAME(sorted_) * sorted,
-                                           struct bench_tally *tally)
-{
-    VALUE *there[BENCH_BATCH_MAX];
-    size_t n = 0, upserts = sorted->n[BENCH_UPSERT];
-
-    for (size_t i = 0; i < sorted->n[BENCH_UPDATE]; i++)
-        tally->updated += NAME(bump_there)(ops[sorted->of[BENCH_UPDATE][i]].seen);
-    for (size_t i = 0; i < upserts; i++) { /* without a branch: one in four was not there */
-        const NAME(map_op) *op = &ops[sorted->of[BENCH_UPSERT][i]];
-        there[n] = op->seen;
-        n += op->status != CM_OK;
-    }
-    for (size_t i = 0; i < n; i++)
-        NAME(bump_there)(there[i]);
-    tally->upserted += upserts - n;
-}
-#else
-static inline void NAME(batch_updates_use)(const NAME(map_op) * ops, const struct NAME(sorted_) * sorted,
-                                           struct bench_tally *tally)
-{
-    tally->updated += NAME(batch_done)(ops, sorted, BENCH_UPDATE);
-    tally->upserted += NAME(batch_done)(ops, sorted, BENCH_UPSERT);
-}
+    else if (kind == BENCH_UPDATE || (kind == BENCH_UPSERT && !ok))
+        NAME(bump_there)(op->seen);
 #endif
+    (void)ok;
+}
 
 /* Counts what a batch has done; `kinds` are those of its operations. */
 static inline void NAME(batch_account)(const NAME(map_op) * ops, const uint8_t *kinds, size_t n,
                                        struct bench_tally *tally)
 {
-    struct NAME(sorted_) sorted;
+    uint64_t done[BENCH_KINDS] = {0}, sum = 0; /* not in the tally: its stores would stand between */
 
-    NAME(batch_sort)(&sorted, kinds, n);
-    NAME(batch_gets_use)(ops, &sorted, tally);
-    tally->inserted += NAME(batch_done)(ops, &sorted, BENCH_INSERT);
-    tally->removed += NAME(batch_done)(ops, &sorted, BENCH_REMOVE);
-    NAME(batch_updates_use)(ops, &sorted, tally);
+    for (size_t i = 0; i < n; i++) {
+        bool ok = ops[i].status == CM_OK;
+        done[kinds[i]] += ok;
+        NAME(batch_use)(&ops[i], (enum bench_kind)kinds[i], ok, &sum);
+    }
+    tally->hits += done[BENCH_GET];
+    tally->inserted += done[BENCH_INSERT];
+    tally->removed += done[BENCH_REMOVE];
+    tally->updated += done[BENCH_UPDATE];
+    tally->upserted += done[BENCH_UPSERT];
+    tally->sum += sum;
 }
 
 static void NAME(batch_mixed)(MAP *map, const struct bench_stream *stream, size_t from, size_t n,
