@@ -38,6 +38,8 @@ static void map_begin(struct cm_map_ *map, const struct cm_type *type, const cm_
     bool renews = type->anchored && !type->counted;
     map->pool.value_destroy = renews ? type->value_destroy : NULL;
     map->pool.cell = type->counted ? layout.node_value : 0;
+    map->pool.plain =
+        !type->key_text && !type->key_clone && !type->key_destroy && !map->pool.value_destroy && !type->counted;
     map->keeps = map->pool.keeps = renews && config->references == CM_KEEP;
     if (config->references == CM_DOMAIN)
         map->domain = config->domain ? config->domain : &cm_domain_;

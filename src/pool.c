@@ -14,6 +14,8 @@
 #define FRESH_NODES 64     /* that share one fence */
 #define COLLECT_NODES 1024 /* retired nodes after which a cache tries to advance the epoch */
 #define COLLECT_BYTES ((size_t)256 << 10)
+#define SPARE_NODES ((size_t)2 * COLLECT_NODES) /* plain ones that a cache keeps, to use what one collection brings */
+#define SPARE_BYTES (2 * COLLECT_BYTES)
 
 struct cm_chunk_ {
     struct cm_chunk_ *next;
@@ -22,7 +24,7 @@ struct cm_chunk_ {
 
 struct limbo {
     uint64_t tag;
-    struct cm_node_ *head;
+    struct cm_node_ *head, *last;
     size_t count;
     size_t bytes;
 };
@@ -62,6 +64,15 @@ static struct cm_node_ **node_next_list(struct cm_node_ *node)
 static size_t class_size(const struct cm_pool_ *pool, size_t node_class)
 {
     return cm_align_up_(pool->node_size + node_class * CM_NODE_STEP_, pool->alignment);
+}
+
+/* Where the first node of a chunk lies, so that none crosses more lines than it has to: one of 32 bytes that lies in
+ * two costs two misses. */
+static size_t node_boundary(const struct cm_pool_ *pool)
+{
+    size_t size = class_size(pool, 0);
+    size_t power = size & (0 - size);
+    return power < CM_LINE ? power : pool->alignment > CM_LINE ? pool->alignment : CM_LINE;
 }
 
 static cm_str *node_text(const struct cm_pool_ *pool, struct cm_node_ *node)
@@ -154,7 +165,7 @@ static size_t chunk_size(const struct cm_pool_ *pool, size_t size)
 {
     size_t bytes = cm_load_relaxed_(&pool->chunk_bytes) / 8;
     bytes = bytes < FIRST_CHUNK ? FIRST_CHUNK : bytes > LAST_CHUNK / 4 ? LAST_CHUNK : bytes;
-    size_t least = size * 4 + pool->alignment + sizeof(struct cm_chunk_);
+    size_t least = size * 4 + node_boundary(pool) + sizeof(struct cm_chunk_);
     return bytes < least ? least : bytes;
 }
 
@@ -167,7 +178,7 @@ static bool cache_add_chunk(struct cm_pool_ *pool, const cm_allocator *allocator
     struct cm_chunk_ *chunk = block.address;
     chunk->block = block;
     cache_use_rest(pool, cache);
-    cache->bump = (char *)block.address + cm_align_up_(sizeof *chunk, pool->alignment);
+    cache->bump = (char *)cm_align_up_((uintptr_t)(chunk + 1), node_boundary(pool));
     cache->bump_end = (char *)block.address + (block.size - (size_t)((char *)block.address - (char *)block.raw));
     cm_add_relaxed_(&pool->chunk_bytes, block.size);
     depot_lock(pool, waiters);
@@ -265,14 +276,37 @@ static void nodes_release(struct cm_pool_ *pool, const cm_allocator *allocator, 
     cache->releasing = outer;
 }
 
+/* Plain nodes that a cache keeps; the depot has what is beyond. */
+static size_t cache_spares(const struct cm_pool_ *pool)
+{
+    size_t fit = SPARE_BYTES / class_size(pool, 0);
+    size_t most = fit < SPARE_NODES ? fit : SPARE_NODES;
+    return most < 2 * BATCH ? 2 * BATCH : most;
+}
+
+/* Makes plain nodes usable again, as the list that they are, without a look at them: they have left the nearer caches
+ * since they were retired. */
+static void nodes_release_plain(struct cm_pool_ *pool, cm_waiters_ *waiters, struct cm_pool_cache_ *cache,
+                                const struct limbo *limbo)
+{
+    node_set_next(limbo->last, cache->free[0]);
+    cache->free[0] = limbo->head;
+    cache->count[0] += (uint32_t)limbo->count;
+    while (cache->count[0] > cache_spares(pool))
+        cache_spill(pool, waiters, cache, 0);
+}
+
 static void limbo_release(struct cm_pool_ *pool, const cm_allocator *allocator, cm_waiters_ *waiters,
                           struct cm_pool_cache_ *cache, struct limbo *limbo)
 {
-    struct cm_node_ *node = limbo->head;
+    const struct limbo waited = *limbo;
     limbo->head = NULL;
     cm_store_relaxed_(&limbo->bytes, 0);
     cm_store_relaxed_(&limbo->count, 0);
-    nodes_release(pool, allocator, waiters, cache, node);
+    if (waited.head && pool->plain)
+        nodes_release_plain(pool, waiters, cache, &waited);
+    else
+        nodes_release(pool, allocator, waiters, cache, waited.head);
 }
 
 static void fresh_clear(struct fresh *fresh)
@@ -296,6 +330,8 @@ static void cache_tag(struct cm_pool_ *pool, const cm_allocator *allocator, cm_w
         limbo_release(pool, allocator, waiters, cache, limbo);
         limbo->tag = tag;
     }
+    if (!limbo->head)
+        limbo->last = batch.last;
     node_set_next(batch.last, limbo->head);
     limbo->head = batch.head;
     cm_store_relaxed_(&limbo->bytes, limbo->bytes + batch.bytes);

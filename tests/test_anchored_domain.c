@@ -314,6 +314,47 @@ static void domains_are_for_anchored_maps_that_ask_for_one_M2(void **state)
     assert_int_equal(nums_init(&map, &(cm_config){.capacity = SIZE_MAX}), CM_NOMEM);
 }
 
+#define FED 20000
+
+static size_t fed_work(void *context, unsigned thread)
+{
+    size_t wrong = 0;
+    (void)thread;
+    for (uint64_t key = 0; key < FED; key++)
+        wrong += nums_insert(context, key, key) != CM_OK;
+    return wrong;
+}
+
+static void what_one_thread_has_removed_another_uses_again(void **state)
+{
+    nums map;
+    (void)state;
+    assert_int_equal(nums_init(&map, &(cm_config){.references = CM_DOMAIN}), CM_OK);
+    assert_int_equal(fed_work(&map, 0), 0);
+    for (uint64_t key = 0; key < FED; key++)
+        assert_int_equal(nums_remove(&map, key, NULL), CM_OK);
+    cm_domain_part(cm_domain_default());
+    assert_int_equal(nums_settle(&map), CM_OK);
+    size_t before = nums_memory(&map).nodes;
+    assert_int_equal(crew_run(1, fed_work, &map), 0); /* this thread keeps some two thousand nodes for itself */
+    assert_true(nums_memory(&map).nodes < before + before / 2);
+    finish(&map);
+}
+
+static void no_small_entry_lies_in_two_lines(void **state)
+{
+    nums map;
+    (void)state;
+    assert_int_equal(nums_init(&map, &(cm_config){.capacity = 1000}), CM_OK);
+    for (uint64_t key = 0; key < 5000; key++)
+        assert_int_equal(nums_insert(&map, key, key), CM_OK);
+    for (uint64_t key = 0; key < 5000; key++) {
+        uintptr_t value = (uintptr_t)nums_get(&map, key); /* the header and the key lie before it */
+        assert_int_equal((value - 16) / 64, (value + sizeof(uint64_t) - 1) / 64);
+    }
+    finish(&map);
+}
+
 int main(void)
 {
     static const struct CMUnitTest tests[] = {
@@ -323,6 +364,8 @@ int main(void)
         cmocka_unit_test(who_makes_a_value_cannot_report),
         cmocka_unit_test(maps_of_one_domain_do_not_free_each_others_entries_L2),
         cmocka_unit_test(what_a_destroy_function_removes_waits_for_who_found_it_meanwhile),
+        cmocka_unit_test(what_one_thread_has_removed_another_uses_again),
+        cmocka_unit_test(no_small_entry_lies_in_two_lines),
         cmocka_unit_test(domains_are_for_anchored_maps_that_ask_for_one_M2),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

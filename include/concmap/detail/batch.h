@@ -94,8 +94,11 @@ CM_INLINE uint64_t cm_batch_hash_(const struct cm_batch_ *batch, size_t i)
         struct cm_batch_ batch_;                                                                                       \
         struct cm_pin_ pin_ = cm_map_pin_((type), (map));                                                              \
         const bool near_ = cm_map_is_near_(map);                                                                       \
+        const bool nodes_ = cm_layout_has_nodes_(type);                                                                \
         for (size_t i = 0; !near_ && i < (n) && i < CM_AHEAD_; i++)                                                    \
             cm_batch_feed_(&batch_, (type), (map), i, (key_of), (write));                                              \
+        for (size_t i = 0; nodes_ && !near_ && i < (n) && i < CM_AHEAD_NODE_; i++)                                     \
+            cm_entry_prefetch_((type), (map), cm_batch_hash_(&batch_, i));                                             \
         for (size_t index_ = 0; index_ < (n); index_++) {                                                              \
             uint64_t hash;                                                                                             \
             if (near_) {                                                                                               \
@@ -106,7 +109,7 @@ CM_INLINE uint64_t cm_batch_hash_(const struct cm_batch_ *batch, size_t i)
                     size_t i = index_ + CM_AHEAD_;                                                                     \
                     cm_batch_feed_(&batch_, (type), (map), i, (key_of), (write));                                      \
                 }                                                                                                      \
-                if (((write) || cm_layout_has_nodes_(type)) && index_ + CM_AHEAD_NODE_ < (n))                          \
+                if (((write) || nodes_) && index_ + CM_AHEAD_NODE_ < (n))                                              \
                     cm_entry_prefetch_((type), (map), cm_batch_hash_(&batch_, index_ + CM_AHEAD_NODE_));               \
                 hash = cm_batch_hash_(&batch_, index_);                                                                \
             }                                                                                                          \

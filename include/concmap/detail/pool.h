@@ -9,8 +9,9 @@
  * go to the depot under a lock, so that a thread that only removes feeds a thread that only inserts.
  *
  * Reclamation. A removed node waits in its thread's limbo, in a list by epoch, until no reader can look at it
- * (domain.h). Memory leaves the pool when the map is destroyed: nodes of a destroyed map need no grace, because nobody
- * may be inside.
+ * (domain.h). Where nothing ends with a node, its text, its key's or value's memory, its cell, such a list becomes a
+ * free one as it is; else each of its nodes is looked at. Memory leaves the pool when the map is destroyed: nodes of a
+ * destroyed map need no grace, because nobody may be inside.
  *
  * The pool of an anchored map destroys the values of its nodes, too, and where the map keeps what was removed, retired
  * nodes wait until cm_pool_release_kept_().
@@ -58,6 +59,7 @@ struct cm_pool_ {
     void (*key_destroy)(void *key, void *context);     /* NULL: they are texts, or plain */
     size_t value;                                      /* its offset in a node */
     void (*value_destroy)(void *value, void *context); /* of retired nodes; NULL: who retires them has done that */
+    bool plain;                                        /* nodes are of class 0, and nothing ends with them */
     bool keeps;                                        /* retired nodes are not used again */
     size_t cell;                                       /* its offset in a node; 0: there is none */
     void *context;
