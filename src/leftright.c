@@ -213,8 +213,10 @@ static void sides_swap(struct cm_leftright_ *core, uint64_t more)
 cm_status cm_leftright_publish_(struct cm_leftright_ *core, bool flush)
 {
     struct cm_turn_ turn;
-    /* Where others have published what this thread did, its readers see that. Acquire: pairs with sides_swap(). */
-    if (flush && core->shared && !cm_load_acquire_(&core->pending) && !cm_turn_is_own_(core))
+    /* Where others have published what this thread did, its readers see that. Acquire: pairs with sides_swap().
+     * Relaxed: whether a table waits to be freed is as well seen by the next call. */
+    if (flush && core->shared && !cm_load_acquire_(&core->pending) && !cm_load_relaxed_(&core->outdated_count) &&
+        !cm_turn_is_own_(core))
         return CM_OK;
     int got = cm_turn_begin_(core, &turn, CM_TURN_LOOKS_ | CM_TURN_BARE_, CM_FOREVER, NULL);
     if (got < 0)

@@ -33,7 +33,7 @@ static void list_free(struct cm_leftright_ *core, struct cm_outdated_ **list)
 {
     for (struct cm_outdated_ *outdated; (outdated = *list) != NULL;) {
         *list = outdated->next;
-        core->outdated_count--;
+        cm_store_relaxed_(&core->outdated_count, core->outdated_count - 1); /* relaxed: see cm_leftright_publish_() */
         core->outdated_bytes -= outdated->block.size;
         cm_block_release_(&core->sides[0].plain.allocator, &outdated->block);
     }
@@ -63,7 +63,7 @@ void cm_leftright_adopt_(struct cm_leftright_ *core, struct cm_plain_ *plain, co
     struct cm_outdated_ *outdated = (struct cm_outdated_ *)(void *)old.entries;
     *outdated = (struct cm_outdated_){core->outdated, old.block};
     core->outdated = outdated;
-    core->outdated_count++;
+    cm_store_relaxed_(&core->outdated_count, core->outdated_count + 1); /* relaxed, as above */
     core->outdated_bytes += old.block.size;
     core->was_seen = NULL;
     cm_outdated_free_(core);

@@ -483,6 +483,7 @@ void cm_pool_destroy_(struct cm_pool_ *pool, const cm_allocator *allocator)
                               .key_destroy = pool->key_destroy,
                               .value = pool->value,
                               .value_destroy = pool->value_destroy,
+                              .plain = pool->plain,
                               .keeps = pool->keeps,
                               .cell = pool->cell,
                               .context = pool->context,

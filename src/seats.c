@@ -7,10 +7,12 @@
 #include "parking.h"
 #include "platform.h"
 
-/* Publications come thick where this many of them take less than THICK_NS each, and not any more where they take more
- * than CALM_NS. A membarrier costs the writer 10 us where readers run, and a reader on the other processor half of its
- * speed while they follow each other; a fence costs a reader 3 ns, and that its look-ups do not overlap. */
+/* Publications come thick where some of them take less than THICK_NS each, and not any more where PACE of them take
+ * more than CALM_NS. The former is found out soon, for until then each costs a membarrier. A membarrier costs the
+ * writer 10 us where readers run, and a reader on the other processor half of its speed while they follow each other; a
+ * fence costs a reader 3 ns, and that its look-ups do not overlap. */
 #define PACE 32
+#define PACE_UNFENCED 4
 #define THICK_NS 50000
 #define CALM_NS 200000
 #define FENCES_LOOKED_AT 16384 /* of a reader, some 100 us: publications have ceased if it saw none meanwhile */
@@ -158,17 +160,17 @@ const struct cm_seat_ *cm_seats_pass_(const struct cm_leftright_ *core, struct c
 /* Chooses who runs the barriers, by how thick publications come. */
 static void mode_choose(struct cm_leftright_ *core)
 {
-    uint64_t word = cm_load_relaxed_(&core->word);
-    if (++core->paced < PACE || (word & CM_NO_BARRIER_))
+    uint64_t word = cm_load_relaxed_(&core->word), pace = word & CM_FENCING_ ? PACE : PACE_UNFENCED;
+    if (++core->paced < pace || (word & CM_NO_BARRIER_))
         return;
     cm_deadline now = cm_deadline_after(0);
     uint64_t took = now - core->paced_at;
     core->paced = 0;
     core->paced_at = now;
-    if (!(word & CM_FENCING_) && took < (uint64_t)PACE * THICK_NS) {
+    if (!(word & CM_FENCING_) && took < pace * THICK_NS) {
         core->fenced = false; /* until the barrier that follows */
         cm_or_relaxed_(&core->word, CM_FENCING_);
-    } else if ((word & CM_FENCING_) && took > (uint64_t)PACE * CALM_NS) {
+    } else if ((word & CM_FENCING_) && took > pace * CALM_NS) {
         cm_and_relaxed_(&core->word, ~CM_FENCING_);
     }
 }
@@ -221,8 +223,8 @@ static inline uint64_t reader_fence(struct cm_leftright_ *core, struct cm_seat_ 
         return word;
     if (word & CM_NO_BARRIER_)
         cm_store_release_(&slot->sworn, 1); /* pairs with cm_seat_bars_() */
-    cm_fence_full_();                       /* between "inside" and the word: pairs with the writer's fence */
-    word = cm_load_acquire_(&core->word);   /* as in cm_reader_go_in_() */
+    cm_fence_full_(); /* between "inside" and the word: pairs with the swap, or the writer's fence */
+    word = cm_load_acquire_(&core->word); /* as in cm_reader_go_in_() */
     reader_fenced(core, slot, word);
     return word;
 }

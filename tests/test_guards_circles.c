@@ -154,7 +154,7 @@ static void several_keys_are_changed_in_one_step(void **state)
 {
     (void)state;
     plain map;
-    uint64_t sum = 0, value, keys[] = {1, 2, 1};
+    uint64_t sum = 0, value = 0, keys[] = {1, 2, 1};
     assert_int_equal(plain_init(&map, NULL), CM_OK);
     assert_int_equal(plain_with_keys(&map, keys, 3, move_money, NULL), CM_INVALID);
     assert_int_equal(plain_with_keys(&map, keys, 0, move_money, NULL), CM_INVALID);

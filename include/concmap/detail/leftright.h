@@ -24,7 +24,7 @@
  * lie in both sides, bit by bit the same: what they own is shared, and destroyed by the replay alone, once the last
  * side has let go of it. Rooms of bags (bag.h) are each side's own: values move in them, and are destroyed as above.
  *
- * Why (W1) holds. The writer swaps, runs a barrier in every thread of the process, and only then looks at the slots. A
+ * Why (W1) holds. The writer swaps, runs a barrier in every thread (but see Modes), and only then looks at the slots. A
  * reader whose "inside" that look misses had not stored it by the barrier, so it loads the word after the swap and
  * enters the side that is active. A slot that says 0, or the active side, is done with: whoever enters by it later
  * loads a word that is no older. A slot that says "unknown" counts as one on the stale side, and so does one whose
@@ -211,7 +211,7 @@ CM_API CM_COLD void cm_reader_left_(struct cm_leftright_ *core, struct cm_seat_ 
 enum {
     CM_TURN_LOOKS_ = 0,
     CM_TURN_CHANGES_ = 1, /* it begins a batch, if none is under way */
-    CM_TURN_BARE_ = 2     /* it runs no function of the user: its lock is not listed */
+    CM_TURN_BARE_ = 2     /* its lock is not listed (L1) */
 };
 
 CM_API int cm_turn_begin_slow_(struct cm_leftright_ *core, struct cm_turn_ *turn, unsigned how, cm_deadline deadline,
@@ -353,7 +353,7 @@ CM_INLINE int cm_turn_begin_(struct cm_leftright_ *core, struct cm_turn_ *turn, 
     return cm_turn_begin_slow_(core, turn, how, deadline, replay);
 }
 
-/* Of calls that run no functions but those of the type. */
+/* Of calls that run no function that is given to them. */
 CM_INLINE unsigned cm_turn_bare_(const struct cm_type *type)
 {
     bool calls = type->key_clone || type->key_destroy || type->value_clone || type->value_destroy;

@@ -334,7 +334,8 @@
      * thread may publish inside a view, and go on reading it. CM_DEADLOCK: a function given to the map runs. O(1). */ \
     CM_FUNCTION_(how, cm_status, name##_publish, (name##_writer * writer),                                             \
                  { return cm_leftright_publish_(writer->core, false); })                                               \
-    /* Publishes if there is something to be published. */                                                             \
+    /* Publishes if there is something to be published: then as publish. Takes no lock where others have published it. \
+     */                                                                                                                \
     CM_FUNCTION_(how, cm_status, name##_flush, (name##_writer * writer),                                               \
                  { return cm_leftright_publish_(writer->core, true); })                                                \
     /* Whether something is to be published. */                                                                        \

@@ -14,7 +14,7 @@ CM_BEGIN_DECLS
 
 /* Changes whenever the layout of what headers and library share changes: a program runs only with a library of its own
  * version. */
-#define CM_LAYOUT_VERSION_ 4
+#define CM_LAYOUT_VERSION_ 5
 
 /* What a thread has done to a map's length. */
 struct cm_count_ {

@@ -5,7 +5,8 @@
  * A thread that ended with it leaves UNTIDY in the cell, as with any lock of the library; whoever takes it next notes
  * that in `died`, for the next one who locks the map by name.
  *
- * Invariant. (L1) A thread that runs code of the user behind the lock has it listed. */
+ * Invariant. (L1) A thread that runs code of the user behind the lock has it listed; but for hash, equality and
+ * allocator, which must not use the library nor end the thread. */
 #ifndef CONCMAP_DETAIL_MAP_LOCK_H
 #define CONCMAP_DETAIL_MAP_LOCK_H
 
