@@ -7,6 +7,7 @@
 #include "crew.h"
 #include "failing_allocator.h"
 #include "items.h"
+#include "leftright_modes.h"
 #include "process.h"
 #include "unit.h"
 
@@ -243,12 +244,6 @@ static void gets_of_one_view_agree_with_each_other_and_the_meta(void **state)
 
 /* ---- modes ---- */
 
-/* Takes back the mode in which a map begins: the next barrier is asked of the system. */
-static void unfence(void)
-{
-    cm_and_relaxed_(&map.core->word, ~CM_FENCING_);
-}
-
 static bool mode_is_fences(void)
 {
     return (cm_load_relaxed_(&map.core->word) & CM_FENCING_) != 0;
@@ -265,7 +260,7 @@ static void readers_fence_while_publications_come_thick(void **state)
         return;
     }
     assert_true(mode_is_fences()); /* so a map begins */
-    unfence();
+    unfence(map.core);
     bool thick = false;
     for (uint64_t i = 0; i < 100000 && !thick; i++) {
         assert_int_equal(items_begin(&writer), CM_OK);
@@ -440,7 +435,7 @@ static int lose_membarrier(void)
         return 0;
     if (!fine || !refuse_membarrier())
         return fine ? PROCESS_SKIPPED : 1;
-    unfence();
+    unfence(map.core);
     fine = items_put(&writer, 1, item_of(1), NULL) == CM_REPLACED && items_publish(&writer) == CM_OK &&
            items_try_begin(&writer) == CM_BUSY;
     items_enter(&idle); /* now it knows */

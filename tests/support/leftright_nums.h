@@ -7,6 +7,7 @@
 #include <pthread.h>
 #include <time.h>
 
+#include "leftright_modes.h"
 #include "unit.h"
 
 #define MS 1000000
@@ -16,13 +17,6 @@ CM_LEFTRIGHT_MAP(nums, uint64_t, uint64_t, cm_hash_u64, cm_equal_u64)
 static nums map;
 static nums_writer writer;
 static nums_reader reader;
-
-/* Takes back the mode in which a map begins: the next barrier is asked of the system. */
-static inline void unfence(struct cm_leftright_ *core)
-{
-    if (!(cm_load_relaxed_(&core->word) & CM_NO_BARRIER_))
-        cm_and_relaxed_(&core->word, ~CM_FENCING_);
-}
 
 static inline void begin(void)
 {
