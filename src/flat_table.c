@@ -71,6 +71,19 @@ bool cm_flat_make_(struct cm_flat_ *flat, const struct cm_type *type, const cm_a
     return true;
 }
 
+void cm_flat_fill_(struct cm_flat_ *flat, const struct cm_flat_ *from, const struct cm_type *type)
+{
+    const size_t group = from->slots / (from->mask + 1) * cm_flat_layout_of_(type).entry;
+    flat->len = from->len;
+    flat->grow_at = from->grow_at;
+    if (!from->slots)
+        return;
+    memcpy(flat->tags, from->tags, (from->mask + 1) * CM_TAGS_GROUP_);
+    for (size_t i = 0; i <= from->mask; i++) /* pages that nothing lies in stay untouched */
+        if (cm_tags_taken_(from->tags + i * CM_TAGS_GROUP_))
+            memcpy(flat->entries + i * group, from->entries + i * group, group);
+}
+
 bool cm_flat_copy_(struct cm_flat_ *flat, const struct cm_flat_ *from, const struct cm_type *type,
                    const cm_allocator *allocator)
 {
@@ -87,11 +100,7 @@ bool cm_flat_copy_(struct cm_flat_ *flat, const struct cm_flat_ *from, const str
     flat->block = block;
     flat->tags = block.address;
     flat->entries = (char *)block.address + before;
-    memcpy(flat->tags, from->tags, before);
-    const size_t group = entries / (from->mask + 1);
-    for (size_t i = 0; i <= from->mask; i++) /* pages that nothing lies in stay untouched */
-        if (cm_tags_taken_(from->tags + i * CM_TAGS_GROUP_))
-            memcpy(flat->entries + i * group, from->entries + i * group, group);
+    cm_flat_fill_(flat, from, type);
     return true;
 }
 

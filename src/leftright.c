@@ -12,6 +12,7 @@
 #define NAP_UNKNOWN_NS 200000  /* a reader that is about to enter says nothing when it has */
 #define NAP_SHARED_NS 10000000 /* another writer may go on meanwhile, and take WAITING back */
 #define LOG_LEAST 4096         /* bytes */
+#define PLACES_MOST 2          /* for each group: to copy one is about as much as to copy two of its places */
 #define LOG_KEPT 65536         /* bytes; what is larger is given back if not used */
 
 static uint64_t maps_made;
@@ -168,12 +169,6 @@ int cm_turn_begin_slow_(struct cm_leftright_ *core, struct cm_turn_ *turn, unsig
     }
 }
 
-void cm_turn_end_slow_(struct cm_leftright_ *core, struct cm_turn_ *turn)
-{
-    (void)core;
-    cm_map_leave_(&turn->held, turn->got);
-}
-
 cm_status cm_writer_lock_(struct cm_leftright_ *core, cm_deadline deadline, cm_replay_ *replay)
 {
     struct cm_turn_ turn;
@@ -206,8 +201,29 @@ static void sides_swap(struct cm_leftright_ *core, uint64_t more)
         ;
     core->swap_fenced = (word & CM_FENCING_) != 0;
     core->begun = core->seen_swap = false;
-    cm_store_release_(&core->pending, false); /* whoever sees it sees the swap: pairs with cm_leftright_publish_() */
+    /* Whoever sees it sees the swap: pairs with cm_leftright_publish_(). */
+    cm_store_release_(&core->pending, UINT64_C(0));
     cm_store_relaxed_(&core->published, core->published + 1); /* relaxed: see obstacle_stands() */
+}
+
+/* Publishes what is pending, for somebody who has the turn; the call is to be made without. */
+static struct cm_call_ publish(struct cm_leftright_ *core)
+{
+    sides_swap(core, core->free_function ? CM_WAITING_ : 0);
+    return core->free_function ? cm_watch_begin_(core) : (struct cm_call_){NULL, NULL};
+}
+
+/* Whether the call that ends is to publish: not one inside another one, or before writer_unlock. */
+static bool is_due(const struct cm_leftright_ *core, const struct cm_turn_ *turn)
+{
+    return core->pending >= core->publish_at && !core->busy && (turn->got == CM_GOT_ || !core->shared);
+}
+
+void cm_turn_end_slow_(struct cm_leftright_ *core, struct cm_turn_ *turn)
+{
+    struct cm_call_ call = is_due(core, turn) ? publish(core) : (struct cm_call_){NULL, NULL};
+    cm_map_leave_(&turn->held, turn->got);
+    cm_call_make_(call);
 }
 
 cm_status cm_leftright_publish_(struct cm_leftright_ *core, bool flush)
@@ -223,16 +239,23 @@ cm_status cm_leftright_publish_(struct cm_leftright_ *core, bool flush)
         return (cm_status)got;
     cm_status status = core->busy ? CM_DEADLOCK : CM_OK;
     bool swaps = status == CM_OK && core->begun && (core->pending || !flush);
-    struct cm_call_ call = {NULL, NULL};
     if (status == CM_OK)
         cm_outdated_look_(core); /* there may be no batch after this one */
-    if (swaps)
-        sides_swap(core, core->free_function ? CM_WAITING_ : 0);
-    if (swaps && core->free_function)
-        call = cm_watch_begin_(core);
+    struct cm_call_ call = swaps ? publish(core) : (struct cm_call_){NULL, NULL};
     cm_turn_end_(core, &turn);
     cm_call_make_(call);
     return status;
+}
+
+cm_status cm_leftright_publish_every_(struct cm_leftright_ *core, uint64_t changes)
+{
+    struct cm_turn_ turn;
+    int got = cm_turn_begin_(core, &turn, CM_TURN_LOOKS_ | CM_TURN_BARE_, CM_FOREVER, NULL);
+    if (got < 0)
+        return (cm_status)got;
+    core->publish_at = changes ? changes : UINT64_MAX;
+    cm_turn_end_(core, &turn);
+    return CM_OK;
 }
 
 bool cm_leftright_pending_(struct cm_leftright_ *core)
@@ -240,7 +263,7 @@ bool cm_leftright_pending_(struct cm_leftright_ *core)
     struct cm_turn_ turn;
     if (cm_turn_begin_(core, &turn, CM_TURN_LOOKS_ | CM_TURN_BARE_, CM_FOREVER, NULL) < 0)
         return false;
-    bool pending = core->pending;
+    bool pending = core->pending != 0;
     cm_turn_end_(core, &turn);
     return pending;
 }
@@ -282,9 +305,27 @@ bool cm_log_grow_(struct cm_leftright_ *core, size_t record, size_t alignment)
     return true;
 }
 
+void cm_log_whole_(struct cm_leftright_ *core)
+{
+    core->whole = true;
+    core->log.at = core->log.end; /* whoever notes more comes to cm_log_lengthen_() */
+}
+
+bool cm_log_lengthen_(struct cm_leftright_ *core)
+{
+    const struct cm_log_ *log = &core->log;
+    if (core->whole)
+        return false;
+    size_t places = log->block.address ? (size_t)(log->end - (char *)log->block.address) / sizeof(size_t) : 0;
+    if (places > PLACES_MOST * cm_newest_(core)->plain.flat.mask || !cm_log_grow_(core, sizeof(size_t), sizeof(size_t)))
+        cm_log_whole_(core);
+    return !core->whole;
+}
+
 void cm_log_reset_(struct cm_leftright_ *core)
 {
     struct cm_log_ *log = &core->log;
+    core->whole = false;
     if (!log->block.address)
         return;
     size_t used = (size_t)(log->at - (char *)log->block.address);
@@ -311,10 +352,26 @@ bool cm_leftright_other_table_(struct cm_leftright_ *core, const struct cm_type 
         cm_flat_free_(&core->larger, allocator);
     if (slots != largest)
         *(slots > largest ? &core->larger : &core->last) = made;
+    if (!core->owns)
+        cm_log_whole_(core);
     size_t before = cm_newest_(core)->plain.flat.slots;
     core->grows += slots > before;
     core->shrinks += slots < before;
     return true;
+}
+
+void cm_side_copy_(struct cm_leftright_ *core, struct cm_side_ *side, const struct cm_type *type)
+{
+    const struct cm_flat_ *from = &core->sides[cm_active_(core)].plain.flat;
+    struct cm_flat_ *made[] = {&core->larger, &core->last};
+    for (unsigned i = 0; i < 2; i++) {
+        if (made[i]->slots && made[i]->slots == from->slots && side->plain.flat.slots != from->slots)
+            cm_leftright_adopt_(core, &side->plain, made[i]);
+        else
+            cm_flat_free_(made[i], &side->plain.allocator);
+        *made[i] = (struct cm_flat_){.slots = 0};
+    }
+    cm_flat_fill_(&side->plain.flat, from, type);
 }
 
 cm_memory cm_leftright_memory_(struct cm_leftright_ *core)
@@ -354,15 +411,14 @@ void cm_leftright_stats_(struct cm_leftright_ *core, const struct cm_type *type,
     cm_turn_end_(core, &turn);
 }
 
-cm_publications cm_leftright_publications_(struct cm_leftright_ *core, size_t record)
+cm_publications cm_leftright_publications_(struct cm_leftright_ *core)
 {
     cm_publications figures = {0};
     struct cm_turn_ turn;
     if (cm_turn_begin_(core, &turn, CM_TURN_LOOKS_ | CM_TURN_BARE_, CM_FOREVER, NULL) < 0)
         return figures;
-    const char *begin = core->log.block.address;
     figures.published = core->published;
-    figures.pending = core->pending && begin ? (size_t)(core->log.at - begin) / record : 0;
+    figures.pending = (size_t)core->pending;
     figures.waits = cm_load_relaxed_(&core->waits);
     figures.longest_wait = cm_load_relaxed_(&core->longest_wait);
     cm_turn_end_(core, &turn);
@@ -385,6 +441,8 @@ static void core_free(struct cm_leftright_ *core)
     }
     if (core->log.block.address)
         cm_block_release_(&allocator, &core->log.block);
+    cm_flat_free_(&core->larger, &allocator);
+    cm_flat_free_(&core->last, &allocator);
     cm_outdated_end_(core);
     cm_block_release_(&allocator, &block);
 }
@@ -410,6 +468,7 @@ cm_status cm_leftright_init_(struct cm_leftright_ **made, const struct cm_type *
     core->sides[0].type = core->sides[1].type = type;
     core->seen_swap = true;
     core->peeks = cm_type_peeks_(type);
+    core->owns = cm_type_owns_(type);
     core->number = cm_add_relaxed_(&maps_made, 1) + 1; /* relaxed: only a name */
     core->word = CM_FENCING_;
     core->fenced = true; /* each reader sees the word as it is at least now */
@@ -435,7 +494,8 @@ void cm_leftright_end_(struct cm_leftright_ *core, const struct cm_type *type, c
     if (core->begun)
         sides_swap(core, 0);
     core->busy = true;
-    replay(core);
+    if (core->owns)
+        replay(core);
     unsigned active = cm_active_(core);
     cm_plain_end_(&core->sides[active].plain, type); /* (W4): what both have is destroyed once */
     if (core->bags.values)
@@ -451,6 +511,7 @@ cm_status cm_writer_open_(struct cm_leftright_ *core, bool shared)
     if (!cm_swap_if_acquire_(&core->has_writer, &none, 1))
         return CM_BUSY;
     core->shared = shared;
+    core->publish_at = UINT64_MAX;
     if (cm_load_relaxed_(&core->word) & CM_ENDED_)
         cm_and_relaxed_(&core->word, ~CM_ENDED_);
     return CM_OK;
@@ -482,7 +543,8 @@ static bool sides_agree(const struct cm_leftright_ *core, const struct cm_type *
         return false;
     for (struct cm_flat_place_ at; (at = cm_flat_walk_next_(type, &a->flat, &walk)).entry;) {
         struct cm_flat_place_ twin = cm_flat_find_(type, &b->flat, at.entry, type->hash(at.entry, b->seed));
-        if (!twin.entry || !values_agree(core, type, cm_flat_value_(type, at), cm_flat_value_(type, twin)))
+        if (!twin.entry || (!core->owns && twin.tag - b->flat.tags != at.tag - a->flat.tags) ||
+            !values_agree(core, type, cm_flat_value_(type, at), cm_flat_value_(type, twin)))
             return false;
     }
     return true;
@@ -490,7 +552,7 @@ static bool sides_agree(const struct cm_leftright_ *core, const struct cm_type *
 
 cm_status cm_leftright_check_(struct cm_leftright_ *core, const struct cm_type *type, const char **reason)
 {
-    bool agree = core->begun && !core->pending && core->log.at == (char *)core->log.block.address;
+    bool agree = core->begun && !core->pending && !core->whole && core->log.at == (char *)core->log.block.address;
     const char *wrong = NULL;
     for (unsigned side = 0; side < 2 && !wrong; side++) {
         cm_status status = cm_plain_check_(&core->sides[side].plain, type, reason);

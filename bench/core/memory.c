@@ -1,10 +1,15 @@
 /* Memory of the benchmarks: see memory.h. */
 #include "memory.h"
 
+#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/mman.h>
 #include <unistd.h>
+
+#ifdef __GLIBC__
+#include <malloc.h>
+#endif
 
 void *bench_allocate(size_t size)
 {
@@ -22,6 +27,14 @@ void bench_release(void *block, size_t size)
 {
     if (block)
         munmap(block, size ? size : 1);
+}
+
+void bench_keep_memory(void)
+{
+#ifdef __GLIBC__
+    mallopt(M_TRIM_THRESHOLD, INT_MAX);
+    mallopt(M_MMAP_THRESHOLD, 32 << 20); /* more it does not take */
+#endif
 }
 
 size_t bench_resident_bytes(void)

@@ -12,6 +12,10 @@ extern "C" {
 void *bench_allocate(size_t size);
 void bench_release(void *block, size_t size);
 
+/* From now on the heap keeps what it is given back, for all maps alike: else whether a map's memory has to be touched
+ * anew depends on what happens to lie behind it. */
+void bench_keep_memory(void);
+
 /* Private bytes resident in this process, without files and shared memory. */
 size_t bench_resident_bytes(void);
 

@@ -178,6 +178,7 @@ static void crew_round(struct crew *crew, bool batch, struct bench_result *resul
         if (!crew->measured) { /* once: later the process holds on to what it was given back */
             crew->resident_bytes = bench_resident_bytes() - before;
             crew->measured = true;
+            bench_keep_memory();
         }
         if (cycle + 1 == cycles) {
             result->resident_bytes = crew->resident_bytes;

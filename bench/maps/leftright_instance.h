@@ -35,7 +35,6 @@ LOCAL
     NAME(map_reader) reader;
     const NAME(map_view) * view;
     unsigned gets;
-    unsigned pending; /* writes of this thread since it published last */
 };
 
 static void *NAME(make)(size_t capacity, unsigned every, unsigned view_gets)
@@ -48,6 +47,8 @@ static void *NAME(make)(size_t capacity, unsigned every, unsigned view_gets)
     status = map ? NAME(map_init)(&map->map, &config) : CM_NOMEM;
     if (status == CM_OK)
         status = NAME(map_writer_open_shared)(&map->map, &map->writer);
+    if (status == CM_OK)
+        status = NAME(map_publish_every)(&map->writer, every);
     if (status != CM_OK)
         bench_fatal("init", (int)status);
     map->every = every;
@@ -82,7 +83,7 @@ static void NAME(destroy)(void *opaque)
 
 static inline LOCAL NAME(enter)(MAP *map, unsigned thread)
 {
-    LOCAL local = {.view = NULL, .pending = 0};
+    LOCAL local = {.view = NULL};
 
     (void)thread;
     if (NAME(map_reader_open)(&map->map, &local.reader) != CM_OK)
@@ -129,14 +130,10 @@ static inline void NAME(write_begin)(MAP *map, LOCAL *local)
         bench_fatal("lock", 0);
 }
 
-static inline cm_status NAME(write_end)(MAP *map, LOCAL *local, cm_status status)
+static inline cm_status NAME(write_end)(MAP *map, cm_status status)
 {
     if (status < 0)
         bench_fatal("write", (int)status);
-    if (++local->pending >= map->every) {
-        NAME(map_flush)(&map->writer); /* what changed nothing need not be shown */
-        local->pending = 0;
-    }
     if (MULTIMAP)
         NAME(map_writer_unlock)(&map->writer);
     return status;
@@ -202,25 +199,25 @@ static cm_status NAME(upsert_in)(NAME(map_writer) * writer, KEY key, VALUE value
 static inline bool NAME(insert)(MAP *map, LOCAL *local, KEY key, VALUE value)
 {
     NAME(write_begin)(map, local);
-    return NAME(write_end)(map, local, NAME(insert_in)(&map->writer, key, value)) == CM_OK;
+    return NAME(write_end)(map, NAME(insert_in)(&map->writer, key, value)) == CM_OK;
 }
 
 static inline bool NAME(remove)(MAP *map, LOCAL *local, KEY key)
 {
     NAME(write_begin)(map, local);
-    return NAME(write_end)(map, local, NAME(remove_in)(&map->writer, key)) == CM_OK;
+    return NAME(write_end)(map, NAME(remove_in)(&map->writer, key)) == CM_OK;
 }
 
 static inline bool NAME(update)(MAP *map, LOCAL *local, KEY key)
 {
     NAME(write_begin)(map, local);
-    return NAME(write_end)(map, local, NAME(update_in)(&map->writer, key)) == CM_OK;
+    return NAME(write_end)(map, NAME(update_in)(&map->writer, key)) == CM_OK;
 }
 
 static inline bool NAME(upsert)(MAP *map, LOCAL *local, KEY key, VALUE value)
 {
     NAME(write_begin)(map, local);
-    return NAME(write_end)(map, local, NAME(upsert_in)(&map->writer, key, value)) == CM_OK;
+    return NAME(write_end)(map, NAME(upsert_in)(&map->writer, key, value)) == CM_OK;
 }
 
 #include "../core/loop.h"
@@ -229,11 +226,10 @@ static inline bool NAME(upsert)(MAP *map, LOCAL *local, KEY key, VALUE value)
 static void NAME(fill_all)(void *opaque, const struct bench_stream *stream)
 {
     MAP *map = opaque;
-    unsigned every = map->every;
 
-    map->every = UINT32_MAX;
+    NAME(map_publish_every)(&map->writer, 0);
     NAME(fill)(map, stream);
-    map->every = every;
+    NAME(map_publish_every)(&map->writer, map->every);
 }
 
 static void NAME(contents)(void *opaque, struct bench_contents *contents)

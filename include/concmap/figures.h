@@ -48,7 +48,7 @@ typedef struct cm_stats {
 /* What a left-right map tells of its writer and its readers. */
 typedef struct cm_publications {
     uint64_t published;    /* how often */
-    size_t pending;        /* steps of the batch that are not published yet; 0 where only the meta value has changed */
+    size_t pending;        /* changes that are not published yet; also of the meta value */
     size_t readers;        /* that are open */
     uint64_t waits;        /* how often a batch had to wait for readers before it began */
     uint64_t longest_wait; /* in nanoseconds */

@@ -85,6 +85,8 @@ CM_API size_t cm_flat_next_size_(const struct cm_flat_ *flat);
 /* Makes a table that is the same, bit by bit. False: no memory, and *flat is as it was. */
 CM_API bool cm_flat_copy_(struct cm_flat_ *flat, const struct cm_flat_ *from, const struct cm_type *type,
                           const cm_allocator *allocator);
+/* The same, into a table with as many slots. */
+CM_API void cm_flat_fill_(struct cm_flat_ *flat, const struct cm_flat_ *from, const struct cm_type *type);
 /* Gives the memory back; entries are not looked at. */
 CM_API void cm_flat_free_(struct cm_flat_ *flat, const cm_allocator *allocator);
 /* Forgets all entries. */

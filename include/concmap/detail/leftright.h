@@ -127,13 +127,16 @@ struct cm_leftright_ {
     struct cm_map_lock_ lock __attribute__((aligned(CM_APART)));
     struct cm_turn_ turn; /* of who keeps the lock beyond a call */
     bool shared;          /* the writer is for many threads */
+    bool owns;            /* entries own something: the log has records */
+    bool whole;           /* it does not say what has changed: the whole table is to be copied */
     bool begun;           /* a batch is under way: the stale side is the writer's, and holds all changes */
-    bool pending;         /* something in it is to be published */
     bool busy;            /* a function of the user runs, which must not change the map */
     bool seen_swap;       /* a barrier has run since the last publication */
     bool peeks;           /* readers may peek */
     bool fenced;          /* the writer has set FENCES, and run a barrier after that */
     bool swap_fenced;     /* the mode was FENCES until the last publication */
+    uint64_t pending;     /* changes in it that are to be published */
+    uint64_t publish_at;  /* so many of them are published by the call that makes them so many */
     struct cm_log_ log;
     /* Tables for the other side: the largest that this batch needs, and the one that it has in the end, where that is
      * smaller. Without slots: none. */
@@ -181,7 +184,7 @@ struct cm_reader_ {
     uint64_t seed;
 };
 
-#define CM_LEFTRIGHT_VERSION_ 6u
+#define CM_LEFTRIGHT_VERSION_ 7u
 
 /* ---- cold parts (src/leftright.c) ---- */
 
@@ -225,10 +228,17 @@ CM_API void cm_writer_unlock_(struct cm_leftright_ *core);
 /* Swaps the sides, if a batch is under way; `flush`: and has changes. */
 CM_API cm_status cm_leftright_publish_(struct cm_leftright_ *core, bool flush);
 CM_API bool cm_leftright_pending_(struct cm_leftright_ *core);
+CM_API cm_status cm_leftright_publish_every_(struct cm_leftright_ *core, uint64_t changes);
 CM_API cm_status cm_leftright_when_free_(struct cm_leftright_ *core, void (*function)(void *context), void *context);
 
 /* Makes room in the log, for a record of so many bytes. */
 CM_API CM_COLD bool cm_log_grow_(struct cm_leftright_ *core, size_t record, size_t alignment);
+/* Makes room in a log of places. False: it does not tell places any more. */
+CM_API CM_COLD bool cm_log_lengthen_(struct cm_leftright_ *core);
+/* Says that the whole table is to be copied. */
+CM_API CM_COLD void cm_log_whole_(struct cm_leftright_ *core);
+/* Copies it, to the stale side. */
+CM_API CM_COLD void cm_side_copy_(struct cm_leftright_ *core, struct cm_side_ *side, const struct cm_type *type);
 /* Empties it, after a replay. */
 CM_API CM_COLD void cm_log_reset_(struct cm_leftright_ *core);
 /* The side that is written gets another table. */
@@ -238,8 +248,7 @@ CM_API CM_COLD void cm_leftright_adopt_(struct cm_leftright_ *core, struct cm_pl
 CM_API CM_COLD bool cm_leftright_other_table_(struct cm_leftright_ *core, const struct cm_type *type, size_t entries);
 CM_API cm_memory cm_leftright_memory_(struct cm_leftright_ *core);
 CM_API void cm_leftright_stats_(struct cm_leftright_ *core, const struct cm_type *type, cm_stats *stats);
-/* `record`: bytes of one in the log. */
-CM_API cm_publications cm_leftright_publications_(struct cm_leftright_ *core, size_t record);
+CM_API cm_publications cm_leftright_publications_(struct cm_leftright_ *core);
 /* Validates both tables, and, where nothing is to be replayed, that they are the same. */
 CM_API cm_status cm_leftright_check_(struct cm_leftright_ *core, const struct cm_type *type, const char **reason);
 
@@ -362,7 +371,7 @@ CM_INLINE unsigned cm_turn_bare_(const struct cm_type *type)
 
 CM_INLINE void cm_turn_end_(struct cm_leftright_ *core, struct cm_turn_ *turn)
 {
-    if (CM_UNLIKELY(turn->got == CM_GOT_))
+    if (CM_UNLIKELY(turn->got == CM_GOT_ || core->pending >= core->publish_at))
         cm_turn_end_slow_(core, turn);
 }
 

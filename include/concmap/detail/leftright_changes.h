@@ -58,9 +58,23 @@ CM_INLINE cm_status cm_leftright_add_(const struct cm_type *type, struct cm_left
             return status;
         key = own;
     }
-    cm_plain_place_(type, plain, key, hash, value);
-    cm_log_note_(type, core, CM_LOG_SET_, hash, key, value);
+    struct cm_flat_place_ place = cm_plain_place_(type, plain, key, hash, value);
+    if (cm_type_owns_(type))
+        cm_log_note_(type, core, CM_LOG_SET_, hash, key, value);
+    else
+        cm_log_way_(core, &plain->flat, place, hash);
     return CM_OK;
+}
+
+/* Sets the value of a key that is there; there is room in the log. */
+CM_INLINE void cm_leftright_revalue_(const struct cm_type *type, struct cm_leftright_ *core,
+                                     struct cm_flat_place_ place, uint64_t hash, const void *value)
+{
+    memcpy(cm_flat_value_(type, place), value, type->value_size);
+    if (cm_type_owns_(type))
+        cm_log_note_(type, core, CM_LOG_SET_, hash, place.entry, value);
+    else
+        cm_log_entry_(core, &cm_newest_(core)->plain.flat, place);
 }
 
 /* Sets a key's value. A value that is not stored is destroyed, unless the call fails. `own` is room for a key. */
@@ -81,8 +95,7 @@ CM_INLINE cm_status cm_leftright_set_(const struct cm_type *type, struct cm_left
     cm_status status = cm_plain_copy_out_(type, plain, old, cm_flat_value_(type, place));
     if (type->value_clone && status < 0)
         return status;
-    memcpy(cm_flat_value_(type, place), value, type->value_size);
-    cm_log_note_(type, core, CM_LOG_SET_, hash, place.entry, value);
+    cm_leftright_revalue_(type, core, place, hash, value);
     return CM_REPLACED;
 }
 
@@ -106,8 +119,7 @@ CM_INLINE cm_status cm_leftright_update_(const struct cm_type *type, struct cm_l
         cm_plain_value_end_(type, plain, scratch);
         return status;
     }
-    memcpy(cm_flat_value_(type, place), scratch, type->value_size);
-    cm_log_note_(type, core, CM_LOG_SET_, hash, place.entry, scratch);
+    cm_leftright_revalue_(type, core, place, hash, scratch);
     return status;
 }
 
@@ -128,8 +140,12 @@ CM_INLINE cm_status cm_leftright_upserted_(const struct cm_type *type, struct cm
 CM_INLINE void cm_leftright_drop_(const struct cm_type *type, struct cm_leftright_ *core, enum cm_log_kind_ kind,
                                   struct cm_flat_place_ place, uint64_t hash)
 {
-    cm_log_note_(type, core, kind, hash, place.entry, NULL);
-    cm_flat_drop_(&cm_newest_(core)->plain.flat, place, hash);
+    struct cm_flat_ *flat = &cm_newest_(core)->plain.flat;
+    if (cm_type_owns_(type))
+        cm_log_note_(type, core, kind, hash, place.entry, NULL);
+    else
+        cm_log_way_(core, flat, place, hash);
+    cm_flat_drop_(flat, place, hash);
 }
 
 /* Removes a key. `old` takes a copy of its value; if it is taken, the value itself. */
@@ -158,7 +174,12 @@ CM_INLINE cm_status cm_leftright_clear_(const struct cm_type *type, struct cm_le
 {
     if (!cm_log_room_(type, core))
         return CM_NOMEM;
-    cm_log_note_(type, core, CM_LOG_CLEAR_, 0, NULL, NULL);
+    if (cm_type_owns_(type)) {
+        cm_log_note_(type, core, CM_LOG_CLEAR_, 0, NULL, NULL);
+    } else {
+        cm_log_whole_(core);
+        cm_leftright_changed_(core);
+    }
     cm_flat_wipe_(&cm_newest_(core)->plain.flat);
     return CM_OK;
 }
@@ -198,7 +219,7 @@ CM_INLINE cm_status cm_leftright_shrink_(const struct cm_type *type, struct cm_l
 CM_INLINE cm_status cm_leftright_meta_set_(struct cm_leftright_ *core, uint64_t meta)
 {
     cm_newest_(core)->meta = meta;
-    cm_store_relaxed_(&core->pending, true); /* relaxed: as in cm_log_note_() */
+    cm_leftright_changed_(core);
     return CM_OK;
 }
 

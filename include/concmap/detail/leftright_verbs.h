@@ -63,10 +63,8 @@
                  { cm_leftright_stats_(writer->core, CM_TYPE_OF_(how, name, writer->core->sides), stats); })           \
     /* How often it was published, what is pending, how many readers there are, and how batches waited for them. O(1). \
      */                                                                                                                \
-    CM_FUNCTION_(how, cm_publications, name##_publications, (name##_writer * writer), {                                \
-        return cm_leftright_publications_(writer->core,                                                                \
-                                          cm_log_layout_of_(CM_TYPE_OF_(how, name, writer->core->sides)).record);      \
-    })                                                                                                                 \
+    CM_FUNCTION_(how, cm_publications, name##_publications, (name##_writer * writer),                                  \
+                 { return cm_leftright_publications_(writer->core); })                                                 \
     /* Validates both tables, while nobody writes; `reason` (may be NULL) takes what is wrong. CM_OK or CM_CORRUPT, or \
      * CM_NOMEM. */                                                                                                    \
     CM_FUNCTION_(how, cm_status, name##_check, (const name *map, const char **reason),                                 \
@@ -338,6 +336,11 @@
      */                                                                                                                \
     CM_FUNCTION_(how, cm_status, name##_flush, (name##_writer * writer),                                               \
                  { return cm_leftright_publish_(writer->core, true); })                                                \
+    /* From now on each call that makes `changes` or more of them pending publishes them; between writer_lock and      \
+     * writer_unlock, the latter does. 1: each change is published by itself, behind one lock with it. 0: nothing is,  \
+     * as at first. CM_DEADLOCK: as begin. */                                                                          \
+    CM_FUNCTION_(how, cm_status, name##_publish_every, (name##_writer * writer, uint64_t changes),                     \
+                 { return cm_leftright_publish_every_(writer->core, changes); })                                       \
     /* Whether something is to be published. */                                                                        \
     CM_FUNCTION_(how, bool, name##_has_pending, (name##_writer * writer),                                              \
                  { return cm_leftright_pending_(writer->core); })                                                      \

@@ -183,12 +183,13 @@ CM_INLINE cm_status cm_plain_admit_(struct cm_plain_ *map, cm_plain_room_ *room)
 }
 
 /* Adds an absent key, which is the map's own now, where there is room. */
-CM_INLINE void cm_plain_place_(const struct cm_type *type, struct cm_plain_ *map, const void *own, uint64_t hash,
-                               const void *value)
+CM_INLINE struct cm_flat_place_ cm_plain_place_(const struct cm_type *type, struct cm_plain_ *map, const void *own,
+                                                uint64_t hash, const void *value)
 {
     struct cm_flat_place_ place = cm_flat_take_(type, &map->flat, hash);
     memcpy(place.entry, own, type->key_size);
     memcpy(cm_flat_value_(type, place), value, type->value_size);
+    return place;
 }
 
 /* Adds an absent key with a value; `now` (may be NULL) takes a copy of it. `own` is room for a key. */
