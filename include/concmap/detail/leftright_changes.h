@@ -36,8 +36,10 @@ typedef cm_status cm_leftright_room_(struct cm_leftright_ *core);
 /* Fetches what a change of the key touches, before there is a turn: of both sides, since the replay follows. */
 CM_INLINE void cm_leftright_fetch_(const struct cm_type *type, const struct cm_leftright_ *core, uint64_t hash)
 {
+    /* Relaxed: a guess. */
+    const bool waits = (cm_load_relaxed_(&core->lock.cell) & CM_WRITER_) != 0;
     for (unsigned side = 0; side < 2; side++)
-        if (CM_UNLIKELY(cm_flat_is_far_(&core->sides[side].plain.flat)))
+        if (CM_UNLIKELY(waits || cm_flat_is_far_(&core->sides[side].plain.flat)))
             cm_flat_prefetch_hint_(type, &core->sides[side].plain.flat, hash);
 }
 
