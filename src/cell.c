@@ -15,7 +15,7 @@
 /* Looks at a taken word before sleeping, and the pauses before the second, each twice as long as the one before. Every
  * look takes the line from the holder, who works three times as much if it is left alone for a microsecond. In all some
  * microseconds more: enough for a holder that is running, little for one that lost its core. */
-#define LOOKS 4
+#define LOOKS 12
 #define PAUSES 32u
 #define NAP_NS 200000
 #define PATIENCE 8          /* sleeps in vain, after which a waiter is to be let in next */
@@ -199,7 +199,7 @@ static int wait_overdue(const struct cm_wait_ *wait)
 
 static void wait_pause(unsigned turn)
 {
-    for (unsigned pauses = PAUSES << turn; pauses > 0; pauses--)
+    for (unsigned pauses = PAUSES << (turn < 4 ? turn : 4); pauses > 0; pauses--)
         cm_spin_hint_();
 }
 
