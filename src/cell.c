@@ -199,7 +199,7 @@ static int wait_overdue(const struct cm_wait_ *wait)
 
 static void wait_pause(unsigned turn)
 {
-    for (unsigned pauses = PAUSES << (turn < 4 ? turn : 4); pauses > 0; pauses--)
+    for (unsigned pauses = PAUSES << (turn < PAUSES_DOUBLED ? turn : PAUSES_DOUBLED); pauses > 0; pauses--)
         cm_spin_hint_();
 }
 

@@ -7,7 +7,7 @@
 #include "platform.h"
 #include "seats.h"
 
-#define LOOKS 4 /* as in cell.c */
+#define LOOKS 4 /* at a reader that bars, before sleeping: views are short, or long */
 #define PAUSES 32u
 #define NAP_UNKNOWN_NS 200000  /* a reader that is about to enter says nothing when it has */
 #define NAP_SHARED_NS 10000000 /* another writer may go on meanwhile, and take WAITING back */

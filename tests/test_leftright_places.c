@@ -221,11 +221,12 @@ static void count_freed(void *context)
     freed++;
 }
 
-static cm_status look_at_pending(uint64_t *value, void *context)
+/* A call inside a call that has removed some already: nothing is published at its end. */
+static cm_status keep_even(const uint64_t *key, const uint64_t *value, void *context)
 {
-    nums_writer *writer = context;
-    *value += nums_writer_contains(writer, 1); /* a call inside a call, at whose end nothing is published */
-    return CM_OK;
+    (void)value;
+    assert_true(nums_writer_contains(context, *key));
+    return *key % 2 ? CM_ABSENT : CM_OK;
 }
 
 static void each_change_is_published_by_itself(bool shared)
@@ -246,12 +247,10 @@ static void each_change_is_published_by_itself(bool shared)
     assert_true(nums_get(&reader, 1, &value) && value == 2);
     assert_int_equal(nums_remove(&writer, 5, NULL), CM_ABSENT); /* nothing has changed */
     assert_int_equal(nums_publications(&writer).published, 2);
-    assert_int_equal(nums_update(&writer, 1, look_at_pending, &writer), CM_OK);
-    assert_true(nums_get(&reader, 1, &value) && value == 3);
     assert_int_equal(nums_set_meta(&writer, 9), CM_OK);
     CM_WITH_VIEW (nums, &reader, view)
         assert_int_equal(nums_view_meta(view), 9);
-    assert_int_equal(nums_publications(&writer).published, 4);
+    assert_int_equal(nums_publications(&writer).published, 3);
     assert_int_equal(nums_publish_every(&writer, 3), CM_OK);
     for (uint64_t key = 2; key < 8; key++) {
         assert_int_equal(nums_put(&writer, key, key, NULL), CM_OK);
@@ -266,6 +265,10 @@ static void each_change_is_published_by_itself(bool shared)
     assert_int_equal(nums_publish_every(&writer, 0), CM_OK);
     assert_int_equal(nums_put(&writer, 9, 9, NULL), CM_OK);
     assert_true(nums_has_pending(&writer) && !nums_get(&reader, 9, NULL));
+    assert_int_equal(nums_publish_every(&writer, 1), CM_OK);
+    const uint64_t published = nums_publications(&writer).published;
+    assert_int_equal(nums_retain(&writer, keep_even, &writer), CM_OK);
+    assert_int_equal(nums_publications(&writer).published, published + 1);
     nums_destroy(&map);
 }
 

@@ -3,7 +3,7 @@
  * Shape
  *     word     {publications, modes, who waits, active side}, alone on its lines
  *     sides    [ table | meta ] [ table | meta ]
- *     log      what the writer did to one side and has still to do to the other
+ *     log      what the writer did to one side and has still to do to the other (leftright_log.h)
  *     slots    one pair of lines for each reader: {thread, side}, in blocks that are never freed while the map lives
  *
  * Readers. A reader expects the side that was active when it looked last. Entering stores "inside, on that side" into
@@ -19,8 +19,10 @@
  *
  * Invariants. (W1) Nobody but the writer looks at the stale side while a batch is under way, or uses what it finds
  * there. (W2) The stale side, at the beginning of a replay, is what the other one was before the first change of the
- * log; so each step of the replay finds what that change found. (W3) Before a change is applied there is room for it in
- * the log and in the other side's table, and of a multimap in its bag; so the replay cannot fail. (W4) Keys and values
+ * log; so each step of the replay finds what that change found. Where the log tells places, the tables have as many
+ * slots and differ in those places alone; or the whole is copied. (W3) Before a change is applied there is room for it
+ * in the log (or the whole is copied) and in the other side's table, and of a multimap in its bag; so the replay cannot
+ * fail. (W4) Keys and values
  * lie in both sides, bit by bit the same: what they own is shared, and destroyed by the replay alone, once the last
  * side has let go of it. Rooms of bags (bag.h) are each side's own: values move in them, and are destroyed as above.
  *

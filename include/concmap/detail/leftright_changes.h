@@ -69,14 +69,14 @@ CM_INLINE cm_status cm_leftright_add_(const struct cm_type *type, struct cm_left
 }
 
 /* Sets the value of a key that is there; there is room in the log. */
-CM_INLINE void cm_leftright_revalue_(const struct cm_type *type, struct cm_leftright_ *core,
+CM_INLINE void cm_leftright_revalue_(const struct cm_type *type, struct cm_leftright_ *core, struct cm_plain_ *newest,
                                      struct cm_flat_place_ place, uint64_t hash, const void *value)
 {
     memcpy(cm_flat_value_(type, place), value, type->value_size);
     if (cm_type_owns_(type))
         cm_log_note_(type, core, CM_LOG_SET_, hash, place.entry, value);
     else
-        cm_log_entry_(core, &cm_newest_(core)->plain.flat, place);
+        cm_log_entry_(core, &newest->flat, place);
 }
 
 /* Sets a key's value. A value that is not stored is destroyed, unless the call fails. `own` is room for a key. */
@@ -97,7 +97,7 @@ CM_INLINE cm_status cm_leftright_set_(const struct cm_type *type, struct cm_left
     cm_status status = cm_plain_copy_out_(type, plain, old, cm_flat_value_(type, place));
     if (type->value_clone && status < 0)
         return status;
-    cm_leftright_revalue_(type, core, place, hash, value);
+    cm_leftright_revalue_(type, core, plain, place, hash, value);
     return CM_REPLACED;
 }
 
@@ -121,7 +121,7 @@ CM_INLINE cm_status cm_leftright_update_(const struct cm_type *type, struct cm_l
         cm_plain_value_end_(type, plain, scratch);
         return status;
     }
-    cm_leftright_revalue_(type, core, place, hash, scratch);
+    cm_leftright_revalue_(type, core, plain, place, hash, scratch);
     return status;
 }
 
