@@ -12,11 +12,13 @@
 #define CM_WAIT_STATS 0
 #endif
 
-/* Looks at a taken word before sleeping, and the pauses before the second, each twice as long as the one before. Every
- * look takes the line from the holder, who works three times as much if it is left alone for a microsecond. In all some
- * microseconds more: enough for a holder that is running, little for one that lost its core. */
+/* Looks at a taken word before sleeping, and the pauses before the second, each twice as long as the one before, up to
+ * a bound. Every look takes the line from the holder, who works three times as much if it is left alone for a
+ * microsecond, and more if for ten: then what the lock keeps stays in its cache. In all some 100 microseconds: to sleep
+ * and to be woken costs both some ten, so that who finds the cell free one time of three should not sleep soon. */
 #define LOOKS 12
 #define PAUSES 32u
+#define PAUSES_DOUBLED 4u
 #define NAP_NS 200000
 #define PATIENCE 8          /* sleeps in vain, after which a waiter is to be let in next */
 #define PATIENCE_NS 4000000 /* and time since the first of them */
