@@ -1,5 +1,6 @@
 /* Snapshots where memory is lacking: they fail, and nobody else does. */
 #include <concmap/sharded.h>
+#include <pthread.h>
 #include <stdlib.h>
 
 #include "crew.h"
@@ -76,6 +77,61 @@ static void a_copy_that_lacks_memory_fails_it_and_no_writer(void **state)
     nums_destroy(&failing.map);
 }
 
+/* Memory for a map of which a snapshot is being taken; none for a thread that lacks it. */
+struct amid {
+    nums map;
+    cm_status written;
+    bool asked;
+};
+
+static _Thread_local bool lacks_memory;
+
+static void *write_without_memory(void *context)
+{
+    struct amid *amid = context;
+    lacks_memory = true;
+    amid->written = nums_update(&amid->map, 7, add_one, NULL);
+    return NULL;
+}
+
+/* Behind the instant, where the first copies are to be made, somebody writes what is not copied yet. */
+static void *serve_amid(void *context, size_t size, size_t alignment)
+{
+    struct amid *amid = context;
+    void *block = NULL;
+    pthread_t thread;
+    if (lacks_memory)
+        return NULL;
+    if (!amid->asked && amid->map.core.marks.phase == CM_MARKS_TAKEN_) {
+        amid->asked = true;
+        assert_int_equal(pthread_create(&thread, NULL, write_without_memory, amid), 0);
+        pthread_join(thread, NULL);
+    }
+    return posix_memalign(&block, alignment < 8 ? 8 : alignment, size) == 0 ? block : NULL;
+}
+
+static void a_writer_that_cannot_copy_writes_and_the_snapshot_fails(void **state)
+{
+    (void)state;
+    struct amid amid = {.written = CM_INVALID};
+    cm_allocator allocator = {serve_amid, give_back, &amid};
+    nums_snapshot snapshot;
+    uint64_t value = 0;
+    assert_int_equal(nums_init(&amid.map, &(cm_config){.allocator = &allocator}), CM_OK);
+    for (uint64_t key = 0; key < FAILING_KEYS; key++)
+        assert_int_equal(nums_put(&amid.map, key, key, NULL), CM_OK);
+    assert_int_equal(nums_settle(&amid.map), CM_OK);
+    assert_int_equal(nums_snapshot_take(&amid.map, &snapshot), CM_NOMEM);
+    assert_true(amid.asked);
+    assert_int_equal(amid.written, CM_OK);
+    assert_true(nums_get(&amid.map, 7, &value));
+    assert_int_equal(value, 8);
+    assert_int_equal(nums_snapshot_take(&amid.map, &snapshot), CM_OK);
+    assert_int_equal(nums_snapshot_len(&snapshot), FAILING_KEYS);
+    nums_snapshot_drop(&snapshot);
+    nums_destroy(&amid.map);
+}
+
 static void each_request_may_fail(void **state)
 {
     (void)state;
@@ -119,6 +175,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_copy_that_lacks_memory_fails_it_and_no_writer),
+        cmocka_unit_test(a_writer_that_cannot_copy_writes_and_the_snapshot_fails),
         cmocka_unit_test(each_request_may_fail),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
