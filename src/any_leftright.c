@@ -238,7 +238,7 @@ static cm_status key_take(struct cm_leftright_ *core, const void *key, uint64_t 
     cm_status status = cm_leftright_remove_(type, core, CM_LOG_TAKE_, key, hash, given_to(core, taken->value));
     if (status != CM_OK)
         return status;
-    cm_any_leftright_take_note_(core, taken);
+    cm_leftright_took_(core, &taken->map, &taken->published, &taken->context);
     taken->destroy = type->value_destroy;
     return CM_OK;
 }

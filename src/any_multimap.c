@@ -241,7 +241,7 @@ static cm_status value_take(struct cm_leftright_ *core, const void *key, uint64_
     cm_status status = cm_multimap_remove_value_(core, &own_of(core)->type, key, hash, value, taken->value);
     if (status != CM_OK)
         return status;
-    cm_any_multimap_take_note_(core, taken);
+    cm_leftright_took_(core, &taken->map, &taken->published, &taken->context);
     taken->destroy = own_of(core)->several.key_destroy;
     return CM_OK;
 }

@@ -73,6 +73,7 @@
 #include "map_suite.h"
 
 #define MAP crowds
+#define CHAINED
 #define SAVED
 #define KEY uint64_t
 #define VALUE uint64_t
@@ -82,6 +83,7 @@
 #include "map_suite.h"
 
 #define MAP strides
+#define CHAINED
 #define SAVED
 #define KEY uint64_t
 #define VALUE uint64_t

@@ -2,7 +2,8 @@
  * types), KEY_OF(i) and VALUE_OF(i), which make different keys and values of numbers, and NUMBER(value), which gets the
  * number back. SEQUENTIAL: the maps of the file have one table, without growth to be settled; BEHIND_A_MUTEX: nor a
  * walk without the lock; BY_MESSAGES: nor a walk but by functions; NOT_SAVED: nor are they saved; STEPS: how long the
- * random test is. ANCHORED: a function that returns CM_EXISTS has changed nothing. */
+ * random test is; CHAINED: a look-up passes by most of the other keys. ANCHORED: a function that returns CM_EXISTS has
+ * changed nothing. */
 #ifdef ANCHORED
 #define CHANGED CM_OK
 #else
@@ -12,10 +13,12 @@
 #define PASTE(a, b) PASTE_(a, b)
 #define DO(verb) PASTE(MAP, verb)
 #define NAMED(test) PASTE(PASTE(MAP, _), test)
-#if CREW_SLOW /* chains of all keys take their time there */
-#define COUNT 1000
+#ifdef CHAINED /* more than a flat table counts of those that pass by a group (255), in a chain of several buckets */
+#define COUNT 500
+#define RANGE 1024
 #else
-#define COUNT 3000
+#define COUNT (CREW_SLOW ? 1000 : 3000)
+#define RANGE 8192
 #endif
 #ifndef STEPS
 #define STEPS 200000
@@ -246,7 +249,7 @@ static void NAMED(whole_map_work_keeps_it_whole)(void **state)
 /* Random operations beside a plain array, with check along the way. */
 static void NAMED(differential)(size_t capacity, uint64_t range, size_t steps)
 {
-    static uint64_t expected[8192]; /* the value + 1; 0: absent */
+    static uint64_t expected[RANGE]; /* the value + 1; 0: absent */
     memset(expected, 0, sizeof expected);
     uint64_t random = crew_seed("differential");
     uint64_t live = 0, number = 3;
@@ -302,9 +305,9 @@ static void NAMED(agrees_with_a_plain_array)(void **state)
 {
     (void)state;
     size_t steps = crew_scale(STEPS);
-    NAMED(differential)(0, 8192, steps);
+    NAMED(differential)(0, RANGE, steps);
     NAMED(differential)(1, 50, steps / 2);
-    NAMED(differential)(20000, 8192, steps / 2);
+    NAMED(differential)(20000, RANGE, steps / 2);
 }
 
 #if defined SAVED && !defined NOT_SAVED /* by CM_SAVED */
@@ -350,6 +353,8 @@ static const struct CMUnitTest NAMED(tests)[] = {
 #undef DO
 #undef NAMED
 #undef COUNT
+#undef RANGE
+#undef CHAINED
 #undef CHANGED
 #undef UNDOES_ITSELF
 #undef SAVED

@@ -92,6 +92,7 @@ CM_PLAIN_MAP(poors, uint64_t, uint64_t, poor_hash, cm_equal_u64)
 #include "map_suite.h"
 
 #define MAP ones
+#define CHAINED
 #define KEY uint64_t
 #define VALUE uint64_t
 #define KEY_OF(i) (i)
@@ -100,6 +101,7 @@ CM_PLAIN_MAP(poors, uint64_t, uint64_t, poor_hash, cm_equal_u64)
 #include "map_suite.h"
 
 #define MAP poors
+#define CHAINED
 #define KEY uint64_t
 #define VALUE uint64_t
 #define KEY_OF(i) (i)

@@ -6,9 +6,9 @@ set -euo pipefail
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 
-# program SAVED...: a program with a line that saves one of the maps.
-program() {
-    cat <<'END'
+# What all programs begin with, which is compiled once, as C and as C++.
+mkdir "$work/c" "$work/cxx"
+tee "$work/c/maps.h" >"$work/cxx/maps.h" <<'END'
 #include <concmap/concmap.h>
 struct box { int *number; };
 static inline cm_status box_clone(struct box *to, const struct box *from, void *context) { (void)context; *to = *from; return CM_OK; }
@@ -34,15 +34,18 @@ CM_LOCKED_MAP_OWNED(locked_owned, uint64_t, struct box, cm_hash_u64, cm_equal_u6
 CM_PARTITIONED_MAP(parted, void *, uint64_t, cm_hash_ptr, cm_equal_ptr)
 CM_PARTITIONED_MAP_OWNED(parted_owned, uint64_t, struct box, cm_hash_u64, cm_equal_u64, CM_PLAIN, CM_OWNED(box_clone, box_destroy))
 END
-    printf '%s\n' "$@" 'int main(void) { return 0; }'
-}
+# shellcheck disable=SC2206
+c=("$CC" -std=c11 -Wall -Wextra -Wno-unused-function -Werror ${CFLAGS-} -I"$CONCMAP_SOURCE/include")
+# shellcheck disable=SC2206
+cxx=("$CXX" -std=c++17 -Wall -Wextra -Wno-unused-function -Werror ${CXXFLAGS-} -I"$CONCMAP_SOURCE/include")
+"${c[@]}" -x c-header "$work/c/maps.h" -o "$work/c/maps.h.gch"
+"${cxx[@]}" -x c++-header "$work/cxx/maps.h" -o "$work/cxx/maps.h.gch"
 
+# compiles SAVED...: a program with lines that save the maps.
 compiles() {
-    program "$1" >"$work/program.c"
-    # shellcheck disable=SC2086
-    "$CC" -std=c11 -Wall -Wextra -Wno-unused-function -Werror -fsyntax-only ${CFLAGS-} -I"$CONCMAP_SOURCE/include" "$work/program.c" 2>"$work/c" &&
-        "$CXX" -x c++ -std=c++17 -Wall -Wextra -Wno-unused-function -Werror -fsyntax-only ${CXXFLAGS-} -I"$CONCMAP_SOURCE/include" \
-            "$work/program.c" 2>"$work/cxx"
+    printf '%s\n' "$@" 'int main(void) { return 0; }' >"$work/program.c"
+    "${c[@]}" -fsyntax-only -include "$work/c/maps.h" "$work/program.c" 2>"$work/c/said" &&
+        "${cxx[@]}" -fsyntax-only -include "$work/cxx/maps.h" -x c++ "$work/program.c" 2>"$work/cxx/said"
 }
 
 status=0
@@ -59,13 +62,13 @@ for saved in 'CM_SAVED(plain, 1)' 'CM_SAVED(texts, 1)' 'CM_SAVED_CODED(by_pointe
     'CM_LOCKED_SAVED_CODED(locked_owned, 1, CM_UNCODED, CM_CODED(encode, decode))' \
     'CM_PARTITIONED_SAVED_CODED(parted, 1, CM_CODED(encode, decode), CM_UNCODED)' \
     'CM_PARTITIONED_SAVED_CODED(parted_owned, 1, CM_UNCODED, CM_CODED(encode, decode))'; do
-    compiles "$saved" || { echo "does not compile: $saved" && cat "$work"/c* && status=1; }
+    compiles "$saved" || { echo "does not compile: $saved" && cat "$work"/c*/said && status=1; }
 done
 for saved in 'CM_SAVED(by_pointer, 1)' 'CM_SAVED(to_pointer, 1)' 'CM_SAVED(to_text, 1)' 'CM_SAVED(by_owned, 1)' \
     'CM_LEFTRIGHT_SAVED(views_to_pointer, 1)' 'CM_LEFTRIGHT_SAVED_MULTIMAP(bags_of_texts, 1)' \
     'CM_LEFTRIGHT_SAVED_MULTIMAP(bags_of_owned, 1)' 'CM_SAVED(to_owned, 1)' 'CM_LOCKED_SAVED(locked, 1)' 'CM_LOCKED_SAVED(locked_owned, 1)' 'CM_PARTITIONED_SAVED(parted, 1)' \
     'CM_PARTITIONED_SAVED(parted_owned, 1)' 'CM_SAVED_CODED(texts, 1, CM_CODED(encode, decode), CM_UNCODED)'; do
     ! compiles "$saved" || { echo "compiles: $saved" && status=1; }
-    grep -q 'codec' "$work/c" || { echo "not for that reason: $saved" && cat "$work/c" && status=1; }
+    grep -q 'codec' "$work/c/said" || { echo "not for that reason: $saved" && cat "$work/c/said" && status=1; }
 done
 exit $status

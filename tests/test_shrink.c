@@ -333,6 +333,10 @@ static void G3_nobody_misses_a_key_that_stays(void **state)
     nums_destroy(&tide.map);
 }
 
+/* At each step of the walk: five doublings of the table, or three. */
+#define LOW UINT64_C(1000)
+#define HIGH (uint64_t)(CREW_SLOW ? 3000 : 9000)
+
 /* A walk that stands still at each entry, while the table under it grows and shrinks as far as it can. */
 static void a_walk_sees_each_key_once_whatever_the_table_does(void **state)
 {
@@ -340,19 +344,19 @@ static void a_walk_sees_each_key_once_whatever_the_table_does(void **state)
     for (unsigned every = 1; every < 8; every++) {
         nums map;
         unsigned char seen[STAY] = {0};
-        uint64_t more = 1000, steps = 0;
+        uint64_t more = LOW, steps = 0;
         fill(&map, NULL, STAY);
         CM_FOREACH (nums, &map, it) {
             if (it.key < STAY)
                 seen[it.key]++;
             if (++steps % every)
                 continue;
-            if (more == 1000) {
-                for (; more < 9000; more++)
+            if (more == LOW) {
+                for (; more < HIGH; more++)
                     assert_int_equal(nums_put(&map, more, more, NULL), CM_OK);
                 assert_int_equal(nums_settle(&map), CM_OK);
             } else {
-                for (; more > 1000; more--)
+                for (; more > LOW; more--)
                     assert_int_equal(nums_remove(&map, more - 1, NULL), CM_OK);
                 assert_int_equal(nums_shrink_to_fit(&map), CM_OK);
             }

@@ -1,5 +1,6 @@
 /* Which map of the family to take for a job: tries those that can do it, and says what came out. */
 #include <getopt.h>
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -8,7 +9,9 @@
 #include "options.h"
 #include "verbs.h"
 
-#define TIE 1.1 /* what is less than this much faster is no reason */
+#define TIE 1.1             /* what is less than this much faster is no reason */
+#define HOPELESS 50         /* what is so many times as slow in a trial is not measured */
+#define TRIAL_OPS (1 << 17) /* long enough to tell that, and a second for the slowest */
 
 struct job {
     double reads; /* percent */
@@ -106,7 +109,35 @@ static struct choice best_of(const struct bench_options *options, const struct b
     return best;
 }
 
-static void say(const struct bench_options *options, const struct bench_rows *rows)
+static void after_trial(const struct bench_options *options, const struct bench_row *rows, size_t n)
+{
+    (void)options, (void)rows, (void)n;
+}
+
+/* Tries each map for a moment, and leaves those out that are far behind the best of their kind: to measure some of them
+ * would take longer than all others. The baseline stays. */
+static bool job_try(struct job *job)
+{
+    struct bench_options trial = job->options;
+    struct bench_rows rows = {0};
+    trial.run.reps = 1;
+    trial.run.ops_factor = ldexp(TRIAL_OPS, -(int)trial.capacity_log2);
+    bool ok = bench_run_all(&trial, &rows, after_trial);
+    const double best[] = {best_of(&trial, &rows, false).summary.mops, best_of(&trial, &rows, true).summary.mops};
+    size_t kept = 0;
+    for (size_t i = 0; i < trial.n_maps; i++) {
+        struct bench_summary s = bench_summarize(rows.row, rows.n, trial.maps[i], trial.baseline);
+        if (i > 0 && s.rounds > 0 && s.mops * HOPELESS < best[trial.maps[i]->batch])
+            printf("not measured, for it is too slow: %s, %.2f M/s\n", trial.maps[i]->name, s.mops);
+        else
+            job->options.maps[kept++] = trial.maps[i];
+    }
+    job->options.n_maps = job->options.run.n_maps = kept;
+    free(rows.row);
+    return ok;
+}
+
+static void say(const struct bench_options *options, size_t ways, const struct bench_rows *rows)
 {
     struct choice single = best_of(options, rows, false), batch = best_of(options, rows, true);
     if (!single.map) {
@@ -115,7 +146,7 @@ static void say(const struct bench_options *options, const struct bench_rows *ro
     }
     printf("\nTake `%s`: of %zu ways that can do this job it is the fastest by single operations here, %.1f M/s and\n"
            "%.0f bytes an entry (%s).\n",
-           single.map->name, options->n_maps, single.summary.mops, single.summary.bytes, single.map->summary);
+           single.map->name, ways, single.summary.mops, single.summary.bytes, single.map->summary);
     if (batch.map && batch.summary.mops > TIE * single.summary.mops)
         printf("Where you have many keys at hand at once, `%s` does %.1f M/s, %.1f times as many.\n", batch.map->name,
                batch.summary.mops, batch.summary.mops / single.summary.mops);
@@ -139,8 +170,10 @@ int verb_advise(int argc, char **argv)
         bench_wrong("advise needs", "--reads PERCENT");
     job_plan(&job);
     job_maps(&job);
-    bool ok = bench_run_all(&job.options, &rows, after_case);
-    say(&job.options, &rows);
+    const size_t ways = job.options.n_maps;
+    bool ok = job_try(&job);
+    ok &= bench_run_all(&job.options, &rows, after_case);
+    say(&job.options, ways, &rows);
     free(rows.row);
     return ok ? 0 : 1;
 }

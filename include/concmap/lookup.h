@@ -57,7 +57,7 @@
 
 /* The same for a left-right map or set. Of readers: view_get, and of their views view_view_get, ..._view_get_key_value
  * ..._view_contains and ..._get_many, and view_get_many. Of the writer: view_writer_get, ..._writer_contains,
- * ..._update and ..._remove. */
+ * ..._update, ..._remove and, of use in maps, ..._take: what it takes is given back to the map. */
 #define CM_LEFTRIGHT_LOOKUP_BY(view, name, Other, hash_function, equal_function)                                       \
     CM_LOOKUP_TYPE_(view, name, Other, hash_function, equal_function, false)                                           \
     CM_LEFTRIGHT_LOOKS_(cm_inline, view, name, view##_key_, name##_value_)                                             \
@@ -66,7 +66,8 @@
     CM_LEFTRIGHT_HASHES_(cm_inline, view, name, view##_key_)                                                           \
     CM_LEFTRIGHT_OWN_(cm_inline, view, name, view##_key_, name##_value_)                                               \
     CM_LEFTRIGHT_UPDATES_(cm_inline, view, name, view##_key_, name##_value_)                                           \
-    CM_LEFTRIGHT_REMOVES_(cm_inline, view, name, view##_key_, name##_value_)
+    CM_LEFTRIGHT_REMOVES_(cm_inline, view, name, view##_key_, name##_value_)                                           \
+    CM_LEFTRIGHT_TAKES_(cm_inline, view, name, view##_key_)
 
 #define CM_LOOKUP_TYPE_(view, name, Other, hash_function, equal_function, anchored)                                    \
     CM_LOOKUP_ENTRY_(view, name, Other, name##_value_, hash_function, equal_function, anchored)

@@ -225,6 +225,14 @@ CM_INLINE cm_status cm_leftright_meta_set_(struct cm_leftright_ *core, uint64_t 
     return CM_OK;
 }
 
+/* Notes down whose value was taken, and when: for cm_leftright_give_back_() and its like. */
+CM_INLINE void cm_leftright_took_(const struct cm_leftright_ *core, uint64_t *map, uint64_t *published, void **context)
+{
+    *map = core->number;
+    *published = core->published;
+    *context = core->sides[0].plain.context;
+}
+
 /* Whether nobody can see a value any more that was taken when so many batches had been published: the batch after that
  * one has begun. */
 CM_INLINE bool cm_leftright_let_go_(const struct cm_leftright_ *core, uint64_t taken_at)

@@ -405,11 +405,6 @@
 
 /* Values that were taken, and come back by `giving`; or are given to `destroy` (NULL: not), as `gone`. */
 #define CM_LEFTRIGHT_TAKEN_(how, name, giving, destroy, gone)                                                          \
-    CM_LOCAL_(how, void, name##_take_note_, (const struct cm_leftright_ *core, name##_taken *taken), {                 \
-        taken->map = core->number;                                                                                     \
-        taken->published = core->published;                                                                            \
-        taken->context = core->sides[0].plain.context;                                                                 \
-    })                                                                                                                 \
     CM_LOCAL_(how, cm_status, name##_give_back_one_, (name##_writer * writer, name##_taken * taken), {                 \
         if (taken->map != writer->core->number)                                                                        \
             return CM_INVALID;                                                                                         \
@@ -473,6 +468,22 @@
      * destroyed when no reader can see it any more. CM_NOMEM; as insert. */                                           \
     CM_KEYED_(how, by, name##_writer, Key, remove, (, Value * old), (, old))
 
+#define CM_LEFTRIGHT_TAKES_(how, by, name, Key)                                                                        \
+    CM_INNER_(how, cm_status, by##_take_one_,                                                                          \
+              (name##_writer * writer, uint64_t hash, const Key *key, name##_taken *taken), {                          \
+                  struct cm_leftright_ *core = writer->core;                                                           \
+                  cm_status status = cm_leftright_remove_(&by##_type_, core, CM_LOG_TAKE_, key, hash, &taken->value);  \
+                  if (status == CM_OK)                                                                                 \
+                      cm_leftright_took_(core, &taken->map, &taken->published, &taken->context);                       \
+                  return status;                                                                                       \
+              })                                                                                                       \
+    CM_INNER_(how, cm_status, by##_take_in_,                                                                           \
+              (name##_writer * writer, uint64_t hash, Key key, name##_taken * taken, cm_deadline deadline),            \
+              CM_IN_KEYED_TURN_(by, name, writer, hash, false, deadline, by##_take_one_(writer, hash, &key, taken)))   \
+    /* Removes the key: CM_OK, and `taken` has its value, which nobody destroys until it is given back; or CM_ABSENT.  \
+     * Readers may look at it still, so it may be read, and not changed. As remove. */                                 \
+    CM_KEYED_(how, by, name##_writer, Key, take, (, name##_taken * taken), (, taken))
+
 /* Changes of one key. The first one of a batch may wait, as begin does; others do not. */
 #define CM_LEFTRIGHT_CHANGES_(how, name, Key, Value)                                                                   \
     CM_INNER_(how, cm_status, name##_set_in_,                                                                          \
@@ -523,23 +534,7 @@
     CM_KEYED_(how, name, name##_writer, Key, upsert,                                                                   \
               (, Value initial, cm_status(*function)(Value *, void *), void *context), (, initial, function, context)) \
     CM_LEFTRIGHT_REMOVES_(how, name, name, Key, Value)                                                                 \
-    CM_INNER_(how, cm_status, name##_take_one_,                                                                        \
-              (name##_writer * writer, uint64_t hash, const Key *key, name##_taken *taken), {                          \
-                  struct cm_leftright_ *core = writer->core;                                                           \
-                  cm_status status =                                                                                   \
-                      cm_leftright_remove_(&name##_type_, core, CM_LOG_TAKE_, key, hash, &taken->value);               \
-                  if (status != CM_OK)                                                                                 \
-                      return status;                                                                                   \
-                  name##_take_note_(core, taken);                                                                      \
-                  return CM_OK;                                                                                        \
-              })                                                                                                       \
-    CM_INNER_(                                                                                                         \
-        how, cm_status, name##_take_in_,                                                                               \
-        (name##_writer * writer, uint64_t hash, Key key, name##_taken * taken, cm_deadline deadline),                  \
-        CM_IN_KEYED_TURN_(name, name, writer, hash, false, deadline, name##_take_one_(writer, hash, &key, taken)))     \
-    /* Removes the key: CM_OK, and `taken` has its value, which nobody destroys until it is given back; or CM_ABSENT.  \
-     * Readers may look at it still, so it may be read, and not changed. As remove. */                                 \
-    CM_KEYED_(how, name, name##_writer, Key, take, (, name##_taken * taken), (, taken))
+    CM_LEFTRIGHT_TAKES_(how, name, name, Key)
 
 /* Changes of all keys. */
 #define CM_LEFTRIGHT_CLEAR_(how, name)                                                                                 \

@@ -161,7 +161,7 @@
                   cm_status status =                                                                                   \
                       cm_multimap_remove_value_(writer->core, &name##_type_, key, hash, value, (void *)&taken->value); \
                   if (status == CM_OK)                                                                                 \
-                      name##_take_note_(writer->core, taken);                                                          \
+                      cm_leftright_took_(writer->core, &taken->map, &taken->published, &taken->context);               \
                   return status;                                                                                       \
               })                                                                                                       \
     CM_INNER_(                                                                                                         \
