@@ -11,8 +11,8 @@
 #define FIRST_CHUNK ((size_t)1024) /* bytes */
 #define LAST_CHUNK ((size_t)4 << 20)
 #define FRESH_NODES 64     /* that share one fence */
-#define COLLECT_NODES 1024 /* retired nodes after which a cache tries to advance the epoch */
-#define COLLECT_BYTES ((size_t)256 << 10)
+#define COLLECT_NODES 1024 /* retired nodes after which a cache tries to advance the epoch, unless it rests */
+#define COLLECT_BYTES ((size_t)256 << 10)       /* or bytes, in any case */
 #define SPARE_NODES ((size_t)2 * COLLECT_NODES) /* plain ones that a cache keeps, to use what one collection brings */
 #define SPARE_BYTES (2 * COLLECT_BYTES)
 
@@ -251,11 +251,12 @@ static void nodes_release(struct cm_pool_ *pool, const cm_allocator *allocator, 
     cache->releasing = outer;
 }
 
-/* Plain nodes that a cache keeps; the depot has what is beyond. */
-static size_t cache_spares(const struct cm_pool_ *pool)
+/* Plain nodes that a cache keeps after a collection that has brought so many; the depot has what is beyond. */
+static size_t cache_spares(const struct cm_pool_ *pool, size_t brought)
 {
+    size_t wanted = brought * 2 > SPARE_NODES ? brought * 2 : SPARE_NODES;
     size_t fit = SPARE_BYTES / class_size(pool, 0);
-    size_t most = fit < SPARE_NODES ? fit : SPARE_NODES;
+    size_t most = fit < wanted ? fit : wanted;
     return most < 2 * BATCH ? 2 * BATCH : most;
 }
 
@@ -267,7 +268,7 @@ static void nodes_release_plain(struct cm_pool_ *pool, cm_waiters_ *waiters, str
     node_set_next(limbo->last, cache->free[0]);
     cache->free[0] = limbo->head;
     cache->count[0] += (uint32_t)limbo->count;
-    while (cache->count[0] > cache_spares(pool))
+    while (cache->count[0] > cache_spares(pool, limbo->count))
         cache_spill(pool, waiters, cache, 0);
 }
 
@@ -327,6 +328,21 @@ static bool cache_waits(const struct cm_pool_cache_ *cache)
     return waits;
 }
 
+/* Makes usable what no reader can look at any more; false: there was nothing. */
+static bool cache_release_passed(struct cm_pool_ *pool, const cm_allocator *allocator, cm_waiters_ *waiters,
+                                 struct cm_pool_cache_ *cache)
+{
+    bool any = false;
+    for (size_t i = 0; i < CM_NODE_LISTS_; i++) {
+        struct cm_nodes_ *limbo = &cache->limbo[i];
+        if (!limbo->head || !cm_domain_passed_(pool->domain, cache->tags[i]))
+            continue;
+        limbo_release(pool, allocator, waiters, cache, limbo);
+        any = true;
+    }
+    return any;
+}
+
 static bool cache_collect(struct cm_pool_ *pool, const cm_allocator *allocator, cm_waiters_ *waiters,
                           struct cm_pool_cache_ *cache)
 {
@@ -334,11 +350,7 @@ static bool cache_collect(struct cm_pool_ *pool, const cm_allocator *allocator, 
     cache->since_collect = 0;
     cache->bytes_since_collect = 0;
     cm_domain_advance_(pool->domain);
-    for (size_t i = 0; i < CM_NODE_LISTS_; i++) {
-        struct cm_nodes_ *limbo = &cache->limbo[i];
-        if (limbo->head && cm_domain_passed_(pool->domain, cache->tags[i]))
-            limbo_release(pool, allocator, waiters, cache, limbo);
-    }
+    cache_release_passed(pool, allocator, waiters, cache);
     return !cache_waits(cache);
 }
 
@@ -356,12 +368,25 @@ bool cm_pool_collect_(struct cm_pool_ *pool, const cm_allocator *allocator, cm_w
     return cache_may_destroy(pool, cache) && cache_collect(pool, allocator, waiters, cache);
 }
 
-/* Whether enough was retired since the last collection. Plain nodes are counted once they are tagged. */
+/* Whether enough was retired since the last collection: so many bytes, or, unless barriers are dear, so many nodes that
+ * have just been tagged. Plain nodes are counted then. */
 static bool cache_is_due(const struct cm_pool_ *pool, const struct cm_pool_cache_ *cache)
 {
-    size_t nodes = cache->since_collect + (pool->plain ? cache->fresh.count : 0);
     size_t bytes = cache->bytes_since_collect + (pool->plain ? fresh_bytes(pool, &cache->fresh) : 0);
-    return nodes >= COLLECT_NODES || bytes >= COLLECT_BYTES;
+    return bytes >= COLLECT_BYTES ||
+           (cache->since_collect >= COLLECT_NODES && !cache->fresh.head && !cm_domain_rests_(pool->domain));
+}
+
+/* Collects without an advance of its own where others have seen to it. */
+static void cache_collect_when_due(struct cm_pool_ *pool, const cm_allocator *allocator, cm_waiters_ *waiters,
+                                   struct cm_pool_cache_ *cache)
+{
+    if (!cache_is_due(pool, cache))
+        return;
+    cache->since_collect = 0;
+    cache->bytes_since_collect = 0;
+    if (!cache_release_passed(pool, allocator, waiters, cache))
+        cache_collect(pool, allocator, waiters, cache);
 }
 
 void cm_node_orphan_(struct cm_node_ **orphans, struct cm_node_ *node)
@@ -391,8 +416,7 @@ void cm_pool_retire_(struct cm_pool_ *pool, const cm_allocator *allocator, cm_wa
     }
     if (fresh->count >= FRESH_NODES)
         cache_tag(pool, allocator, waiters, cache);
-    if (cache_is_due(pool, cache))
-        cache_collect(pool, allocator, waiters, cache);
+    cache_collect_when_due(pool, allocator, waiters, cache);
 }
 
 /* Those without a cache of their own. Acquire, and so are the links: the list only grows (cm_node_orphan_()). */
