@@ -12,6 +12,8 @@ struct cm_domain cm_domain_
 static pthread_mutex_t list_lock = PTHREAD_MUTEX_INITIALIZER; /* the list of domains; before the lock of one */
 static struct cm_domain *all_domains = &cm_domain_;
 
+#define REST_PER_BARRIER 16 /* so many times as long as it took */
+
 static const struct cm_domain *domain_of(const struct cm_domain *domain)
 {
     return domain ? domain : &cm_domain_;
@@ -323,10 +325,16 @@ static void acknowledge(struct cm_domain *domain)
         cm_fence_full_();
 }
 
+bool cm_domain_rests_(const struct cm_domain *domain)
+{
+    return cm_deadline_after(0) < cm_load_relaxed_(&domain_of(domain)->rests_until); /* relaxed: a hint */
+}
+
 bool cm_domain_advance_(struct cm_domain *domain)
 {
     domain = domain ? domain : &cm_domain_;
     uint64_t epoch = cm_load_acquire_(&domain->epoch);
+    cm_deadline begun = cm_deadline_after(0);
     /* The lists of records and slots are read after the barrier, and the pins after the lists. */
     if (epoch & CM_EPOCH_FENCES_) {
         acknowledge(domain);
@@ -334,6 +342,8 @@ bool cm_domain_advance_(struct cm_domain *domain)
         domain_use_fences(domain);
         return false;
     }
+    cm_deadline now = cm_deadline_after(0);
+    cm_store_relaxed_(&domain->rests_until, now + (now - begun) * REST_PER_BARRIER);
     struct cm_holding_ holding = cm_domain_held_back_(domain, epoch);
     if (holding.holder != CM_HOLDER_NONE) {
         CM_PROBE2(reclaim_stall, epoch, holding.index);
@@ -343,6 +353,6 @@ bool cm_domain_advance_(struct cm_domain *domain)
     /* Pairs with the acquire of pins and of cm_domain_passed_(). */
     if (!cm_swap_if_acq_rel_(&domain->epoch, &epoch, epoch + CM_EPOCH_ONE_))
         return false;
-    cm_store_relaxed_(&domain->advanced_at, cm_deadline_after(0)); /* relaxed: a figure */
+    cm_store_relaxed_(&domain->advanced_at, now); /* relaxed: a figure */
     return true;
 }

@@ -117,9 +117,9 @@ static bool is_kept(struct cm_thread_ *thread, const uint64_t *cell, struct cm_p
     return cm_kept_died_at_(cell, place) != NULL;
 }
 
-bool cm_kept_any_(const struct cm_held_ *held)
+bool cm_kept_any_(char *head)
 {
-    const uint64_t *cell = cm_bucket_state_(held->head);
+    const uint64_t *cell = cm_bucket_state_(head);
     return (cm_load_relaxed_(cell) & CM_UNUSUAL_) || cm_hold_find_(cm_thread_get_(), cell);
 }
 

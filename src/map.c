@@ -44,6 +44,7 @@ static void map_begin(struct cm_map_ *map, const struct cm_type *type, const cm_
     if (config->references == CM_DOMAIN)
         map->domain = config->domain ? config->domain : &cm_domain_;
     map->pool.domain = map->domain;
+    cm_pool_begin_(&map->pool);
     cm_domain_use_(map->domain);
     cm_platform_lockfree_memory_(map, sizeof *map);
 }
@@ -311,7 +312,7 @@ static bool key_copy(struct cm_map_ *map, const struct cm_type *type, void *to, 
 static bool node_prepare(struct cm_map_ *map, const struct cm_type *type, const void *key, uint64_t hash,
                          struct cm_supply_ *supply)
 {
-    struct cm_node_ *node = cm_pool_take_(&map->pool, supply->cache, 0);
+    struct cm_node_ *node = cm_pool_take_(&map->pool, supply->cache, 0, 0);
     if (!key_copy(map, type, (char *)node + cm_layout_of_(type).node_key, key)) {
         cm_pool_give_back_(&map->pool, supply->cache, node);
         return false;
@@ -347,7 +348,7 @@ struct cm_node_ *cm_map_node_(struct cm_map_ *map, const struct cm_type *type, s
     return (struct cm_node_ *)(void *)cm_supply_node_(type, map, key, hash, &supply);
 }
 
-void cm_supply_end_(struct cm_map_ *map, struct cm_thread_ *thread, struct cm_supply_ *supply)
+void cm_supply_end_(struct cm_map_ *map, const struct cm_thread_ *thread, const struct cm_supply_ *supply)
 {
     if (supply->prepared) {
         cm_pool_free_key_(&map->pool, &map->allocator, supply->prepared);

@@ -10,43 +10,15 @@
 #define BATCH 256                  /* nodes that travel between a cache and the depot at once */
 #define FIRST_CHUNK ((size_t)1024) /* bytes */
 #define LAST_CHUNK ((size_t)4 << 20)
-#define LIMBO_LISTS 3
 #define FRESH_NODES 64     /* that share one fence */
-#define COLLECT_NODES 1024 /* retired nodes after which a cache tries to advance the epoch */
-#define COLLECT_BYTES ((size_t)256 << 10)
+#define COLLECT_NODES 1024 /* retired nodes after which a cache tries to advance the epoch, unless it rests */
+#define COLLECT_BYTES ((size_t)256 << 10)       /* or bytes, in any case */
 #define SPARE_NODES ((size_t)2 * COLLECT_NODES) /* plain ones that a cache keeps, to use what one collection brings */
 #define SPARE_BYTES (2 * COLLECT_BYTES)
 
 struct cm_chunk_ {
     struct cm_chunk_ *next;
     struct cm_block_ block;
-};
-
-struct limbo {
-    uint64_t tag;
-    struct cm_node_ *head, *last;
-    size_t count;
-    size_t bytes;
-};
-
-/* Unlinked, and not tagged yet: the fence before a tag waits for all stores, and one serves many nodes. */
-struct fresh {
-    struct cm_node_ *head, *last;
-    size_t count;
-    size_t bytes;
-};
-
-struct cm_pool_cache_ {
-    struct cm_node_ *free[CM_NODE_CLASSES_];
-    uint32_t count[CM_NODE_CLASSES_];
-    char *bump; /* what is left of the newest chunk */
-    char *bump_end;
-    struct fresh fresh;
-    struct limbo limbo[LIMBO_LISTS];
-    size_t since_collect;
-    size_t bytes_since_collect;
-    bool releasing; /* destroy functions run, which may retire more */
-    char apart[CM_APART];
 };
 
 /* A free node's words: its header holds class and next; in the depot, the second word of a list's first node is the
@@ -87,9 +59,16 @@ static size_t node_bytes(const struct cm_pool_ *pool, struct cm_node_ *node)
     return class_size(pool, cm_node_class_(node)) + (long_text ? node_text(pool, node)->len : 0);
 }
 
-struct cm_pool_cache_ *cm_pool_cache_of_(struct cm_pool_ *pool, const cm_allocator *allocator, uint32_t index)
+/* How many plain nodes are retired by a push each: what is beyond a byte limit is dealt with at once. */
+static size_t fresh_most(const struct cm_pool_ *pool)
 {
-    return cm_per_thread_get_(&pool->caches, allocator, index, sizeof(struct cm_pool_cache_));
+    size_t fit = COLLECT_BYTES / (class_size(pool, 0) + 1);
+    return !pool->plain || pool->keeps ? 0 : fit < FRESH_NODES - 1 ? fit : FRESH_NODES - 1;
+}
+
+void cm_pool_begin_(struct cm_pool_ *pool)
+{
+    pool->fresh_most = fresh_most(pool);
 }
 
 static void cache_push(struct cm_pool_cache_ *cache, struct cm_node_ *node)
@@ -101,22 +80,12 @@ static void cache_push(struct cm_pool_cache_ *cache, struct cm_node_ *node)
     cache->count[node_class]++;
 }
 
-struct cm_node_ *cm_pool_take_(struct cm_pool_ *pool, struct cm_pool_cache_ *cache, size_t node_class)
+struct cm_node_ *cm_pool_take_new_(struct cm_pool_ *pool, struct cm_pool_cache_ *cache, size_t node_class)
 {
-    struct cm_node_ *node = cache->free[node_class];
-    if (node) {
-        cache->free[node_class] = cm_node_next_(node);
-        cache->count[node_class]--;
-        /* The next one, so that neither its link nor what is stored in it has to be waited for. */
-        const char *next = (const char *)cache->free[node_class];
-        for (size_t i = 0; next && i < class_size(pool, node_class); i += CM_LINE)
-            __builtin_prefetch(next + i, 1);
-        return node;
-    }
     size_t size = class_size(pool, node_class);
     if ((size_t)(cache->bump_end - cache->bump) < size)
         return NULL;
-    node = (struct cm_node_ *)(void *)cache->bump;
+    struct cm_node_ *node = (struct cm_node_ *)(void *)cache->bump;
     cache->bump += size;
     node->header = (uint64_t)node_class << CM_NODE_CLASS_SHIFT_;
     return node;
@@ -236,15 +205,21 @@ static void node_end(struct cm_pool_ *pool, const cm_allocator *allocator, struc
     cm_pool_free_key_(pool, allocator, node);
 }
 
-static void fresh_push(const struct cm_pool_ *pool, struct fresh *fresh, struct cm_node_ *node)
+static void fresh_push(const struct cm_pool_ *pool, struct cm_nodes_ *fresh, struct cm_node_ *node)
 {
     if (!fresh->head)
         fresh->last = node;
-    size_t bytes = node_bytes(pool, node);
+    if (!pool->plain)
+        cm_store_relaxed_(&fresh->bytes, fresh->bytes + node_bytes(pool, node));
     node_set_next(node, fresh->head);
     fresh->head = node;
-    cm_store_relaxed_(&fresh->bytes, fresh->bytes + bytes);
     cm_store_relaxed_(&fresh->count, fresh->count + 1);
+}
+
+/* Bytes of what is fresh, which for plain nodes nobody counts. */
+static size_t fresh_bytes(const struct cm_pool_ *pool, const struct cm_nodes_ *fresh)
+{
+    return pool->plain ? cm_load_relaxed_(&fresh->count) * class_size(pool, 0) : cm_load_relaxed_(&fresh->bytes);
 }
 
 static bool node_is_locked(const struct cm_pool_ *pool, struct cm_node_ *node)
@@ -276,30 +251,31 @@ static void nodes_release(struct cm_pool_ *pool, const cm_allocator *allocator, 
     cache->releasing = outer;
 }
 
-/* Plain nodes that a cache keeps; the depot has what is beyond. */
-static size_t cache_spares(const struct cm_pool_ *pool)
+/* Plain nodes that a cache keeps after a collection that has brought so many; the depot has what is beyond. */
+static size_t cache_spares(const struct cm_pool_ *pool, size_t brought)
 {
+    size_t wanted = brought * 2 > SPARE_NODES ? brought * 2 : SPARE_NODES;
     size_t fit = SPARE_BYTES / class_size(pool, 0);
-    size_t most = fit < SPARE_NODES ? fit : SPARE_NODES;
+    size_t most = fit < wanted ? fit : wanted;
     return most < 2 * BATCH ? 2 * BATCH : most;
 }
 
 /* Makes plain nodes usable again, as the list that they are, without a look at them: they have left the nearer caches
  * since they were retired. */
 static void nodes_release_plain(struct cm_pool_ *pool, cm_waiters_ *waiters, struct cm_pool_cache_ *cache,
-                                const struct limbo *limbo)
+                                const struct cm_nodes_ *limbo)
 {
     node_set_next(limbo->last, cache->free[0]);
     cache->free[0] = limbo->head;
     cache->count[0] += (uint32_t)limbo->count;
-    while (cache->count[0] > cache_spares(pool))
+    while (cache->count[0] > cache_spares(pool, limbo->count))
         cache_spill(pool, waiters, cache, 0);
 }
 
 static void limbo_release(struct cm_pool_ *pool, const cm_allocator *allocator, cm_waiters_ *waiters,
-                          struct cm_pool_cache_ *cache, struct limbo *limbo)
+                          struct cm_pool_cache_ *cache, struct cm_nodes_ *limbo)
 {
-    const struct limbo waited = *limbo;
+    const struct cm_nodes_ waited = *limbo;
     limbo->head = NULL;
     cm_store_relaxed_(&limbo->bytes, 0);
     cm_store_relaxed_(&limbo->count, 0);
@@ -309,7 +285,7 @@ static void limbo_release(struct cm_pool_ *pool, const cm_allocator *allocator, 
         nodes_release(pool, allocator, waiters, cache, waited.head);
 }
 
-static void fresh_clear(struct fresh *fresh)
+static void fresh_clear(struct cm_nodes_ *fresh)
 {
     fresh->head = NULL;
     cm_store_relaxed_(&fresh->count, 0);
@@ -320,15 +296,21 @@ static void fresh_clear(struct fresh *fresh)
 static void cache_tag(struct cm_pool_ *pool, const cm_allocator *allocator, cm_waiters_ *waiters,
                       struct cm_pool_cache_ *cache)
 {
-    struct fresh batch = cache->fresh;
+    struct cm_nodes_ batch = cache->fresh;
     if (!batch.head)
         return;
+    batch.bytes = fresh_bytes(pool, &batch);
     uint64_t tag = cm_domain_tag_(pool->domain);
-    struct limbo *limbo = &cache->limbo[tag / CM_EPOCH_ONE_ % LIMBO_LISTS];
-    fresh_clear(&cache->fresh); /* now: what destroy functions retire meanwhile is younger than the tag */
-    if (limbo->tag != tag) {    /* what is in the list is three epochs old or more */
+    size_t list = tag / CM_EPOCH_ONE_ % CM_NODE_LISTS_;
+    struct cm_nodes_ *limbo = &cache->limbo[list];
+    fresh_clear(&cache->fresh);     /* now: what destroy functions retire meanwhile is younger than the tag */
+    if (cache->tags[list] != tag) { /* what is in the list is three epochs old or more */
         limbo_release(pool, allocator, waiters, cache, limbo);
-        limbo->tag = tag;
+        cache->tags[list] = tag;
+    }
+    if (pool->plain) {
+        cache->since_collect += batch.count;
+        cache->bytes_since_collect += batch.bytes;
     }
     if (!limbo->head)
         limbo->last = batch.last;
@@ -341,9 +323,24 @@ static void cache_tag(struct cm_pool_ *pool, const cm_allocator *allocator, cm_w
 static bool cache_waits(const struct cm_pool_cache_ *cache)
 {
     bool waits = cache->fresh.head != NULL;
-    for (size_t i = 0; i < LIMBO_LISTS; i++)
+    for (size_t i = 0; i < CM_NODE_LISTS_; i++)
         waits |= cache->limbo[i].head != NULL;
     return waits;
+}
+
+/* Makes usable what no reader can look at any more; false: there was nothing. */
+static bool cache_release_passed(struct cm_pool_ *pool, const cm_allocator *allocator, cm_waiters_ *waiters,
+                                 struct cm_pool_cache_ *cache)
+{
+    bool any = false;
+    for (size_t i = 0; i < CM_NODE_LISTS_; i++) {
+        struct cm_nodes_ *limbo = &cache->limbo[i];
+        if (!limbo->head || !cm_domain_passed_(pool->domain, cache->tags[i]))
+            continue;
+        limbo_release(pool, allocator, waiters, cache, limbo);
+        any = true;
+    }
+    return any;
 }
 
 static bool cache_collect(struct cm_pool_ *pool, const cm_allocator *allocator, cm_waiters_ *waiters,
@@ -353,11 +350,7 @@ static bool cache_collect(struct cm_pool_ *pool, const cm_allocator *allocator, 
     cache->since_collect = 0;
     cache->bytes_since_collect = 0;
     cm_domain_advance_(pool->domain);
-    for (size_t i = 0; i < LIMBO_LISTS; i++) {
-        struct limbo *limbo = &cache->limbo[i];
-        if (limbo->head && cm_domain_passed_(pool->domain, limbo->tag))
-            limbo_release(pool, allocator, waiters, cache, limbo);
-    }
+    cache_release_passed(pool, allocator, waiters, cache);
     return !cache_waits(cache);
 }
 
@@ -373,6 +366,27 @@ bool cm_pool_collect_(struct cm_pool_ *pool, const cm_allocator *allocator, cm_w
     if (!cache || pool->keeps || !cache_waits(cache))
         return true;
     return cache_may_destroy(pool, cache) && cache_collect(pool, allocator, waiters, cache);
+}
+
+/* Whether enough was retired since the last collection: so many bytes, or, unless barriers are dear, so many nodes that
+ * have just been tagged. Plain nodes are counted then. */
+static bool cache_is_due(const struct cm_pool_ *pool, const struct cm_pool_cache_ *cache)
+{
+    size_t bytes = cache->bytes_since_collect + (pool->plain ? fresh_bytes(pool, &cache->fresh) : 0);
+    return bytes >= COLLECT_BYTES ||
+           (cache->since_collect >= COLLECT_NODES && !cache->fresh.head && !cm_domain_rests_(pool->domain));
+}
+
+/* Collects without an advance of its own where others have seen to it. */
+static void cache_collect_when_due(struct cm_pool_ *pool, const cm_allocator *allocator, cm_waiters_ *waiters,
+                                   struct cm_pool_cache_ *cache)
+{
+    if (!cache_is_due(pool, cache))
+        return;
+    cache->since_collect = 0;
+    cache->bytes_since_collect = 0;
+    if (!cache_release_passed(pool, allocator, waiters, cache))
+        cache_collect(pool, allocator, waiters, cache);
 }
 
 void cm_node_orphan_(struct cm_node_ **orphans, struct cm_node_ *node)
@@ -391,16 +405,18 @@ void cm_pool_retire_(struct cm_pool_ *pool, const cm_allocator *allocator, cm_wa
         cm_node_orphan_(&pool->orphans, node);
         return;
     }
-    struct fresh *fresh = &cache->fresh;
+    struct cm_nodes_ *fresh = &cache->fresh;
     size_t size = node_bytes(pool, node);
     fresh_push(pool, fresh, node);
     if (pool->keeps || !cache_may_destroy(pool, cache))
         return;
+    if (!pool->plain) {
+        cache->since_collect++;
+        cache->bytes_since_collect += size;
+    }
     if (fresh->count >= FRESH_NODES)
         cache_tag(pool, allocator, waiters, cache);
-    cache->bytes_since_collect += size;
-    if (++cache->since_collect >= COLLECT_NODES || cache->bytes_since_collect >= COLLECT_BYTES)
-        cache_collect(pool, allocator, waiters, cache);
+    cache_collect_when_due(pool, allocator, waiters, cache);
 }
 
 /* Those without a cache of their own. Acquire, and so are the links: the list only grows (cm_node_orphan_()). */
@@ -417,8 +433,8 @@ size_t cm_pool_waiting_(const struct cm_pool_ *pool)
     size_t k = 0;
     struct cm_pool_cache_ *cache;
     while ((cache = cm_per_thread_next_(&pool->caches, sizeof *cache, &k)) != NULL) {
-        bytes += cm_load_relaxed_(&cache->fresh.bytes);
-        for (size_t i = 0; i < LIMBO_LISTS; i++)
+        bytes += fresh_bytes(pool, &cache->fresh);
+        for (size_t i = 0; i < CM_NODE_LISTS_; i++)
             bytes += cm_load_relaxed_(&cache->limbo[i].bytes);
     }
     return bytes;
@@ -433,7 +449,7 @@ size_t cm_pool_waiting_nodes_(const struct cm_pool_ *pool)
     struct cm_pool_cache_ *cache;
     while ((cache = cm_per_thread_next_(&pool->caches, sizeof *cache, &k)) != NULL) {
         nodes += cm_load_relaxed_(&cache->fresh.count);
-        for (size_t i = 0; i < LIMBO_LISTS; i++)
+        for (size_t i = 0; i < CM_NODE_LISTS_; i++)
             nodes += cm_load_relaxed_(&cache->limbo[i].count);
     }
     return nodes;
@@ -467,7 +483,7 @@ void cm_pool_destroy_(struct cm_pool_ *pool, const cm_allocator *allocator)
     struct cm_pool_cache_ *cache;
     while ((cache = cm_per_thread_next_(&pool->caches, sizeof *cache, &k)) != NULL) {
         nodes_end(pool, allocator, cache->fresh.head);
-        for (size_t i = 0; i < LIMBO_LISTS; i++)
+        for (size_t i = 0; i < CM_NODE_LISTS_; i++)
             nodes_end(pool, allocator, cache->limbo[i].head);
     }
     nodes_end(pool, allocator, pool->orphans);
@@ -484,6 +500,7 @@ void cm_pool_destroy_(struct cm_pool_ *pool, const cm_allocator *allocator)
                               .value = pool->value,
                               .value_destroy = pool->value_destroy,
                               .plain = pool->plain,
+                              .fresh_most = pool->fresh_most,
                               .keeps = pool->keeps,
                               .cell = pool->cell,
                               .context = pool->context,

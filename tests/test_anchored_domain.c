@@ -341,6 +341,39 @@ static void what_one_thread_has_removed_another_uses_again(void **state)
     finish(&map);
 }
 
+/* Changes entries of 32 bytes, in a domain that rests all the time; returns how often its epoch was advanced. */
+static uint64_t epochs_of_changes(nums *map, cm_domain *domain, size_t changes)
+{
+    uint64_t before = domain->epoch;
+    for (size_t i = 0; i < changes; i++) {
+        domain->rests_until = UINT64_MAX;
+        assert_true(nums_put(map, i % WATCHED, i, NULL) >= 0);
+    }
+    return (domain->epoch - before) / CM_EPOCH_ONE_;
+}
+
+/* A few nodes then wait longer, but not more than 256 KiB of each thread before it tries. */
+static void while_barriers_are_dear_there_are_few_and_what_waits_is_bounded(void **state)
+{
+    (void)state;
+    enum { CHANGES = 100000, NODE = 32, TRY = 256 << 10 };
+    cm_domain domain;
+    nums map;
+    assert_int_equal(cm_domain_init(&domain, NULL), CM_OK);
+    assert_int_equal(nums_init(&map, &(cm_config){.references = CM_DOMAIN, .domain = &domain}), CM_OK);
+    for (uint64_t i = 0; i < WATCHED; i++)
+        assert_int_equal(nums_put(&map, i, i, NULL), CM_OK);
+    cm_domain_part(&domain);
+    uint64_t epochs = epochs_of_changes(&map, &domain, CHANGES);
+    assert_true(epochs > 2 && epochs <= CHANGES * NODE / TRY + 4); /* the table grows, too */
+    cm_unreclaimed waiting = nums_unreclaimed(&map);
+    assert_int_equal(waiting.bytes, waiting.entries * NODE); /* those that are not tagged yet count, too */
+    assert_true(waiting.entries > 0 && waiting.bytes <= 3 * TRY);
+    assert_true(nums_memory(&map).nodes <= 6 * TRY);
+    nums_destroy(&map);
+    assert_int_equal(cm_domain_destroy(&domain), CM_OK);
+}
+
 static void no_small_entry_lies_in_two_lines(void **state)
 {
     nums map;
@@ -365,6 +398,7 @@ int main(void)
         cmocka_unit_test(maps_of_one_domain_do_not_free_each_others_entries_L2),
         cmocka_unit_test(what_a_destroy_function_removes_waits_for_who_found_it_meanwhile),
         cmocka_unit_test(what_one_thread_has_removed_another_uses_again),
+        cmocka_unit_test(while_barriers_are_dear_there_are_few_and_what_waits_is_bounded),
         cmocka_unit_test(no_small_entry_lies_in_two_lines),
         cmocka_unit_test(domains_are_for_anchored_maps_that_ask_for_one_M2),
     };

@@ -7,7 +7,11 @@
 CM_BEGIN_DECLS
 
 /* A bucket that the caller holds, and where in its chain the key is. The pin may be left, for a held bucket keeps its
- * table. */
+ * table.
+ *
+ * Cold functions are given a copy, here and of a cm_supply_: a variable whose address is known elsewhere lies in
+ * memory, and each store is one that the next call's reads have to find room behind, which is what limits single calls
+ * beyond the caches. */
 struct cm_held_ {
     struct cm_table_ *table;
     char *head;             /* NULL: no memory for a first table */
@@ -64,7 +68,8 @@ CM_INLINE int cm_map_lock_key_(const struct cm_type *type, struct cm_map_ *map, 
 {
     const struct cm_layout_ layout = cm_layout_of_(type);
     held->tail = NULL;
-    held->unusual = false;
+    held->unusual = held->nested = false;
+    held->died = NULL;
     held->table = cm_load_acquire_(&map->root); /* as in cm_map_glance_() */
     for (;;) {
         held->head = cm_table_bucket_(held->table, layout, hash);
@@ -76,7 +81,9 @@ CM_INLINE int cm_map_lock_key_(const struct cm_type *type, struct cm_map_ *map, 
             return CM_OK;
         }
         if (!(cm_load_acquire_(cell) & CM_MOVED_)) { /* acquire: pairs with the mover's unlock */
-            int got = cm_map_wait_(type, map, held, key, hash, true, deadline);
+            struct cm_held_ waited = *held;
+            int got = cm_map_wait_(type, map, &waited, key, hash, true, deadline);
+            *held = waited;
             if (got != CM_GOT_MOVED_)
                 return got;
         }
@@ -92,10 +99,12 @@ CM_INLINE void cm_map_unlock_(const struct cm_type *type, struct cm_map_ *map, c
                               const struct cm_held_ *held, bool called)
 {
     uint64_t *cell = cm_bucket_state_(held->head);
-    if (CM_UNLIKELY(held->unusual || (called && (cm_hold_any_(thread) || (cm_load_relaxed_(cell) & CM_UNTIDY_)))))
-        cm_kept_unlock_(type, map, held);
-    else
+    if (CM_UNLIKELY(held->unusual || (called && (cm_hold_any_(thread) || (cm_load_relaxed_(cell) & CM_UNTIDY_))))) {
+        const struct cm_held_ copy = *held;
+        cm_kept_unlock_(type, map, &copy);
+    } else {
         cm_cell_unlock_(cell, cm_load_relaxed_(cell), &map->waiters);
+    }
 }
 
 /* What an insert needs besides the bucket; kept from one try to the next. */
@@ -156,9 +165,12 @@ CM_INLINE char *cm_supply_node_(const struct cm_type *type, struct cm_map_ *map,
     supply->prepared = NULL;
     if (node || cm_key_owns_(type, key))
         return node;
-    node = (char *)cm_pool_take_(&map->pool, supply->cache, cm_text_class_(cm_key_text_size_(type, key)));
+    const struct cm_layout_ layout = cm_layout_of_(type);
+    size_t node_class = cm_text_class_(cm_key_text_size_(type, key));
+    size_t size = layout.node_text + node_class * CM_NODE_STEP_;
+    node = (char *)cm_pool_take_(&map->pool, supply->cache, node_class, size);
     if (CM_LIKELY(node != NULL)) {
-        cm_node_fill_(type, cm_layout_of_(type), node, key, hash);
+        cm_node_fill_(type, layout, node, key, hash);
         cm_cached_begin_(type, node);
     }
     return node;

@@ -14,7 +14,7 @@ CM_BEGIN_DECLS
 
 /* Changes whenever the layout of what headers and library share changes: a program runs only with a library of its own
  * version. */
-#define CM_LAYOUT_VERSION_ 5
+#define CM_LAYOUT_VERSION_ 6
 
 /* What a thread has done to a map's length. */
 struct cm_count_ {
@@ -132,7 +132,8 @@ CM_API CM_COLD bool cm_map_supply_(struct cm_map_ *map, const struct cm_type *ty
 CM_API CM_COLD struct cm_node_ *cm_map_node_(struct cm_map_ *map, const struct cm_type *type,
                                              struct cm_pool_cache_ *cache, const void *key, uint64_t hash);
 /* Gives back what was not used of it. */
-CM_API CM_COLD void cm_supply_end_(struct cm_map_ *map, struct cm_thread_ *thread, struct cm_supply_ *supply);
+CM_API CM_COLD void cm_supply_end_(struct cm_map_ *map, const struct cm_thread_ *thread,
+                                   const struct cm_supply_ *supply);
 
 /* Waits for the bucket held->head, and finds the key in it. CM_OK: it is held; CM_GOT_MOVED_: look in the next table;
  * or why the wait was given up. CM_DEADLOCK also where the calling thread has the very key. */
@@ -145,7 +146,7 @@ CM_API CM_COLD void cm_kept_remove_(const struct cm_type *type, const struct cm_
 CM_API CM_COLD void cm_held_insert_undo_(const struct cm_type *type, struct cm_map_ *map, const struct cm_held_ *held,
                                          char *node, struct cm_place_ place, struct cm_supply_ *supply);
 /* Whether the calling thread holds anything in the bucket. */
-CM_API CM_COLD bool cm_kept_any_(const struct cm_held_ *held);
+CM_API CM_COLD bool cm_kept_any_(char *head);
 /* Gives the bucket back, tidied, unless the calling thread has a guard in it. */
 CM_API CM_COLD void cm_kept_unlock_(const struct cm_type *type, struct cm_map_ *map, const struct cm_held_ *held);
 struct cm_place_;

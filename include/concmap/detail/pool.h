@@ -43,8 +43,31 @@ struct cm_node_ {
     uint64_t header;
 };
 
+#define CM_NODE_LISTS_ 3 /* of retired nodes that wait, by epoch */
+
 struct cm_chunk_;
-struct cm_pool_cache_;
+
+/* Nodes that are unlinked, in a list. */
+struct cm_nodes_ {
+    struct cm_node_ *head, *last;
+    size_t count; /* relaxed to read, as the bytes: figures */
+    size_t bytes; /* of plain nodes that are not tagged yet: not counted */
+};
+
+/* A thread's nodes of a map. */
+struct cm_pool_cache_ {
+    struct cm_node_ *free[CM_NODE_CLASSES_];
+    uint32_t count[CM_NODE_CLASSES_];
+    char *bump; /* what is left of the newest chunk */
+    char *bump_end;
+    struct cm_nodes_ fresh; /* not tagged yet: the fence before a tag waits for all stores, and one serves many nodes */
+    struct cm_nodes_ limbo[CM_NODE_LISTS_];
+    uint64_t tags[CM_NODE_LISTS_]; /* of them */
+    size_t since_collect;          /* tagged */
+    size_t bytes_since_collect;
+    bool releasing; /* destroy functions run, which may retire more */
+    char apart_[CM_APART];
+};
 
 struct cm_pool_ {
     size_t node_size;                         /* of class 0; 0: the map has no nodes */
@@ -60,16 +83,17 @@ struct cm_pool_ {
     size_t value;                                      /* its offset in a node */
     void (*value_destroy)(void *value, void *context); /* of retired nodes; NULL: who retires them has done that */
     bool plain;                                        /* nodes are of class 0, and nothing ends with them */
-    bool keeps;                                        /* retired nodes are not used again */
-    size_t cell;                                       /* its offset in a node; 0: there is none */
+    size_t fresh_most; /* of plain nodes that are to be used again: as many are retired by a push each; 0: none */
+    bool keeps;        /* retired nodes are not used again */
+    size_t cell;       /* its offset in a node; 0: there is none */
     void *context;
     struct cm_domain *domain; /* whose readers look at nodes; NULL: the process's own */
 };
 
-/* The calling thread's cache, or NULL if there is no memory for one. May allocate. */
-CM_API struct cm_pool_cache_ *cm_pool_cache_of_(struct cm_pool_ *pool, const cm_allocator *allocator, uint32_t index);
-/* A node of the class, or NULL if the cache is out of them. Never allocates: may be called under a lock. */
-CM_API struct cm_node_ *cm_pool_take_(struct cm_pool_ *pool, struct cm_pool_cache_ *cache, size_t node_class);
+/* Completes what its owner has filled in. */
+CM_API void cm_pool_begin_(struct cm_pool_ *pool);
+/* A node of the class that was never used, or NULL if the cache is out of them. */
+CM_API struct cm_node_ *cm_pool_take_new_(struct cm_pool_ *pool, struct cm_pool_cache_ *cache, size_t node_class);
 /* Sees to it that the next take succeeds. False: no memory. */
 CM_API CM_COLD bool cm_pool_supply_(struct cm_pool_ *pool, const cm_allocator *allocator, cm_waiters_ *waiters,
                                     struct cm_pool_cache_ *cache, size_t node_class);
@@ -102,6 +126,45 @@ CM_API void cm_pool_free_key_(struct cm_pool_ *pool, const cm_allocator *allocat
 CM_INLINE struct cm_node_ *cm_node_next_(const struct cm_node_ *node)
 {
     return (struct cm_node_ *)(uintptr_t)(node->header & CM_ADDRESS_MASK_);
+}
+
+/* The calling thread's cache, or NULL if there is no memory for one. May allocate. */
+CM_INLINE struct cm_pool_cache_ *cm_pool_cache_of_(struct cm_pool_ *pool, const cm_allocator *allocator, uint32_t index)
+{
+    return (struct cm_pool_cache_ *)cm_per_thread_get_(&pool->caches, allocator, index, sizeof(struct cm_pool_cache_));
+}
+
+/* A node of the class, which has `size` bytes, or NULL if the cache is out of them. Never allocates: may be called
+ * under a lock. */
+CM_INLINE struct cm_node_ *cm_pool_take_(struct cm_pool_ *pool, struct cm_pool_cache_ *cache, size_t node_class,
+                                         size_t size)
+{
+    struct cm_node_ *node = cache->free[node_class];
+    if (CM_UNLIKELY(!node))
+        return cm_pool_take_new_(pool, cache, node_class);
+    cache->free[node_class] = cm_node_next_(node);
+    cache->count[node_class]--;
+    /* The next one, so that neither its link nor what is stored in it has to be waited for. */
+    const char *next = (const char *)cache->free[node_class];
+    for (size_t i = 0; i < size; i += CM_LINE)
+        __builtin_prefetch(next + i, 1);
+    return node;
+}
+
+/* cm_pool_retire_() for a thread that has its cache at hand, which may be NULL. */
+CM_INLINE void cm_pool_retire_near_(struct cm_pool_ *pool, const cm_allocator *allocator, cm_waiters_ *waiters,
+                                    struct cm_pool_cache_ *cache, uint32_t index, struct cm_node_ *node)
+{
+    if (CM_UNLIKELY(!cache || cache->fresh.count >= pool->fresh_most)) {
+        cm_pool_retire_(pool, allocator, waiters, index, node);
+        return;
+    }
+    struct cm_nodes_ *fresh = &cache->fresh;
+    if (!fresh->head)
+        fresh->last = node;
+    node->header = (uint64_t)(uintptr_t)fresh->head; /* of class 0 */
+    fresh->head = node;
+    cm_store_relaxed_(&fresh->count, fresh->count + 1);
 }
 
 /* Adds a node to a list of orphans. */

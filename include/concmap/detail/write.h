@@ -50,6 +50,25 @@ CM_INLINE cm_status cm_kept_call_(const struct cm_type *type, struct cm_map_ *ma
     return status;
 }
 
+/* A free place in a held chain that lacks the key. */
+CM_INLINE struct cm_place_ cm_held_extend_(const struct cm_type *type, const struct cm_held_ *held)
+{
+    if (CM_LIKELY(!held->unusual))
+        return cm_chain_extend_(held->table, cm_layout_of_(type), held->tail);
+    const struct cm_held_ copy = *held;
+    return cm_kept_extend_(type, &copy);
+}
+
+/* Gives back what an insert has taken. */
+CM_INLINE void cm_held_undo_(const struct cm_type *type, struct cm_map_ *map, const struct cm_held_ *held, char *node,
+                             struct cm_place_ place, struct cm_supply_ *supply)
+{
+    const struct cm_held_ copy = *held;
+    struct cm_supply_ changed = *supply;
+    cm_held_insert_undo_(type, map, &copy, node, place, &changed);
+    *supply = changed;
+}
+
 /* Adds the key to a held chain that lacks it. The initialiser runs when nothing else can fail. */
 CM_INLINE cm_status cm_held_add_(const struct cm_type *type, struct cm_map_ *map, struct cm_thread_ *thread,
                                  struct cm_hold_ *hold, const struct cm_held_ *held, const void *key, uint64_t hash,
@@ -64,13 +83,12 @@ CM_INLINE cm_status cm_held_add_(const struct cm_type *type, struct cm_map_ *map
         if (CM_UNLIKELY(supply->lacking))
             return CM_NOMEM;
     }
-    struct cm_place_ place =
-        CM_UNLIKELY(held->unusual) ? cm_kept_extend_(type, held) : cm_chain_extend_(held->table, layout, tail);
+    struct cm_place_ place = cm_held_extend_(type, held);
     supply->lacking = place.bucket == NULL;
     if (CM_UNLIKELY(place.bucket != tail) && cm_load_relaxed_(&held->table->overflowed) > held->table->overflow_limit)
         cm_store_relaxed_(&map->work, 1); /* time to grow; relaxed: a hint */
     if (CM_UNLIKELY(supply->lacking)) {
-        cm_held_insert_undo_(type, map, held, node, place, supply);
+        cm_held_undo_(type, map, held, node, place, supply);
         return CM_NOMEM;
     }
     if (layout.nodes) {
@@ -83,7 +101,7 @@ CM_INLINE cm_status cm_held_add_(const struct cm_type *type, struct cm_map_ *map
         cm_status status = cm_kept_call_(type, map, thread, hold, held->head, place, true, NULL, write->call,
                                          write->scratch, write->context);
         if (CM_UNLIKELY(status < 0)) {
-            cm_held_insert_undo_(type, map, held, node, place, supply);
+            cm_held_undo_(type, map, held, node, place, supply);
             return status;
         }
         value = write->scratch;
@@ -93,7 +111,7 @@ CM_INLINE cm_status cm_held_add_(const struct cm_type *type, struct cm_map_ *map
         copied = cm_value_copy_(type, map, write->now, value);
     if ((type->value_clone || type->cached) && CM_UNLIKELY(copied < 0)) {
         supply->dropped = value == write->scratch;
-        cm_held_insert_undo_(type, map, held, node, place, supply);
+        cm_held_undo_(type, map, held, node, place, supply);
         return copied;
     }
     memcpy(cm_bucket_value_(type, layout, place.bucket, place.slot), value, type->value_size);
@@ -203,7 +221,8 @@ CM_INLINE cm_status cm_present_write_(const struct cm_type *type, struct cm_map_
     if (CM_UNLIKELY(held->unusual && held->died)) {
         if (write->present != CM_PRESENT_REPLACE_)
             return CM_OWNER_DIED;
-        cm_kept_bury_(held);
+        const struct cm_held_ copy = *held;
+        cm_kept_bury_(&copy);
     }
     if (write->present == CM_PRESENT_REPLACE_) {
         supply->dropped = type->value_destroy && !write->old;
@@ -300,7 +319,10 @@ CM_INLINE struct cm_written_ cm_map_write_pinned_(const struct cm_type *type, st
                 return written; /* CM_FULL */
             continue;
         }
-        if (!cm_map_supply_(map, type, held.table, own, hash, supply))
+        struct cm_supply_ lacked = *supply;
+        bool supplied = cm_map_supply_(map, type, held.table, own, hash, &lacked);
+        *supply = lacked;
+        if (!supplied)
             return written; /* CM_NOMEM */
     }
 }
@@ -331,6 +353,19 @@ CM_INLINE void cm_written_values_destroy_(const struct cm_type *type, struct cm_
         cm_value_destroy_(type, map, write->value);
 }
 
+/* Gives back what a write has not used, and retires what it has replaced. */
+CM_INLINE void cm_supply_settle_(struct cm_map_ *map, const struct cm_thread_ *thread, const struct cm_supply_ *supply)
+{
+    if (CM_UNLIKELY(supply->prepared)) {
+        struct cm_supply_ unused = *supply;
+        unused.discarded = NULL;
+        cm_supply_end_(map, thread, &unused);
+    }
+    if (supply->discarded)
+        cm_pool_retire_near_(&map->pool, &map->allocator, &map->waiters, supply->cache, thread->index,
+                             supply->discarded);
+}
+
 /* Finds the key and changes its value, or adds it, as `write` says; one atomic step. Locks one bucket. `prepared` is a
  * node with the key, from the calling thread's cache, or NULL. */
 CM_INLINE struct cm_written_ cm_map_write_by_(const struct cm_type *type, struct cm_map_ *map, const void *key,
@@ -349,8 +384,8 @@ CM_INLINE struct cm_written_ cm_map_write_by_(const struct cm_type *type, struct
     if (CM_LIKELY(written.inserted))
         cm_map_count_(map, pin.thread, 1);
     cm_pin_leave_(pin);
-    if (cm_layout_has_nodes_(type) && CM_UNLIKELY(supply.prepared || supply.discarded))
-        cm_supply_end_(map, pin.thread, &supply);
+    if (cm_layout_has_nodes_(type))
+        cm_supply_settle_(map, pin.thread, &supply);
     if (type->value_destroy)
         cm_written_values_destroy_(type, map, write, written, supply.dropped);
     if (CM_UNLIKELY(cm_map_is_heavy_(type, map)))
@@ -399,11 +434,13 @@ CM_INLINE cm_status cm_map_remove_(const struct cm_type *type, struct cm_map_ *m
                 node = (struct cm_node_ *)(void *)cm_slot_node_(*cm_bucket_slot_(place.bucket, place.slot));
                 cm_cached_removed_(type, map, (const char *)node);
             }
-            bool gaps = !type->anchored && (held.unusual || (condition && cm_kept_any_(&held)));
-            if (CM_UNLIKELY(gaps))
-                cm_kept_remove_(type, &held);
-            else
+            bool gaps = !type->anchored && (held.unusual || (condition && cm_kept_any_(held.head)));
+            if (CM_UNLIKELY(gaps)) {
+                const struct cm_held_ copy = held;
+                cm_kept_remove_(type, &copy);
+            } else {
                 cm_chain_remove_(type, layout, held.table, held.head, place);
+            }
             cm_map_dismiss_(map, 1);
         }
         cm_map_unlock_(type, map, pin.thread, &held, condition != NULL);
@@ -416,7 +453,9 @@ CM_INLINE cm_status cm_map_remove_(const struct cm_type *type, struct cm_map_ *m
     if (node) {
         if (!old && !type->anchored)
             cm_value_destroy_(type, map, (char *)node + layout.node_value);
-        cm_pool_retire_(&map->pool, &map->allocator, &map->waiters, pin.thread->index, node);
+        cm_pool_retire_near_(&map->pool, &map->allocator, &map->waiters,
+                             cm_pool_cache_of_(&map->pool, &map->allocator, pin.thread->index), pin.thread->index,
+                             node);
     }
     cm_map_lend_a_hand_(type, map);
     return status;
