@@ -127,7 +127,7 @@ static void what_is_taken_by_another_type_is_the_callers_until_it_comes_back(voi
     files map;
     files_writer writer;
     files_reader reader;
-    files_taken first, second;
+    files_taken first = {.map = 0}, second = {.map = 0};
     struct path lib = {"usr", "lib"}, bin = {"usr", "bin"}, none = {"us", "lib"};
     assert_int_equal(files_init(&map, NULL), CM_OK);
     assert_int_equal(files_writer_open(&map, &writer), CM_OK);
