@@ -221,7 +221,11 @@ static bool is_due(const struct cm_leftright_ *core, const struct cm_turn_ *turn
 
 void cm_turn_end_slow_(struct cm_leftright_ *core, struct cm_turn_ *turn)
 {
-    struct cm_call_ call = is_due(core, turn) ? publish(core) : (struct cm_call_){NULL, NULL};
+    struct cm_call_ call = {NULL, NULL};
+    if (is_due(core, turn)) {
+        cm_outdated_look_(core); /* there may be no batch after this one */
+        call = publish(core);
+    }
     cm_map_leave_(&turn->held, turn->got);
     cm_call_make_(call);
 }
@@ -240,7 +244,7 @@ cm_status cm_leftright_publish_(struct cm_leftright_ *core, bool flush)
     cm_status status = core->busy ? CM_DEADLOCK : CM_OK;
     bool swaps = status == CM_OK && core->begun && (core->pending || !flush);
     if (status == CM_OK)
-        cm_outdated_look_(core); /* there may be no batch after this one */
+        cm_outdated_look_(core); /* as above */
     struct cm_call_ call = swaps ? publish(core) : (struct cm_call_){NULL, NULL};
     cm_turn_end_(core, &turn);
     cm_call_make_(call);
@@ -253,9 +257,11 @@ cm_status cm_leftright_publish_every_(struct cm_leftright_ *core, uint64_t chang
     int got = cm_turn_begin_(core, &turn, CM_TURN_LOOKS_ | CM_TURN_BARE_, CM_FOREVER, NULL);
     if (got < 0)
         return (cm_status)got;
-    core->publish_at = changes ? changes : UINT64_MAX;
+    cm_status status = core->busy ? CM_DEADLOCK : CM_OK;
+    if (status == CM_OK)
+        core->publish_at = changes ? changes : UINT64_MAX;
     cm_turn_end_(core, &turn);
-    return CM_OK;
+    return status;
 }
 
 bool cm_leftright_pending_(struct cm_leftright_ *core)
@@ -311,25 +317,45 @@ void cm_log_whole_(struct cm_leftright_ *core)
     core->log.at = core->log.end; /* whoever notes more comes to cm_log_lengthen_() */
 }
 
+/* Bytes of places, beyond which copying the whole table would be less. */
+static size_t places_most(const struct cm_leftright_ *core)
+{
+    return PLACES_MOST * sizeof(size_t) * (size_t)(core->sides[0].plain.flat.mask + 1);
+}
+
+static void places_bound(struct cm_leftright_ *core)
+{
+    struct cm_log_ *log = &core->log;
+    size_t most = places_most(core);
+    log->end = (char *)log->block.address + (log->block.size < most ? log->block.size : most);
+}
+
 bool cm_log_lengthen_(struct cm_leftright_ *core)
 {
     const struct cm_log_ *log = &core->log;
     if (core->whole)
         return false;
-    size_t places = log->block.address ? (size_t)(log->end - (char *)log->block.address) / sizeof(size_t) : 0;
-    if (places > PLACES_MOST * cm_newest_(core)->plain.flat.mask || !cm_log_grow_(core, sizeof(size_t), sizeof(size_t)))
+    size_t used = log->block.address ? (size_t)(log->at - (char *)log->block.address) : 0;
+    if (used >= places_most(core) || !cm_log_grow_(core, sizeof(size_t), sizeof(size_t))) {
         cm_log_whole_(core);
-    return !core->whole;
+        return false;
+    }
+    places_bound(core);
+    return true;
 }
 
 void cm_log_reset_(struct cm_leftright_ *core)
 {
     struct cm_log_ *log = &core->log;
-    core->whole = false;
-    if (!log->block.address)
+    if (!log->block.address) {
+        core->whole = false;
         return;
-    size_t used = (size_t)(log->at - (char *)log->block.address);
+    }
+    size_t used = core->whole ? 0 : (size_t)(log->at - (char *)log->block.address);
+    core->whole = false;
     log->at = log->block.address;
+    if (!core->owns)
+        places_bound(core);
     if (log->block.size <= LOG_KEPT || used >= log->block.size / 4)
         return;
     cm_block_release_(&core->sides[0].plain.allocator, &log->block);

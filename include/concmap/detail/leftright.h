@@ -20,11 +20,11 @@
  * Invariants. (W1) Nobody but the writer looks at the stale side while a batch is under way, or uses what it finds
  * there. (W2) The stale side, at the beginning of a replay, is what the other one was before the first change of the
  * log; so each step of the replay finds what that change found. Where the log tells places, the tables have as many
- * slots and differ in those places alone; or the whole is copied. (W3) Before a change is applied there is room for it
+ * slots, and differ in those places alone; or the whole is copied. (W3) Before a change is applied there is room for it
  * in the log (or the whole is copied) and in the other side's table, and of a multimap in its bag; so the replay cannot
- * fail. (W4) Keys and values
- * lie in both sides, bit by bit the same: what they own is shared, and destroyed by the replay alone, once the last
- * side has let go of it. Rooms of bags (bag.h) are each side's own: values move in them, and are destroyed as above.
+ * fail. (W4) Keys and values lie in both sides, bit by bit the same: what they own is shared, and destroyed by the
+ * replay alone, once the last side has let go of it. Rooms of bags (bag.h) are each side's own: values move in them,
+ * and are destroyed as above.
  *
  * Why (W1) holds. The writer swaps, runs a barrier in every thread (but see Modes), and only then looks at the slots. A
  * reader whose "inside" that look misses had not stored it by the barrier, so it loads the word after the swap and
@@ -269,7 +269,7 @@ CM_INLINE const struct cm_side_ *cm_reader_go_in_(struct cm_reader_ *reader, str
      * before the load of the word by the barrier of the writer. */
     cm_store_release_(&slot->state, reader->inside | self);
     CM_COMPILER_BARRIER();
-    /* Acquire: the side is as it was published. Pairs with the release of cm_leftright_publish_(). */
+    /* Acquire: the side is as it was published. Pairs with the release of sides_swap(). */
     const uint64_t word = cm_load_acquire_(&core->word);
     if (CM_UNLIKELY(word != reader->word))
         return cm_reader_enter_slow_(reader, self, word);

@@ -82,7 +82,7 @@ CM_INLINE enum cm_read_ cm_reader_peek_(const struct cm_type *type, struct cm_re
      * barrier of who frees tables. */
     cm_store_release_(&slot->state, CM_PEEKING_);
     CM_COMPILER_BARRIER();
-    /* Acquire: the table is as it was published. Pairs with the release of cm_leftright_publish_(). */
+    /* Acquire: the table is as it was published. Pairs with the release of sides_swap(). */
     if (CM_UNLIKELY(cm_load_acquire_(&core->word) != reader->peeked) && !cm_reader_look_anew_(reader))
         return CM_READ_AGAIN_;
     const uint64_t word = reader->peeked;

@@ -336,17 +336,18 @@
      */                                                                                                                \
     CM_FUNCTION_(how, cm_status, name##_flush, (name##_writer * writer),                                               \
                  { return cm_leftright_publish_(writer->core, true); })                                                \
-    /* From now on each call that makes `changes` or more of them pending publishes them; between writer_lock and      \
-     * writer_unlock, the latter does. 1: each change is published by itself, behind one lock with it. 0: nothing is,  \
-     * as at first. CM_DEADLOCK: as begin. */                                                                          \
+    /* From now on, until the writer is closed, each call that makes `changes` or more of them pending publishes them; \
+     * between writer_lock and writer_unlock, the latter does. 1: each change is published by itself, behind one lock  \
+     * with it; 0: none is, as at first. Each call begins a batch, then, as `begin` does: inside a view of its own, a  \
+     * thread may make one, and not the next. CM_DEADLOCK: a function given to the map runs. O(1). */                  \
     CM_FUNCTION_(how, cm_status, name##_publish_every, (name##_writer * writer, uint64_t changes),                     \
                  { return cm_leftright_publish_every_(writer->core, changes); })                                       \
     /* Whether something is to be published. */                                                                        \
     CM_FUNCTION_(how, bool, name##_has_pending, (name##_writer * writer),                                              \
                  { return cm_leftright_pending_(writer->core); })                                                      \
     /* From now on, after each publication, the function is called once no reader is left on the side that the next    \
-     * batch needs: by `publish`, or by a reader that leaves, enters or is closed. NULL: not any more, but for a call  \
-     * that a reader has begun. It must not use the map; it is not called where the next batch begins before. For      \
+     * batch needs: by who publishes, or by a reader that leaves, enters or is closed. NULL: not any more, but for a   \
+     * call that a reader has begun. It must not use the map; it is not called where the next batch begins before. For \
      * event loops: see cm_notify_fd(). */                                                                             \
     CM_FUNCTION_(how, cm_status, name##_when_free,                                                                     \
                  (name##_writer * writer, void (*function)(void *context), void *context),                             \
