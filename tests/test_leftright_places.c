@@ -149,6 +149,8 @@ static void a_batch_takes_no_more_than_its_tables(void **state)
     assert_int_equal(nums_begin(&writer), CM_OK);
     assert_int_equal(nums_check(&map, NULL), CM_OK);
     assert_true(nums_get(&reader, 99999, &value) && value == 100000 && !nums_get(&reader, 7, &value));
+    fill(&writer, 100000);
+    assert_int_equal(nums_publish(&writer), CM_OK);
     for (unsigned batch = 0; batch < 3; batch++) { /* a log that serves no more is given back */
         assert_int_equal(nums_clear(&writer), CM_OK);
         assert_int_equal(nums_publish(&writer), CM_OK);
