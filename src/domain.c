@@ -12,7 +12,10 @@ struct cm_domain cm_domain_
 static pthread_mutex_t list_lock = PTHREAD_MUTEX_INITIALIZER; /* the list of domains; before the lock of one */
 static struct cm_domain *all_domains = &cm_domain_;
 
-#define REST_PER_BARRIER 16 /* so many times as long as it took */
+/* A domain rests so many times as long as its last barrier took; but no longer than for this: else its thread had lost
+ * its processor meanwhile. */
+#define REST_PER_BARRIER 16
+#define BARRIER_MOST_NS 100000
 
 static const struct cm_domain *domain_of(const struct cm_domain *domain)
 {
@@ -342,8 +345,8 @@ bool cm_domain_advance_(struct cm_domain *domain)
         domain_use_fences(domain);
         return false;
     }
-    cm_deadline now = cm_deadline_after(0);
-    cm_store_relaxed_(&domain->rests_until, now + (now - begun) * REST_PER_BARRIER);
+    cm_deadline now = cm_deadline_after(0), took = now - begun < BARRIER_MOST_NS ? now - begun : BARRIER_MOST_NS;
+    cm_store_relaxed_(&domain->rests_until, now + took * REST_PER_BARRIER); /* relaxed: a hint */
     struct cm_holding_ holding = cm_domain_held_back_(domain, epoch);
     if (holding.holder != CM_HOLDER_NONE) {
         CM_PROBE2(reclaim_stall, epoch, holding.index);
@@ -353,6 +356,6 @@ bool cm_domain_advance_(struct cm_domain *domain)
     /* Pairs with the acquire of pins and of cm_domain_passed_(). */
     if (!cm_swap_if_acq_rel_(&domain->epoch, &epoch, epoch + CM_EPOCH_ONE_))
         return false;
-    cm_store_relaxed_(&domain->advanced_at, now); /* relaxed: a figure */
+    cm_store_relaxed_(&domain->advanced_at, cm_deadline_after(0)); /* relaxed: a figure */
     return true;
 }

@@ -368,13 +368,14 @@ bool cm_pool_collect_(struct cm_pool_ *pool, const cm_allocator *allocator, cm_w
     return cache_may_destroy(pool, cache) && cache_collect(pool, allocator, waiters, cache);
 }
 
-/* Whether enough was retired since the last collection: so many bytes, or, unless barriers are dear, so many nodes that
- * have just been tagged. Plain nodes are counted then. */
+/* Whether enough was retired since the last collection: so many bytes, or so many nodes that have just been tagged;
+ * plain ones, of which nothing else waits, not while barriers are dear. Plain nodes are counted when they are tagged.
+ */
 static bool cache_is_due(const struct cm_pool_ *pool, const struct cm_pool_cache_ *cache)
 {
     size_t bytes = cache->bytes_since_collect + (pool->plain ? fresh_bytes(pool, &cache->fresh) : 0);
-    return bytes >= COLLECT_BYTES ||
-           (cache->since_collect >= COLLECT_NODES && !cache->fresh.head && !cm_domain_rests_(pool->domain));
+    return bytes >= COLLECT_BYTES || (cache->since_collect >= COLLECT_NODES && !cache->fresh.head &&
+                                      !(pool->plain && cm_domain_rests_(pool->domain)));
 }
 
 /* Collects without an advance of its own where others have seen to it. */

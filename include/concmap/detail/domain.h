@@ -243,7 +243,8 @@ CM_API bool cm_domain_passed_(const struct cm_domain *domain, uint64_t tag);
  * cores. Lock-free; callable inside a pin (then it may fail, and never waits). */
 CM_API CM_COLD bool cm_domain_advance_(struct cm_domain *domain);
 
-/* Whether who can wait should not advance the epoch yet, so that barriers take a sixteenth of the time at most. */
+/* Whether who can wait should not advance the epoch yet, so that barriers for small plain nodes take
+ * about a sixteenth of the time. */
 CM_API bool cm_domain_rests_(const struct cm_domain *domain);
 
 /* One map more, or less, that uses the domain, which is not destroyed meanwhile. */

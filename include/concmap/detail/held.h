@@ -9,9 +9,9 @@ CM_BEGIN_DECLS
 /* A bucket that the caller holds, and where in its chain the key is. The pin may be left, for a held bucket keeps its
  * table.
  *
- * Cold functions are given a copy, here and of a cm_supply_: a variable whose address is known elsewhere lies in
- * memory, and each store is one that the next call's reads have to find room behind, which is what limits single calls
- * beyond the caches. */
+ * On the ways of single calls cold functions are given a copy, here and of a cm_supply_: a variable whose address is
+ * known elsewhere lies in memory, and each store is one that the next call's reads have to find room behind, which is
+ * what limits single calls beyond the caches. */
 struct cm_held_ {
     struct cm_table_ *table;
     char *head;             /* NULL: no memory for a first table */

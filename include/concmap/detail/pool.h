@@ -146,7 +146,7 @@ CM_INLINE struct cm_node_ *cm_pool_take_(struct cm_pool_ *pool, struct cm_pool_c
     cache->count[node_class]--;
     /* The next one, so that neither its link nor what is stored in it has to be waited for. */
     const char *next = (const char *)cache->free[node_class];
-    for (size_t i = 0; i < size; i += CM_LINE)
+    for (size_t i = 0; next && i < size; i += CM_LINE)
         __builtin_prefetch(next + i, 1);
     return node;
 }
