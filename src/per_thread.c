@@ -46,6 +46,7 @@ void *cm_per_thread_make_(struct cm_per_thread_ *all, const cm_allocator *alloca
         else
             allocator->deallocate(allocator->context, made, segment_size(k) * size, sizeof(uint64_t));
     }
+    cm_platform_tsan_acquire_(&all->segments[k]); /* another thread may have made it meanwhile */
     return segment + (index - segment_begin(k)) * size;
 }
 
