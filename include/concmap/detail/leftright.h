@@ -188,7 +188,7 @@ struct cm_reader_ {
 
 #define CM_LEFTRIGHT_VERSION_ 7u
 
-/* ---- cold parts (src/leftright.c) ---- */
+/* ---- cold parts (src/leftright.c, src/leftright_log.c) ---- */
 
 /* How a typed map replays its log: cm_leftright_replay_() for its type. */
 typedef void cm_replay_(struct cm_leftright_ *core);
