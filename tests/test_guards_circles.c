@@ -7,8 +7,9 @@
 
 /* ---- deadlocks ---- */
 
+/* Of keys in buckets of their own: who waited for a neighbour would not come to where all hold theirs. */
 struct circle {
-    nums map;
+    plain map;
     pthread_barrier_t all_hold;
     unsigned threads;
     size_t deadlocks;
@@ -17,15 +18,15 @@ struct circle {
 static size_t hold_mine_and_want_the_next(void *context, unsigned i)
 {
     struct circle *circle = context;
-    nums_write_guard mine, next;
-    size_t wrong = nums_write(&circle->map, i, &mine) != CM_OK;
+    plain_write_guard mine, next;
+    size_t wrong = plain_write(&circle->map, i, &mine) != CM_OK;
     pthread_barrier_wait(&circle->all_hold);
-    cm_status status = nums_write_until(&circle->map, (i + 1) % circle->threads, &next, IN_SECOND(30));
+    cm_status status = plain_write_until(&circle->map, (i + 1) % circle->threads, &next, IN_SECOND(30));
     if (status == CM_DEADLOCK)
         __atomic_add_fetch(&circle->deadlocks, 1, __ATOMIC_RELAXED);
     else
-        wrong += status != CM_OK || nums_write_unlock(&next) != CM_OK;
-    return wrong + (nums_write_unlock(&mine) != CM_OK);
+        wrong += status != CM_OK || plain_write_unlock(&next) != CM_OK;
+    return wrong + (plain_write_unlock(&mine) != CM_OK);
 }
 
 static void a_circle_of_waits_is_seen_by_one_of_it(void **state)
@@ -33,14 +34,14 @@ static void a_circle_of_waits_is_seen_by_one_of_it(void **state)
     (void)state;
     for (unsigned threads = 2; threads <= 5; threads++) {
         struct circle circle = {.threads = threads};
-        assert_int_equal(nums_init(&circle.map, &(cm_config){.capacity = 10000}), CM_OK);
+        assert_int_equal(plain_init(&circle.map, &(cm_config){.capacity = 10000}), CM_OK);
         for (uint64_t key = 0; key < threads; key++)
-            assert_int_equal(nums_put(&circle.map, key, 0, NULL), CM_OK);
+            assert_int_equal(plain_put(&circle.map, key, 0, NULL), CM_OK);
         pthread_barrier_init(&circle.all_hold, NULL, threads);
         assert_int_equal(crew_run(threads, hold_mine_and_want_the_next, &circle), 0);
         assert_int_equal(circle.deadlocks, 1);
         pthread_barrier_destroy(&circle.all_hold);
-        nums_destroy(&circle.map);
+        plain_destroy(&circle.map);
     }
 }
 
@@ -50,13 +51,13 @@ static cm_status want_the_other(uint64_t *value, void *context)
     struct circle *circle = context;
     uint64_t other = 1 - *value;
     pthread_barrier_wait(&circle->all_hold);
-    return nums_put_until(&circle->map, other, other, NULL, IN_SECOND(30));
+    return plain_put_until(&circle->map, other, other, NULL, IN_SECOND(30));
 }
 
 static size_t update_and_want(void *context, unsigned i)
 {
     struct circle *circle = context;
-    cm_status status = nums_update(&circle->map, i, want_the_other, circle);
+    cm_status status = plain_update(&circle->map, i, want_the_other, circle);
     if (status == CM_DEADLOCK)
         __atomic_add_fetch(&circle->deadlocks, 1, __ATOMIC_RELAXED);
     return status != CM_DEADLOCK && status != CM_REPLACED;
@@ -66,14 +67,14 @@ static void a_circle_through_updates_is_seen(void **state)
 {
     (void)state;
     struct circle circle = {.threads = 2};
-    assert_int_equal(nums_init(&circle.map, &(cm_config){.capacity = 10000}), CM_OK);
+    assert_int_equal(plain_init(&circle.map, &(cm_config){.capacity = 10000}), CM_OK);
     for (uint64_t key = 0; key < 2; key++)
-        assert_int_equal(nums_put(&circle.map, key, key, NULL), CM_OK);
+        assert_int_equal(plain_put(&circle.map, key, key, NULL), CM_OK);
     pthread_barrier_init(&circle.all_hold, NULL, 2);
     assert_int_equal(crew_run(2, update_and_want, &circle), 0);
     assert_int_equal(circle.deadlocks, 1);
     pthread_barrier_destroy(&circle.all_hold);
-    nums_destroy(&circle.map);
+    plain_destroy(&circle.map);
 }
 
 /* Two readers of a bucket that want to write others of its keys. */
