@@ -31,7 +31,7 @@ static struct own own_at(const struct cm_type *type, struct cm_flat_place_ place
 
 static struct own own_find(struct cm_leftright_ *core, const struct cm_type *type, const void *key, uint64_t hash)
 {
-    return own_at(type, cm_flat_find_to_change_(type, &cm_newest_(core)->plain.flat, key, hash), hash);
+    return own_at(type, cm_flat_find_(type, &cm_newest_(core)->plain.flat, key, hash), hash);
 }
 
 /* Notes a change, for which there is room; `head` and `value` (may be NULL) are of the record's bag. */

@@ -254,21 +254,20 @@ const struct cm_side_ *cm_reader_enter_slow_(struct cm_reader_ *reader, uint64_t
 bool cm_reader_look_anew_(struct cm_reader_ *reader)
 {
     struct cm_leftright_ *core = reader->core;
-    uint64_t word = cm_load_acquire_(&core->word); /* as in cm_reader_peek_() */
-    bool sees = !(word & (CM_NO_BARRIER_ | CM_ENDED_));
-    if (sees) {
-        struct cm_flat_ flat;
-        cm_copy_racing_(&flat, &core->sides[word & CM_ACTIVE_].plain.flat, sizeof flat);
-        cm_fence_acquire_(); /* as there, too: validates the copy */
-        sees = cm_load_relaxed_(&core->word) == word;
-        if (sees) {
-            reader->flat = flat;
-            reader->peeked = word;
-        }
-    }
-    if (!sees)
-        cm_store_release_(&reader->slot->state, 0);
-    return sees;
+    if (reader->depth != 0) /* inside, which it says */
+        return false;
+    cm_store_release_(&reader->slot->state, 0); /* as in cm_reader_peek_() */
+    uint64_t word = cm_load_acquire_(&core->word);
+    if (word == reader->peeked || (word & (CM_NO_BARRIER_ | CM_ENDED_)))
+        return false;
+    struct cm_flat_ flat;
+    cm_copy_racing_(&flat, &core->sides[word & CM_ACTIVE_].plain.flat, sizeof flat);
+    cm_fence_acquire_(); /* as there, too: validates the copy */
+    if (cm_load_relaxed_(&core->word) != word)
+        return false;
+    reader->flat = flat;
+    reader->peeked = word;
+    return true;
 }
 
 /* ---- the watch ---- */

@@ -60,7 +60,7 @@ CM_INLINE enum cm_read_ cm_flat_peek_(const struct cm_type *type, const struct c
     uint64_t other = 0;
     CM_TAGS_NOW_(group, cm_flat_group_(flat, home));
     for (unsigned match = cm_tags_match_(group, cm_tags_sought_(hash)); match; match &= match - 1) {
-        const char *entry = entries + (unsigned)__builtin_ctz(match) * cm_flat_layout_of_(type).entry;
+        const char *entry = entries + cm_flat_offset_(type, (unsigned)__builtin_ctz(match));
         cm_copy_racing_(&other, entry, type->key_size);
         if (CM_LIKELY(memcmp(key, &other, type->key_size) == 0)) {
             cm_copy_racing_(copy, entry + cm_flat_layout_of_(type).value, type->value_size);
@@ -70,7 +70,8 @@ CM_INLINE enum cm_read_ cm_flat_peek_(const struct cm_type *type, const struct c
     return group[CM_PASSED_] ? CM_READ_AGAIN_ : CM_READ_MISS_;
 }
 
-/* Looks a key up and copies its value. CM_READ_AGAIN_: that takes a reader inside; `copy` is spoilt. */
+/* Looks a key up and copies its value. CM_READ_AGAIN_: not so; `copy` is spoilt. Nothing is called, so that no register
+ * is saved for what seldom happens: cm_reader_look_anew_() follows, and then another peek, or a look inside. */
 CM_INLINE enum cm_read_ cm_reader_peek_(const struct cm_type *type, struct cm_reader_ *reader, const void *key,
                                         uint64_t hash, void *copy)
 {
@@ -83,11 +84,10 @@ CM_INLINE enum cm_read_ cm_reader_peek_(const struct cm_type *type, struct cm_re
     cm_store_release_(&slot->state, CM_PEEKING_);
     CM_COMPILER_BARRIER();
     /* Acquire: the table is as it was published. Pairs with the release of sides_swap(). */
-    if (CM_UNLIKELY(cm_load_acquire_(&core->word) != reader->peeked) && !cm_reader_look_anew_(reader))
+    const uint64_t word = cm_load_acquire_(&core->word);
+    if (CM_UNLIKELY(word != reader->peeked))
         return CM_READ_AGAIN_;
-    const uint64_t word = reader->peeked;
-    if (CM_UNLIKELY(reader->flat.mask >= CM_FLAT_FAR_GROUPS_)) /* entries with the tags, as in look-ups inside */
-        cm_flat_fetch_entries_(type, cm_flat_entry_(type, &reader->flat, cm_flat_home_(&reader->flat, hash), 0));
+    cm_flat_fetch_far_(type, &reader->flat, hash);
     enum cm_read_ found = cm_flat_peek_(type, &reader->flat, key, hash, copy);
     cm_fence_acquire_(); /* (P1); pairs with cm_swap_barrier_() */
     if (CM_UNLIKELY(cm_load_relaxed_(&core->word) != word))

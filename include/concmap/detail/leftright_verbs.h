@@ -119,9 +119,22 @@
         const char *at = cm_plain_find_to_change_(&by##_type_, plain, key, by##_type_.hash(key, plain->seed));         \
         return at && cm_plain_copy_out_(&by##_type_, plain, value, at) == CM_OK;                                       \
     })                                                                                                                 \
+    CM_INNER_(how, enum cm_read_, by##_peek_, (name##_reader * reader, const Key *key, void *copy), {                  \
+        if (!cm_type_peeks_(&by##_type_))                                                                              \
+            return CM_READ_AGAIN_;                                                                                     \
+        return cm_reader_peek_(&by##_type_, &reader->core, key, by##_type_.hash(key, reader->core.seed), copy);        \
+    })                                                                                                                 \
     CM_HIDDEN_(                                                                                                        \
-        how, static                                                                                                    \
-        __attribute__((noinline, unused)) bool by##_look_inside_(name##_reader *reader, Key key, Value *value) {       \
+        how,                                                                                                           \
+        static __attribute__((noinline, unused)) bool by##_look_again_(name##_reader *reader, Key key, Value *value) { \
+            if (cm_type_peeks_(&by##_type_) && cm_reader_look_anew_(&reader->core)) {                                  \
+                char copy[sizeof(Value) <= CM_PEEK_COPY_ ? sizeof(Value) : 1];                                         \
+                enum cm_read_ found = by##_peek_(reader, &key, copy);                                                  \
+                if (found == CM_READ_HIT_ && value)                                                                    \
+                    memcpy((void *)value, copy, sizeof copy);                                                          \
+                if (found != CM_READ_AGAIN_)                                                                           \
+                    return found == CM_READ_HIT_;                                                                      \
+            }                                                                                                          \
             const struct cm_side_ *side = cm_reader_enter_(&reader->core);                                             \
             if (!side)                                                                                                 \
                 return false;                                                                                          \
@@ -133,8 +146,8 @@
     CM_INNER_(how, bool, by##_look_late_, (name##_reader * reader, Key key, Value * value), {                          \
         char copy[sizeof(Value) <= CM_PEEK_COPY_ ? sizeof(Value) : 1] __attribute__((aligned(__alignof__(Value))));    \
         if (!value || sizeof(Value) > sizeof copy)                                                                     \
-            return by##_look_inside_(reader, key, value);                                                              \
-        bool found = by##_look_inside_(reader, key, (Value *)(void *)copy);                                            \
+            return by##_look_again_(reader, key, value);                                                               \
+        bool found = by##_look_again_(reader, key, (Value *)(void *)copy);                                             \
         if (found)                                                                                                     \
             memcpy((void *)value, copy, sizeof copy);                                                                  \
         return found;                                                                                                  \
@@ -144,8 +157,7 @@
             char copy[sizeof(Value) <= CM_PEEK_COPY_ ? sizeof(Value) : 1]                                              \
                 __attribute__((aligned(__alignof__(Value))));                                                          \
             CM_PEEK_BLANK_(copy);                                                                                      \
-            enum cm_read_ found =                                                                                      \
-                cm_reader_peek_(&by##_type_, &reader->core, &key, by##_type_.hash(&key, reader->core.seed), copy);     \
+            enum cm_read_ found = by##_peek_(reader, &key, copy);                                                      \
             if (CM_UNLIKELY(found == CM_READ_AGAIN_))                                                                  \
                 return by##_look_late_(reader, key, value);                                                            \
             if (CM_UNLIKELY(found != CM_READ_HIT_))                                                                    \

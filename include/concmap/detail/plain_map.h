@@ -170,7 +170,7 @@ CM_INLINE char *cm_plain_find_(const struct cm_type *type, const struct cm_plain
 CM_INLINE char *cm_plain_find_to_change_(const struct cm_type *type, const struct cm_plain_ *map, const void *key,
                                          uint64_t hash)
 {
-    struct cm_flat_place_ place = cm_flat_find_to_change_(type, &map->flat, key, hash);
+    struct cm_flat_place_ place = cm_flat_find_(type, &map->flat, key, hash);
     return CM_LIKELY(place.entry != NULL) ? cm_flat_value_(type, place) : NULL;
 }
 
@@ -266,7 +266,7 @@ CM_INLINE cm_status cm_plain_remove_(const struct cm_type *type, struct cm_plain
 {
     if (CM_UNLIKELY(map->busy))
         return CM_DEADLOCK;
-    struct cm_flat_place_ place = cm_flat_find_to_change_(type, &map->flat, key, hash);
+    struct cm_flat_place_ place = cm_flat_find_(type, &map->flat, key, hash);
     if (!place.entry)
         return CM_ABSENT;
     if (condition.run) {
