@@ -397,7 +397,7 @@ void cm_multimap_replay_one_(const struct cm_type *type, struct cm_leftright_ *c
         value_end(core, value);
         return;
     }
-    struct cm_bag_ *bag = (void *)cm_plain_find_to_change_(type, plain, cm_log_key_(type, record), record->hash);
+    struct cm_bag_ *bag = (void *)cm_plain_find_(type, plain, cm_log_key_(type, record), record->hash);
     if (!bag)
         return; /* never (W2) */
     if (record->kind == CM_LOG_ROOM_ || noted->room)

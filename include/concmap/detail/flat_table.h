@@ -139,10 +139,10 @@ CM_INLINE char *cm_flat_value_(const struct cm_type *type, struct cm_flat_place_
 
 /* ---- one key ---- */
 
-/* Beyond the caches a search fetches the first two lines of its home's entries before the tags have come: entries lie in
- * the lowest slots, so that is where most are. With 4 million entries hits take 28 instead of 41 ns in a table that is
- * 40% full, 28 instead of 31 in one of 80%; misses, which fetch in vain, 19 instead of 10, and 15 instead of 13. So it
- * serves who finds what he looks for more often than not. Exchange became faster by a third. */
+/* Beyond the caches a search fetches the first two lines of its home's entries before the tags have come: entries lie
+ * in the lowest slots, so that is where most are. With 4 million entries hits take 28 instead of 41 ns in a table that
+ * is 40% full, 28 instead of 31 in one of 80%; misses, which fetch in vain, 19 instead of 10, and 15 instead of 13. So
+ * it serves who finds what he looks for more often than not. Exchange became faster by a third. */
 #define CM_FLAT_SMALL_ENTRY_ 24  /* bytes; of larger ones too few are in a line */
 #define CM_FLAT_FAR_GROUPS_ 4096 /* of larger tables: some MiB with their entries */
 

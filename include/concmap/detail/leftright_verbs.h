@@ -114,24 +114,28 @@
 #define CM_LEFTRIGHT_LOOKS_(how, by, name, Key, Value)                                                                 \
     CM_INNER_(how, bool, by##_side_get_, (const struct cm_side_ *side, const Key *key, Value *value), {                \
         const struct cm_plain_ *plain = &side->plain;                                                                  \
-        /* Beyond the caches entries are fetched with the tags: fewer look-ups are under way here than in a view, so   \
-         * that a hit is faster by a third, and a miss slower by a sixth. */                                           \
-        const char *at = cm_plain_find_to_change_(&by##_type_, plain, key, by##_type_.hash(key, plain->seed));         \
+        const char *at = cm_plain_find_(&by##_type_, plain, key, by##_type_.hash(key, plain->seed));                   \
         return at && cm_plain_copy_out_(&by##_type_, plain, value, at) == CM_OK;                                       \
     })                                                                                                                 \
-    CM_INNER_(how, enum cm_read_, by##_peek_, (name##_reader * reader, const Key *key, void *copy), {                  \
+    /* By copies, here and below, so that the caller's value need not have an address where this is inlined. */        \
+    CM_INNER_(how, enum cm_read_, by##_peek_, (name##_reader * reader, const Key *key, Value *value), {                \
+        char copy[sizeof(Value) <= CM_PEEK_COPY_ ? sizeof(Value) : 1] __attribute__((aligned(__alignof__(Value))));    \
         if (!cm_type_peeks_(&by##_type_))                                                                              \
             return CM_READ_AGAIN_;                                                                                     \
-        return cm_reader_peek_(&by##_type_, &reader->core, key, by##_type_.hash(key, reader->core.seed), copy);        \
+        CM_PEEK_BLANK_(copy);                                                                                          \
+        enum cm_read_ found =                                                                                          \
+            cm_reader_peek_(&by##_type_, &reader->core, key, by##_type_.hash(key, reader->core.seed), copy);           \
+        if (CM_UNLIKELY(found != CM_READ_HIT_))                                                                        \
+            memset(copy, 0, sizeof copy); /* compilers do not see that a hit has filled it */                          \
+        if (CM_LIKELY(found == CM_READ_HIT_) && value)                                                                 \
+            memcpy((void *)value, copy, sizeof copy);                                                                  \
+        return found;                                                                                                  \
     })                                                                                                                 \
     CM_HIDDEN_(                                                                                                        \
         how,                                                                                                           \
         static __attribute__((noinline, unused)) bool by##_look_again_(name##_reader *reader, Key key, Value *value) { \
             if (cm_type_peeks_(&by##_type_) && cm_reader_look_anew_(&reader->core)) {                                  \
-                char copy[sizeof(Value) <= CM_PEEK_COPY_ ? sizeof(Value) : 1];                                         \
-                enum cm_read_ found = by##_peek_(reader, &key, copy);                                                  \
-                if (found == CM_READ_HIT_ && value)                                                                    \
-                    memcpy((void *)value, copy, sizeof copy);                                                          \
+                enum cm_read_ found = by##_peek_(reader, &key, value);                                                 \
                 if (found != CM_READ_AGAIN_)                                                                           \
                     return found == CM_READ_HIT_;                                                                      \
             }                                                                                                          \
@@ -142,7 +146,6 @@
             cm_reader_leave_(&reader->core);                                                                           \
             return found;                                                                                              \
         })                                                                                                             \
-    /* By a copy, so that the caller's value need not have an address where this is inlined. */                        \
     CM_INNER_(how, bool, by##_look_late_, (name##_reader * reader, Key key, Value * value), {                          \
         char copy[sizeof(Value) <= CM_PEEK_COPY_ ? sizeof(Value) : 1] __attribute__((aligned(__alignof__(Value))));    \
         if (!value || sizeof(Value) > sizeof copy)                                                                     \
@@ -154,17 +157,8 @@
     })                                                                                                                 \
     CM_INNER_(how, bool, by##_look_, (name##_reader * reader, Key key, Value * value), {                               \
         if (cm_type_peeks_(&by##_type_)) {                                                                             \
-            char copy[sizeof(Value) <= CM_PEEK_COPY_ ? sizeof(Value) : 1]                                              \
-                __attribute__((aligned(__alignof__(Value))));                                                          \
-            CM_PEEK_BLANK_(copy);                                                                                      \
-            enum cm_read_ found = by##_peek_(reader, &key, copy);                                                      \
-            if (CM_UNLIKELY(found == CM_READ_AGAIN_))                                                                  \
-                return by##_look_late_(reader, key, value);                                                            \
-            if (CM_UNLIKELY(found != CM_READ_HIT_))                                                                    \
-                memset(copy, 0, sizeof copy); /* compilers do not see that a hit has filled it */                      \
-            if (CM_LIKELY(found == CM_READ_HIT_) && value)                                                             \
-                memcpy((void *)value, copy, sizeof copy);                                                              \
-            return found == CM_READ_HIT_;                                                                              \
+            enum cm_read_ found = by##_peek_(reader, &key, value);                                                     \
+            return CM_UNLIKELY(found == CM_READ_AGAIN_) ? by##_look_late_(reader, key, value) : found == CM_READ_HIT_; \
         }                                                                                                              \
         struct cm_leftright_ *core = reader->core.core;                                                                \
         struct cm_seat_ *slot = reader->core.slot;                                                                     \

@@ -160,15 +160,8 @@ struct cm_plain_call_ {
     void *call;
 };
 
-/* Where the key's value lies; to look at it, and to change it. */
+/* Where the key's value lies; NULL: nowhere. */
 CM_INLINE char *cm_plain_find_(const struct cm_type *type, const struct cm_plain_ *map, const void *key, uint64_t hash)
-{
-    struct cm_flat_place_ place = cm_flat_find_(type, &map->flat, key, hash);
-    return CM_LIKELY(place.entry != NULL) ? cm_flat_value_(type, place) : NULL;
-}
-
-CM_INLINE char *cm_plain_find_to_change_(const struct cm_type *type, const struct cm_plain_ *map, const void *key,
-                                         uint64_t hash)
 {
     struct cm_flat_place_ place = cm_flat_find_(type, &map->flat, key, hash);
     return CM_LIKELY(place.entry != NULL) ? cm_flat_value_(type, place) : NULL;
