@@ -45,7 +45,7 @@
 #ifndef CONCMAP_LEFTRIGHT_H
 #define CONCMAP_LEFTRIGHT_H
 
-#include <concmap/detail/leftright_verbs.h>
+#include <concmap/detail/leftright_many.h>
 #include <concmap/hash.h>
 
 CM_BEGIN_DECLS
@@ -111,6 +111,7 @@ CM_END_DECLS
                         cm_leftright_give_back_(&name##_type_, writer->core, taken->published, &taken->value),         \
                         name##_type_.value_destroy, &taken->value)                                                     \
     CM_LEFTRIGHT_CHANGES_(how, name, Key, Value)                                                                       \
+    CM_LEFTRIGHT_MANY_(how, name, Key, Value)                                                                          \
     CM_LEFTRIGHT_CLEAR_(how, name)                                                                                     \
     CM_LEFTRIGHT_SIFT_(how, name, Key, Value)                                                                          \
     CM_LEFTRIGHT_RETAIN_(how, name, Key, Value)                                                                        \

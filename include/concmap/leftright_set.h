@@ -76,24 +76,44 @@
     /* Whether the key is there for the writer, with all its changes. */                                               \
     CM_FUNCTION_(how, bool, name##_writer_contains, (name##_writer * writer, Key key),                                 \
                  { return name##_writer_has_(writer, &key) == CM_OK; })                                                \
+    CM_INNER_(how, cm_status, name##_add_one_, (name##_writer * writer, uint64_t hash, const Key *key), {              \
+        Key own;                                                                                                       \
+        cm_nothing nothing = {0};                                                                                      \
+        cm_plain_blank_(&name##_type_, &own, NULL);                                                                    \
+        return cm_leftright_set_(&name##_type_, writer->core, name##_room_, CM_SET_ABSENT_, key, hash, &nothing, &own, \
+                                 NULL);                                                                                \
+    })                                                                                                                 \
     CM_INNER_(how, cm_status, name##_add_in_, (name##_writer * writer, uint64_t hash, Key key, cm_deadline deadline),  \
-              {                                                                                                        \
-                  Key own;                                                                                             \
-                  cm_nothing nothing = {0};                                                                            \
-                  cm_plain_blank_(&name##_type_, &own, NULL);                                                          \
-                  CM_IN_TURN_(name, writer, CM_TURN_CHANGES_, deadline,                                                \
-                              cm_leftright_set_(&name##_type_, writer->core, name##_room_, CM_SET_ABSENT_, &key, hash, \
-                                                &nothing, &own, NULL))                                                 \
-              })                                                                                                       \
+              CM_IN_KEYED_TURN_(name, name, writer, hash, false, deadline, name##_add_one_(writer, hash, &key)))       \
     /* CM_OK: it was added; CM_EXISTS: it was there. CM_NOMEM, CM_FULL; CM_DEADLOCK, and waiting: as begin. O(1), but  \
      * for growing. */                                                                                                 \
     CM_KEYED_(how, name, name##_writer, Key, add, (), ())                                                              \
+    CM_INNER_(how, cm_status, name##_remove_one_, (name##_writer * writer, uint64_t hash, const Key *key),             \
+              { return cm_leftright_remove_(&name##_type_, writer->core, CM_LOG_REMOVE_, key, hash, NULL); })          \
     CM_INNER_(how, cm_status, name##_remove_in_,                                                                       \
               (name##_writer * writer, uint64_t hash, Key key, cm_deadline deadline),                                  \
-              CM_IN_TURN_(name, writer, CM_TURN_CHANGES_, deadline,                                                    \
-                          cm_leftright_remove_(&name##_type_, writer->core, CM_LOG_REMOVE_, &key, hash, NULL)))        \
+              CM_IN_KEYED_TURN_(name, name, writer, hash, false, deadline, name##_remove_one_(writer, hash, &key)))    \
     /* CM_OK, or CM_ABSENT. CM_NOMEM; as add. */                                                                       \
-    CM_KEYED_(how, name, name##_writer, Key, remove, (), ())
+    CM_KEYED_(how, name, name##_writer, Key, remove, (), ())                                                           \
+    CM_INNER_(how, size_t, name##_add_many_in_,                                                                        \
+              (name##_writer * writer, const Key *keys, size_t n, cm_status *results, cm_deadline deadline),           \
+              CM_IN_TURN_OF_MANY_(name, writer, false, deadline, i, n, hash, &keys[i],                                 \
+                                  name##_add_one_(writer, hash, &keys[i]), CM_NOTE_RESULT_(results, i),                \
+                                  status == CM_OK))                                                                    \
+    /* Adds n keys, in order, in one turn, fetching ahead in large tables: other threads' changes come before or       \
+     * behind all of them, and no publication comes between. `results` (may be NULL) takes what add would return.      \
+     * Returns how many were added; 0, where the batch could not begin, and that is each one's result. May wait, as    \
+     * begin does. O(n). */                                                                                            \
+    CM_TWINS_OF_(how, size_t, name, add_many, (name##_writer * writer, const Key *keys, size_t n, cm_status *results), \
+                 (writer, keys, n, results))                                                                           \
+    CM_INNER_(how, size_t, name##_remove_many_in_,                                                                     \
+              (name##_writer * writer, const Key *keys, size_t n, cm_status *results, cm_deadline deadline),           \
+              CM_IN_TURN_OF_MANY_(name, writer, false, deadline, i, n, hash, &keys[i],                                 \
+                                  name##_remove_one_(writer, hash, &keys[i]), CM_NOTE_RESULT_(results, i),             \
+                                  status == CM_OK))                                                                    \
+    /* Removes n keys, in order. Returns how many there were. As add_many. */                                          \
+    CM_TWINS_OF_(how, size_t, name, remove_many,                                                                       \
+                 (name##_writer * writer, const Key *keys, size_t n, cm_status *results), (writer, keys, n, results))
 
 #define CM_LEFTRIGHT_SET_RETAIN_(how, name, Key)                                                                       \
     CM_HIDDEN_(                                                                                                        \

@@ -397,15 +397,17 @@
 
 /* And values. */
 #define CM_LEFTRIGHT_OWN_(how, by, name, Key, Value)                                                                   \
-    CM_LOCAL_(how, cm_status, by##_writer_look_, (name##_writer * writer, const Key *key, Value *value), {             \
-        const struct cm_plain_ *plain = &cm_newest_(writer->core)->plain;                                              \
-        const char *found = cm_plain_find_(&by##_type_, plain, key, by##_hash_of_(writer, key));                       \
-        return found ? cm_plain_copy_out_(&by##_type_, plain, value, found) : CM_ABSENT;                               \
-    })                                                                                                                 \
+    CM_LOCAL_(how, cm_status, by##_writer_look_,                                                                       \
+              (name##_writer * writer, const Key *key, uint64_t hash, Value *value), {                                 \
+                  const struct cm_plain_ *plain = &cm_newest_(writer->core)->plain;                                    \
+                  const char *found = cm_plain_find_(&by##_type_, plain, key, hash);                                   \
+                  return found ? cm_plain_copy_out_(&by##_type_, plain, value, found) : CM_ABSENT;                     \
+              })                                                                                                       \
     /* Copies the value that the key has for the writer: with all changes that it has made. CM_OK, CM_ABSENT, or what  \
      * a clone failed with. */                                                                                         \
     CM_FUNCTION_(how, cm_status, by##_writer_get, (name##_writer * writer, Key key, Value * value),                    \
-                 CM_IN_TURN_(name, writer, CM_TURN_LOOKS_, CM_FOREVER, by##_writer_look_(writer, &key, value)))        \
+                 CM_IN_TURN_(name, writer, CM_TURN_LOOKS_, CM_FOREVER,                                                 \
+                             by##_writer_look_(writer, &key, by##_hash_of_(writer, &key), value)))                     \
     /* Whether the key is there for the writer. */                                                                     \
     CM_FUNCTION_(how, bool, by##_writer_contains, (name##_writer * writer, Key key),                                   \
                  { return by##_writer_get(writer, key, NULL) == CM_OK; })
@@ -493,49 +495,49 @@
 
 /* Changes of one key. The first one of a batch may wait, as begin does; others do not. */
 #define CM_LEFTRIGHT_CHANGES_(how, name, Key, Value)                                                                   \
-    CM_INNER_(how, cm_status, name##_set_in_,                                                                          \
-              (name##_writer * writer, enum cm_setting_ which, uint64_t hash, Key * key, Value * value, Value * old,   \
-               cm_deadline deadline),                                                                                  \
-              {                                                                                                        \
-                  Key own;                                                                                             \
-                  cm_plain_blank_(&name##_type_, &own, NULL);                                                          \
-                  CM_IN_KEYED_TURN_(name, name, writer, hash, false, deadline,                                         \
-                                    cm_leftright_set_(&name##_type_, writer->core, name##_room_, which, key, hash,     \
-                                                      value, &own, old))                                               \
-              })                                                                                                       \
+    CM_INNER_(                                                                                                         \
+        how, cm_status, name##_set_one_,                                                                               \
+        (name##_writer * writer, enum cm_setting_ which, uint64_t hash, const Key *key, Value value, Value *old), {    \
+            Key own;                                                                                                   \
+            cm_plain_blank_(&name##_type_, &own, NULL);                                                                \
+            return cm_leftright_set_(&name##_type_, writer->core, name##_room_, which, key, hash, &value, &own, old);  \
+        })                                                                                                             \
     CM_INNER_(how, cm_status, name##_insert_in_,                                                                       \
               (name##_writer * writer, uint64_t hash, Key key, Value value, cm_deadline deadline),                     \
-              { return name##_set_in_(writer, CM_SET_ABSENT_, hash, &key, &value, NULL, deadline); })                  \
+              CM_IN_KEYED_TURN_(name, name, writer, hash, false, deadline,                                             \
+                                name##_set_one_(writer, CM_SET_ABSENT_, hash, &key, value, NULL)))                     \
     /* Adds the key if it is absent: CM_OK, or CM_EXISTS. CM_NOMEM, CM_FULL; CM_DEADLOCK: as begin. O(1), but for      \
      * growing: O(entries), which is rare. So it is with all that may add. */                                          \
     CM_KEYED_(how, name, name##_writer, Key, insert, (, Value value), (, value))                                       \
     CM_INNER_(how, cm_status, name##_put_in_,                                                                          \
               (name##_writer * writer, uint64_t hash, Key key, Value value, Value * old, cm_deadline deadline),        \
-              { return name##_set_in_(writer, CM_SET_ANY_, hash, &key, &value, old, deadline); })                      \
+              CM_IN_KEYED_TURN_(name, name, writer, hash, false, deadline,                                             \
+                                name##_set_one_(writer, CM_SET_ANY_, hash, &key, value, old)))                         \
     /* Sets the key's value: CM_OK (new) or CM_REPLACED; then `old` (may be NULL) takes a copy of the old one. As      \
      * insert. */                                                                                                      \
     CM_KEYED_(how, name, name##_writer, Key, put, (, Value value, Value * old), (, value, old))                        \
     CM_INNER_(how, cm_status, name##_replace_in_,                                                                      \
               (name##_writer * writer, uint64_t hash, Key key, Value value, Value * old, cm_deadline deadline),        \
-              { return name##_set_in_(writer, CM_SET_PRESENT_, hash, &key, &value, old, deadline); })                  \
+              CM_IN_KEYED_TURN_(name, name, writer, hash, false, deadline,                                             \
+                                name##_set_one_(writer, CM_SET_PRESENT_, hash, &key, value, old)))                     \
     /* Sets the value of a key that is there: CM_REPLACED, and `old` (may be NULL) takes a copy of the old one; or     \
      * CM_ABSENT. As insert. */                                                                                        \
     CM_KEYED_(how, name, name##_writer, Key, replace, (, Value value, Value * old), (, value, old))                    \
     CM_LEFTRIGHT_UPDATES_(how, name, name, Key, Value)                                                                 \
     CM_INNER_(how, cm_status, name##_upsert_one_,                                                                      \
-              (name##_writer * writer, uint64_t hash, Key * key, Value * initial,                                      \
-               cm_status(*function)(Value *, void *), void *context),                                                  \
+              (name##_writer * writer, uint64_t hash, const Key *key, Value initial,                                   \
+               cm_status (*function)(Value *, void *), void *context),                                                 \
               {                                                                                                        \
                   Key own;                                                                                             \
                   cm_plain_blank_(&name##_type_, &own, NULL);                                                          \
-                  return cm_leftright_upserted_(&name##_type_, writer->core, name##_room_, key, hash, initial, &own,   \
+                  return cm_leftright_upserted_(&name##_type_, writer->core, name##_room_, key, hash, &initial, &own,  \
                                                 name##_apply_(writer, hash, key, function, context));                  \
               })                                                                                                       \
     CM_INNER_(how, cm_status, name##_upsert_in_,                                                                       \
               (name##_writer * writer, uint64_t hash, Key key, Value initial, cm_status(*function)(Value *, void *),   \
                void *context, cm_deadline deadline),                                                                   \
               CM_IN_KEYED_TURN_(name, name, writer, hash, true, deadline,                                              \
-                                name##_upsert_one_(writer, hash, &key, &initial, function, context)))                  \
+                                name##_upsert_one_(writer, hash, &key, initial, function, context)))                   \
     /* Adds the key with `initial`: CM_OK; or, where it is present, runs the function as update does: CM_REPLACED, or  \
      * the function's failure. As insert. */                                                                           \
     CM_KEYED_(how, name, name##_writer, Key, upsert,                                                                   \
