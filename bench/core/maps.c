@@ -45,6 +45,7 @@ const struct bench_map bench_maps[] = {
     OURS("leftright", bench_leftright_find, NULL, false, "left-right; a shared writer, every write published"),
     OURS("leftright+view", bench_leftright_find, NULL, false, "the same with a view for 64 gets"),
     OURS("leftright-1024", bench_leftright_find, NULL, false, "the same, published every 1024 writes", .late = true),
+    OURS("leftright+batch", bench_leftright_find, NULL, true, "by get_many and apply_many, each of which publishes"),
     OURS("multimap", bench_multimap_find, NULL, false, "left-right with several values per key, of which we keep one"),
     OURS("multimap+view", bench_multimap_find, NULL, false, "the same with a view for 64 gets"),
     OURS("multimap-1024", bench_multimap_find, NULL, false, "the same, published every 1024 writes", .late = true),

@@ -8,6 +8,7 @@
 #include "../core/map.h"
 #include "../core/value.h"
 #include "../peers/peers.h"
+#include "batch.h"
 
 #define TEXT_KEY cm_str
 #define TEXT_KEY_MAKE(text, n) ((cm_str){(text), (n)})

@@ -255,6 +255,18 @@ static void NAME(contents)(void *opaque, struct bench_contents *contents)
     NAME(map_reader_close)(&reader);
 }
 
+#if !MULTIMAP
+#define ANCHORED 0
+#define GET_MANY(map, local, ...) NAME(map_get_many)(&(local)->reader, __VA_ARGS__)
+#define APPLY_MANY(map, ...) NAME(map_apply_many)(&(map)->writer, __VA_ARGS__)
+#include "batch_instance.h"
+#undef ANCHORED
+#undef GET_MANY
+#undef APPLY_MANY
+
+static const struct bench_ops NAME(batch) = {NAME(create_each),     NAME(fill_all), NAME(batch_run),
+                                             NAME(batch_run_timed), NAME(contents), NAME(destroy)};
+#endif
 static const struct bench_ops NAME(each) = {NAME(create_each), NAME(fill_all), NAME(run),
                                             NAME(run_timed),   NAME(contents), NAME(destroy)};
 static const struct bench_ops NAME(view) = {NAME(create_view), NAME(fill_all), NAME(run),
