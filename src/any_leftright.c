@@ -72,7 +72,7 @@ CM_LEFTRIGHT_WALKS_(cm_dynamic, cm_any_leftright, void, void)
 
 static struct cm_flat_place_ side_find(const struct cm_side_ *side, const void *key)
 {
-    return cm_flat_find_(side->type, &side->plain.flat, key, side->type->hash(key, side->plain.seed));
+    return cm_flat_find_ahead_(side->type, &side->plain.flat, key, side->type->hash(key, side->plain.seed));
 }
 
 /* Copies what was found. CM_ABSENT: nothing was. */

@@ -31,7 +31,7 @@ static struct own own_at(const struct cm_type *type, struct cm_flat_place_ place
 
 static struct own own_find(struct cm_leftright_ *core, const struct cm_type *type, const void *key, uint64_t hash)
 {
-    return own_at(type, cm_flat_find_(type, &cm_newest_(core)->plain.flat, key, hash), hash);
+    return own_at(type, cm_flat_find_ahead_(type, &cm_newest_(core)->plain.flat, key, hash), hash);
 }
 
 /* Notes a change, for which there is room; `head` and `value` (may be NULL) are of the record's bag. */
@@ -397,7 +397,7 @@ void cm_multimap_replay_one_(const struct cm_type *type, struct cm_leftright_ *c
         value_end(core, value);
         return;
     }
-    struct cm_bag_ *bag = (void *)cm_plain_find_(type, plain, cm_log_key_(type, record), record->hash);
+    struct cm_bag_ *bag = (void *)cm_plain_find_ahead_(type, plain, cm_log_key_(type, record), record->hash);
     if (!bag)
         return; /* never (W2) */
     if (record->kind == CM_LOG_ROOM_ || noted->room)

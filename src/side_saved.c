@@ -100,7 +100,7 @@ static cm_status key_add(struct cm_plain_ *plain, const struct cm_type *type, co
                          struct cm_flat_place_ *place)
 {
     cm_str text;
-    if (cm_flat_find_(type, &plain->flat, key, hash).entry)
+    if (cm_flat_find_ahead_(type, &plain->flat, key, hash).entry)
         return CM_CORRUPT;
     cm_status status = CM_LIKELY(plain->flat.len < plain->flat.grow_at) ? CM_OK : cm_plain_grow_(type, plain);
     if (status >= 0 && type->key_text) {

@@ -139,10 +139,10 @@ CM_INLINE char *cm_flat_value_(const struct cm_type *type, struct cm_flat_place_
 
 /* ---- one key ---- */
 
-/* Beyond the caches a search fetches the first two lines of its home's entries before the tags have come: entries lie
- * in the lowest slots, so that is where most are. With 4 million entries hits take 28 instead of 41 ns in a table that
- * is 40% full, 28 instead of 31 in one of 80%; misses, which fetch in vain, 19 instead of 10, and 15 instead of 13. So
- * it serves who finds what he looks for more often than not. Exchange became faster by a third. */
+/* Who is about to change an entry, or finds what he looks for more often than not, fetches the first two lines of its
+ * home's entries before the tags have come: entries lie in the lowest slots, so that is where most are. Only beyond the
+ * caches. With 4 million entries hits take 28 instead of 41 ns in a table that is 40% full, 28 instead of 31 in one of
+ * 80%; misses, which fetch in vain, 19 instead of 10, and 15 instead of 13; so look-ups in plain maps do without. */
 #define CM_FLAT_SMALL_ENTRY_ 24  /* bytes; of larger ones too few are in a line */
 #define CM_FLAT_FAR_GROUPS_ 4096 /* of larger tables: some MiB with their entries */
 
@@ -211,12 +211,19 @@ CM_INLINE struct cm_flat_place_ cm_flat_find_(const struct cm_type *type, const 
                                               uint64_t hash)
 {
     const uint64_t home = cm_flat_home_(flat, hash);
-    cm_flat_fetch_far_(type, flat, hash);
     struct cm_flat_place_ place = cm_flat_find_in_(type, flat, home, key, cm_tags_sought_(hash));
     if (CM_LIKELY(place.entry != NULL) || CM_LIKELY(!cm_flat_leads_on_(flat, home)))
         return place;
     __asm__ volatile("" : : : "memory"); /* so that no register is kept for what few searches come to */
     return cm_flat_find_on_(type, flat, key, hash);
+}
+
+/* The same, with the entries fetched ahead. */
+CM_INLINE struct cm_flat_place_ cm_flat_find_ahead_(const struct cm_type *type, const struct cm_flat_ *flat,
+                                                    const void *key, uint64_t hash)
+{
+    cm_flat_fetch_far_(type, flat, hash);
+    return cm_flat_find_(type, flat, key, hash);
 }
 
 /* Takes a slot for a key that is absent; there is a free one. The caller fills in key and value. */

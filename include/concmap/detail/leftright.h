@@ -343,7 +343,7 @@ CM_INLINE struct cm_side_ *cm_newest_(struct cm_leftright_ *core)
 
 CM_INLINE bool cm_newest_has_(const struct cm_type *type, struct cm_leftright_ *core, const void *key, uint64_t hash)
 {
-    return cm_plain_find_(type, &cm_newest_(core)->plain, key, hash) != NULL;
+    return cm_plain_find_ahead_(type, &cm_newest_(core)->plain, key, hash) != NULL;
 }
 
 /* Whether this thread keeps the lock beyond a call; relaxed: nobody else stores its record there, but a thread that has

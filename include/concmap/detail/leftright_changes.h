@@ -85,7 +85,7 @@ CM_INLINE cm_status cm_leftright_set_(const struct cm_type *type, struct cm_left
                                       void *old)
 {
     struct cm_plain_ *plain = &cm_newest_(core)->plain;
-    struct cm_flat_place_ place = cm_flat_find_(type, &plain->flat, key, hash);
+    struct cm_flat_place_ place = cm_flat_find_ahead_(type, &plain->flat, key, hash);
     if (!(which & (place.entry ? CM_SET_PRESENT_ : CM_SET_ABSENT_))) {
         cm_plain_value_end_(type, plain, value);
         return place.entry ? CM_EXISTS : CM_ABSENT;
@@ -106,7 +106,7 @@ CM_INLINE cm_status cm_leftright_update_(const struct cm_type *type, struct cm_l
                                          uint64_t hash, struct cm_plain_call_ call, void *scratch)
 {
     struct cm_plain_ *plain = &cm_newest_(core)->plain;
-    struct cm_flat_place_ place = cm_flat_find_(type, &plain->flat, key, hash);
+    struct cm_flat_place_ place = cm_flat_find_ahead_(type, &plain->flat, key, hash);
     if (!place.entry)
         return CM_ABSENT;
     if (!cm_log_room_(type, core))
@@ -155,7 +155,7 @@ CM_INLINE cm_status cm_leftright_remove_(const struct cm_type *type, struct cm_l
                                          const void *key, uint64_t hash, void *old)
 {
     struct cm_plain_ *plain = &cm_newest_(core)->plain;
-    struct cm_flat_place_ place = cm_flat_find_(type, &plain->flat, key, hash);
+    struct cm_flat_place_ place = cm_flat_find_ahead_(type, &plain->flat, key, hash);
     if (!place.entry)
         return CM_ABSENT;
     if (!cm_log_room_(type, core))

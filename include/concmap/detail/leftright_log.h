@@ -152,7 +152,7 @@ CM_INLINE void cm_replay_one_(const struct cm_type *type, struct cm_plain_ *plai
 {
     char *key = cm_log_key_(type, record);
     char *value = cm_log_value_(type, record);
-    struct cm_flat_place_ place = cm_flat_find_(type, &plain->flat, key, record->hash);
+    struct cm_flat_place_ place = cm_flat_find_ahead_(type, &plain->flat, key, record->hash);
     if (CM_LIKELY(record->kind == CM_LOG_SET_)) {
         if (!place.entry) {
             cm_plain_place_(type, plain, key, record->hash, value);

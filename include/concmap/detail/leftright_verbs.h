@@ -114,7 +114,7 @@
 #define CM_LEFTRIGHT_LOOKS_(how, by, name, Key, Value)                                                                 \
     CM_INNER_(how, bool, by##_side_get_, (const struct cm_side_ *side, const Key *key, Value *value), {                \
         const struct cm_plain_ *plain = &side->plain;                                                                  \
-        const char *at = cm_plain_find_(&by##_type_, plain, key, by##_type_.hash(key, plain->seed));                   \
+        const char *at = cm_plain_find_ahead_(&by##_type_, plain, key, by##_type_.hash(key, plain->seed));             \
         return at && cm_plain_copy_out_(&by##_type_, plain, value, at) == CM_OK;                                       \
     })                                                                                                                 \
     /* By copies, here and below, so that the caller's value need not have an address where this is inlined. */        \
@@ -174,7 +174,7 @@
 #define CM_LEFTRIGHT_FINDS_(how, by, name, Key)                                                                        \
     CM_INNER_(how, struct cm_flat_place_, by##_view_find_, (const name##_view *view, const Key *key), {                \
         const struct cm_plain_ *plain = &view->core.plain;                                                             \
-        return cm_flat_find_(&by##_type_, &plain->flat, key, by##_type_.hash(key, plain->seed));                       \
+        return cm_flat_find_ahead_(&by##_type_, &plain->flat, key, by##_type_.hash(key, plain->seed));                 \
     })                                                                                                                 \
     /* Whether the view has the key. */                                                                                \
     CM_FUNCTION_(how, bool, by##_view_contains, (const name##_view *view, Key key),                                    \

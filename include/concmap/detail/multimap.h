@@ -61,7 +61,7 @@ CM_API cm_status cm_multimap_give_back_(struct cm_leftright_ *core, const struct
 CM_INLINE const struct cm_bag_ *cm_multimap_find_(const struct cm_type *type, const struct cm_plain_ *plain,
                                                   const void *key)
 {
-    return (const struct cm_bag_ *)(const void *)cm_plain_find_(type, plain, key, type->hash(key, plain->seed));
+    return (const struct cm_bag_ *)(const void *)cm_plain_find_ahead_(type, plain, key, type->hash(key, plain->seed));
 }
 
 CM_END_DECLS

@@ -160,10 +160,17 @@ struct cm_plain_call_ {
     void *call;
 };
 
-/* Where the key's value lies; NULL: nowhere. */
+/* Where the key's value lies; NULL: nowhere. For a look-up of the plain map, and for others. */
 CM_INLINE char *cm_plain_find_(const struct cm_type *type, const struct cm_plain_ *map, const void *key, uint64_t hash)
 {
     struct cm_flat_place_ place = cm_flat_find_(type, &map->flat, key, hash);
+    return CM_LIKELY(place.entry != NULL) ? cm_flat_value_(type, place) : NULL;
+}
+
+CM_INLINE char *cm_plain_find_ahead_(const struct cm_type *type, const struct cm_plain_ *map, const void *key,
+                                     uint64_t hash)
+{
+    struct cm_flat_place_ place = cm_flat_find_ahead_(type, &map->flat, key, hash);
     return CM_LIKELY(place.entry != NULL) ? cm_flat_value_(type, place) : NULL;
 }
 
@@ -259,7 +266,7 @@ CM_INLINE cm_status cm_plain_remove_(const struct cm_type *type, struct cm_plain
 {
     if (CM_UNLIKELY(map->busy))
         return CM_DEADLOCK;
-    struct cm_flat_place_ place = cm_flat_find_(type, &map->flat, key, hash);
+    struct cm_flat_place_ place = cm_flat_find_ahead_(type, &map->flat, key, hash);
     if (!place.entry)
         return CM_ABSENT;
     if (condition.run) {

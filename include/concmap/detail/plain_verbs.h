@@ -70,7 +70,7 @@
               })                                                                                                       \
     CM_INNER_(how, cm_status, name##_update_in_,                                                                       \
               (Map * map, uint64_t hash, Key key, cm_status(*function)(Value *, void *), void *context), {             \
-                  char *value = cm_plain_find_(&name##_type_, &map->core, &key, hash);                                 \
+                  char *value = cm_plain_find_ahead_(&name##_type_, &map->core, &key, hash);                           \
                   return value ? name##_apply_(map, value, function, context) : CM_ABSENT;                             \
               })                                                                                                       \
     /* Runs the function on the key's value; if it returns less than 0, the value is as it was, unless values are      \
@@ -103,7 +103,7 @@
                     (, condition, context, old))                                                                       \
     CM_INNER_(how, cm_status, name##_replace_in_, (Map * map, uint64_t hash, Key key, Value value, Value * old), {     \
         Value scratch;                                                                                                 \
-        char *found = cm_plain_find_(&name##_type_, &map->core, &key, hash);                                           \
+        char *found = cm_plain_find_ahead_(&name##_type_, &map->core, &key, hash);                                     \
         cm_plain_blank_(&name##_type_, NULL, &scratch);                                                                \
         if (found)                                                                                                     \
             return cm_plain_replace_(&name##_type_, &map->core, found, &value, old, &scratch);                         \
@@ -117,7 +117,7 @@
               (Map * map, uint64_t hash, Key key, bool (*condition)(const Value *, void *),                            \
                cm_status (*function)(Value *, void *), void *context),                                                 \
               {                                                                                                        \
-                  char *value = cm_plain_find_(&name##_type_, &map->core, &key, hash);                                 \
+                  char *value = cm_plain_find_ahead_(&name##_type_, &map->core, &key, hash);                           \
                   if (!value)                                                                                          \
                       return CM_ABSENT;                                                                                \
                   if (map->core.busy)                                                                                  \
@@ -137,7 +137,7 @@
                bool (*equal)(const Value *, const Value *)),                                                           \
               {                                                                                                        \
                   Value scratch;                                                                                       \
-                  char *value = cm_plain_find_(&name##_type_, &map->core, &key, hash);                                 \
+                  char *value = cm_plain_find_ahead_(&name##_type_, &map->core, &key, hash);                           \
                   cm_plain_blank_(&name##_type_, NULL, &scratch);                                                      \
                   if (value && map->core.busy)                                                                         \
                       return CM_DEADLOCK;                                                                              \
@@ -177,7 +177,7 @@
                   return cm_plain_add_(&name##_type_, &map->core, name##_room_, key, hash, value, &own, now);          \
               })                                                                                                       \
     CM_INNER_(how, cm_status, name##_insert_in_, (name * map, uint64_t hash, Key key, Value value), {                  \
-        if (!cm_plain_find_(&name##_type_, &map->core, &key, hash))                                                    \
+        if (!cm_plain_find_ahead_(&name##_type_, &map->core, &key, hash))                                              \
             return name##_add_(map, hash, &key, &value, NULL);                                                         \
         cm_plain_value_end_(&name##_type_, &map->core, &value);                                                        \
         return CM_EXISTS;                                                                                              \
@@ -187,7 +187,7 @@
     CM_PLAIN_KEYED_(how, name, name, Key, insert, (, Value value), (, value))                                          \
     CM_INNER_(how, cm_status, name##_put_in_, (name * map, uint64_t hash, Key key, Value value, Value * old), {        \
         Value scratch;                                                                                                 \
-        char *found = cm_plain_find_(&name##_type_, &map->core, &key, hash);                                           \
+        char *found = cm_plain_find_ahead_(&name##_type_, &map->core, &key, hash);                                     \
         if (!found)                                                                                                    \
             return name##_add_(map, hash, &key, &value, NULL);                                                         \
         cm_plain_blank_(&name##_type_, NULL, &scratch);                                                                \
@@ -198,7 +198,7 @@
     CM_INNER_(                                                                                                         \
         how, cm_status, name##_upsert_in_,                                                                             \
         (name * map, uint64_t hash, Key key, Value initial, cm_status(*function)(Value *, void *), void *context), {   \
-            char *found = cm_plain_find_(&name##_type_, &map->core, &key, hash);                                       \
+            char *found = cm_plain_find_ahead_(&name##_type_, &map->core, &key, hash);                                 \
             if (!found)                                                                                                \
                 return name##_add_(map, hash, &key, &initial, NULL);                                                   \
             cm_status status = name##_apply_(map, found, function, context);                                           \
@@ -214,7 +214,7 @@
                     (, initial, function, context))                                                                    \
     CM_INNER_(how, cm_status, name##_get_or_insert_in_,                                                                \
               (name * map, uint64_t hash, Key key, Value initial, Value * value), {                                    \
-                  const char *found = cm_plain_find_(&name##_type_, &map->core, &key, hash);                           \
+                  const char *found = cm_plain_find_ahead_(&name##_type_, &map->core, &key, hash);                     \
                   if (!found)                                                                                          \
                       return name##_add_(map, hash, &key, &initial, value);                                            \
                   cm_status status = cm_plain_copy_out_(&name##_type_, &map->core, value, found);                      \
