@@ -57,12 +57,13 @@ CM_INLINE enum cm_read_ cm_flat_peek_(const struct cm_type *type, const struct c
 {
     const uint64_t home = cm_flat_home_(flat, hash);
     const char *entries = cm_flat_entry_(type, flat, home, 0);
+    const size_t size = type->key_size == 4 ? 4 : 8; /* cm_type_peeks_() */
     uint64_t other = 0;
     CM_TAGS_NOW_(group, cm_flat_group_(flat, home));
     for (unsigned match = cm_tags_match_(group, cm_tags_sought_(hash)); match; match &= match - 1) {
         const char *entry = entries + cm_flat_offset_(type, (unsigned)__builtin_ctz(match));
-        cm_copy_racing_(&other, entry, type->key_size);
-        if (CM_LIKELY(memcmp(key, &other, type->key_size) == 0)) {
+        cm_copy_racing_(&other, entry, size);
+        if (CM_LIKELY(memcmp(key, &other, size) == 0)) {
             cm_copy_racing_(copy, entry + cm_flat_layout_of_(type).value, type->value_size);
             return CM_READ_HIT_;
         }
