@@ -99,6 +99,6 @@
     /* Makes `to`, which is not initialised, a copy of `from`, with its options and with entries of its own. Each      \
      * value is copied under its entry's lock, for which it waits; others may use `from`: keys present throughout are  \
      * copied. On a failure there is no `to`: CM_NOMEM, CM_OWNER_DIED, CM_DEADLOCK. O(buckets). */                     \
-    CM_TWINS_(how, name, clone, (name * to, const name *from), (to, from))
+    CM_TWINS_(how, name, clone, (name * to, const struct name *from), (to, from))
 
 #endif

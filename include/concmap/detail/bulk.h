@@ -120,14 +120,14 @@ CM_END_DECLS
     /* Makes `to`, which is not initialised, a copy of `from`, with its options. Others may use `from`: keys present   \
      * throughout are copied, and there may be more than the limit if others write. On a failure (CM_NOMEM) there is   \
      * no `to`. O(buckets). */                                                                                         \
-    CM_FUNCTION_(how, cm_status, name##_clone, (name * to, const name *from), {                                        \
+    CM_FUNCTION_(how, cm_status, name##_clone, (name * to, const struct name *from), {                                 \
         CM_CALLED_();                                                                                                  \
         return name##_clone_in_(to, from, CM_FOREVER);                                                                 \
     })                                                                                                                 \
     /* Whether both maps have the same keys, with values that are equal: CM_OK; CM_ABSENT: they have not. Exact while  \
      * nobody writes. CM_NOMEM. O(buckets). */                                                                         \
     CM_FUNCTION_(how, cm_status, name##_equals,                                                                        \
-                 (const name *a, const name *b, bool (*equal)(const Value *, const Value *)), {                        \
+                 (const name *a, const struct name *b, bool (*equal)(const Value *, const Value *)), {                 \
                      CM_CALLED_();                                                                                     \
                      if (name##_len(a) != name##_len(b))                                                               \
                          return CM_ABSENT;                                                                             \
@@ -164,10 +164,10 @@ CM_END_DECLS
             return iter.status < 0 ? iter.status : *count > n ? CM_FULL : CM_OK;                                       \
         })                                                                                                             \
     /* Exchanges what two maps have, options included, also while they grow. Nobody may be in either. O(tables). */    \
-    CM_FUNCTION_(how, void, name##_swap, (name * a, name * b), { cm_map_swap_(&a->core, &b->core); })                  \
+    CM_FUNCTION_(how, void, name##_swap, (name * a, struct name * b), { cm_map_swap_(&a->core, &b->core); })           \
     /* Makes `to`, which is not initialised, what `from` is; `from` is empty then. Nobody may be in `from`. CM_NOMEM:  \
      * nothing has changed. O(tables). */                                                                              \
-    CM_FUNCTION_(how, cm_status, name##_move, (name * to, name * from), {                                              \
+    CM_FUNCTION_(how, cm_status, name##_move, (name * to, struct name * from), {                                       \
         cm_status status = cm_map_init_like_(&to->core, &name##_type_, &from->core, 0);                                \
         if (status == CM_OK) {                                                                                         \
             cm_map_limit_like_(&to->core, &from->core);                                                                \
@@ -190,8 +190,8 @@ CM_END_DECLS
         return merge->resolve(mine, merge->theirs, merge->context);                                                    \
     })                                                                                                                 \
     CM_INNER_(how, cm_status, name##_merge_in_,                                                                        \
-              (name * into, const name *from, cm_status (*resolve)(Value *, const Value *, void *), void *context,     \
-               cm_deadline deadline),                                                                                  \
+              (name * into, const struct name *from, cm_status (*resolve)(Value *, const Value *, void *),             \
+               void *context, cm_deadline deadline),                                                                   \
               {                                                                                                        \
                   if (into == from)                                                                                    \
                       return CM_INVALID;                                                                               \
@@ -217,10 +217,11 @@ CM_END_DECLS
     /* Adds copies of the entries of `from`. Where both have a key, resolve(&mine, &theirs, context) changes the value \
      * of `into`, under its lock; NULL: theirs is taken. Ends at the first failure, with what was added until then.    \
      * CM_INVALID: a map into itself. O(buckets of `from`). */                                                         \
-    CM_TWINS_(how, name, merge,                                                                                        \
-              (name * into, const name *from, cm_status (*resolve)(Value *, const Value *, void *), void *context),    \
-              (into, from, resolve, context))                                                                          \
-    CM_INNER_(how, cm_status, name##_clone_in_, (name * to, const name *from, cm_deadline deadline), {                 \
+    CM_TWINS_(                                                                                                         \
+        how, name, merge,                                                                                              \
+        (name * into, const struct name *from, cm_status (*resolve)(Value *, const Value *, void *), void *context),   \
+        (into, from, resolve, context))                                                                                \
+    CM_INNER_(how, cm_status, name##_clone_in_, (name * to, const struct name *from, cm_deadline deadline), {          \
         cm_status status = cm_map_init_like_(&to->core, &name##_type_, &from->core, name##_len(from));                 \
         if (status != CM_OK)                                                                                           \
             return status;                                                                                             \

@@ -25,8 +25,8 @@
     })                                                                                                                 \
     /* The same in memory of its own, with one user: NULL, and `status` (may be NULL) says why. */                     \
     CM_FUNCTION_(how, name *, name##_create, (const cm_config *config, cm_status *status), {                           \
-        return (name *)(void *)cm_map_create_(&name##_type_, config, CM_LAYOUT_VERSION_, sizeof(struct cm_map_),       \
-                                              status);                                                                 \
+        return (struct name *)(void *)cm_map_create_(&name##_type_, config, CM_LAYOUT_VERSION_,                        \
+                                                     sizeof(struct cm_map_), status);                                  \
     })                                                                                                                 \
     /* Counts one more user of a map that was made by create, and is in use by the caller; returns it. */              \
     CM_FUNCTION_(how, name *, name##_share, (name * map), {                                                            \

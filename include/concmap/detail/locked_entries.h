@@ -140,7 +140,7 @@
     })                                                                                                                 \
     CM_LOCAL_(how, void, name##_iter_drop_, (name##_iter * iter), {                                                    \
         if (iter->copied)                                                                                              \
-            name##_drop_((const name *)(const void *)iter->core.nodes.map, &iter->copy);                               \
+            name##_drop_((const struct name *)(const void *)iter->core.nodes.map, &iter->copy);                        \
         iter->copied = false;                                                                                          \
     })                                                                                                                 \
     /* Goes to the next entry; false at the end, or where `status` is CM_NOMEM. */                                     \
@@ -165,7 +165,7 @@
             got = cm_locked_read_(entry, deadline);                                                                    \
         } while (cm_locked_is_done_with_(entry, got));                                                                 \
         iter->status = got < 0 ? (cm_status)got                                                                        \
-                               : name##_copy_((const name *)(const void *)iter->core.nodes.map, &iter->copy,           \
+                               : name##_copy_((const struct name *)(const void *)iter->core.nodes.map, &iter->copy,    \
                                               &iter->entry->value);                                                    \
         cm_locked_read_end_(entry, got);                                                                               \
         iter->copied = iter->status >= 0;                                                                              \

@@ -29,7 +29,7 @@
 #define CM_LOOKING_(name, map, deadline, calls, Result, otherwise, call)                                               \
     {                                                                                                                  \
         struct cm_map_held_ held_;                                                                                     \
-        int got_ = cm_map_enter_(&((name *)(uintptr_t)(map))->lock, &held_, calls, deadline);                          \
+        int got_ = cm_map_enter_(&((struct name *)(uintptr_t)(map))->lock, &held_, calls, deadline);                   \
         if (CM_UNLIKELY(got_ < 0))                                                                                     \
             return otherwise;                                                                                          \
         Result result_ = call;                                                                                         \
@@ -172,10 +172,10 @@
 /* Those on two maps take the locks in the order of their addresses. */
 #define CM_LOCKED_PAIRS_(how, name, Key, Value)                                                                        \
     CM_INNER_(how, cm_status, name##_merge_in_,                                                                        \
-              (name * into, const name *from, cm_status (*resolve)(Value *, const Value *, void *), void *context,     \
-               cm_deadline deadline),                                                                                  \
+              (name * into, const struct name *from, cm_status (*resolve)(Value *, const Value *, void *),             \
+               void *context, cm_deadline deadline),                                                                   \
               {                                                                                                        \
-                  struct cm_map_lock_ *locks[2] = {&into->lock, &((name *)(uintptr_t)from)->lock};                     \
+                  struct cm_map_lock_ *locks[2] = {&into->lock, &((struct name *)(uintptr_t)from)->lock};              \
                   struct cm_map_held_ held[2];                                                                         \
                   int got[2];                                                                                          \
                   if (into == from)                                                                                    \
@@ -193,12 +193,14 @@
                   return status;                                                                                       \
               })                                                                                                       \
     /* As of the plain map. */                                                                                         \
-    CM_TWINS_(how, name, merge,                                                                                        \
-              (name * into, const name *from, cm_status (*resolve)(Value *, const Value *, void *), void *context),    \
-              (into, from, resolve, context))                                                                          \
+    CM_TWINS_(                                                                                                         \
+        how, name, merge,                                                                                              \
+        (name * into, const struct name *from, cm_status (*resolve)(Value *, const Value *, void *), void *context),   \
+        (into, from, resolve, context))                                                                                \
     CM_FUNCTION_(how, cm_status, name##_equals,                                                                        \
-                 (const name *a, const name *b, bool (*equal)(const Value *, const Value *)), {                        \
-                     struct cm_map_lock_ *locks[2] = {&((name *)(uintptr_t)a)->lock, &((name *)(uintptr_t)b)->lock};   \
+                 (const name *a, const struct name *b, bool (*equal)(const Value *, const Value *)), {                 \
+                     struct cm_map_lock_ *locks[2] = {&((struct name *)(uintptr_t)a)->lock,                            \
+                                                      &((struct name *)(uintptr_t)b)->lock};                           \
                      struct cm_map_held_ held[2];                                                                      \
                      int got[2];                                                                                       \
                      CM_CALLED_();                                                                                     \
@@ -211,14 +213,14 @@
                      return status;                                                                                    \
                  })                                                                                                    \
     /* Makes `to`, which is not initialised, a copy of `from`, with its options. On a failure there is no `to`. */     \
-    CM_FUNCTION_(how, cm_status, name##_clone, (name * to, const name *from), {                                        \
+    CM_FUNCTION_(how, cm_status, name##_clone, (name * to, const struct name *from), {                                 \
         memset((void *)&to->lock, 0, sizeof to->lock);                                                                 \
         CM_LOOKING_(name, from, CM_FOREVER, true, cm_status, (cm_status)got_,                                          \
                     name##_plain_clone(&to->plain, &from->plain))                                                      \
     })                                                                                                                 \
     /* As of the plain map, without a lock: nobody may be in either. */                                                \
-    CM_FUNCTION_(how, void, name##_swap, (name * a, name * b), { name##_plain_swap(&a->plain, &b->plain); })           \
-    CM_FUNCTION_(how, cm_status, name##_move, (name * to, name * from), {                                              \
+    CM_FUNCTION_(how, void, name##_swap, (name * a, struct name * b), { name##_plain_swap(&a->plain, &b->plain); })    \
+    CM_FUNCTION_(how, cm_status, name##_move, (name * to, struct name * from), {                                       \
         memset((void *)&to->lock, 0, sizeof to->lock);                                                                 \
         return name##_plain_move(&to->plain, &from->plain);                                                            \
     })

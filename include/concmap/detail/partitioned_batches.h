@@ -314,7 +314,7 @@
     CM_INNER_(how, size_t, name##_get_many_in_,                                                                        \
               (const name *map, const Key *keys, size_t n, bool *found, Value *values, cm_deadline deadline), {        \
                   struct name##_many_keys_ many = {keys, NULL, values, NULL, NULL, CM_OP_GET};                         \
-                  return name##_many_((name *)(uintptr_t)map, &many, n, found, NULL, deadline);                        \
+                  return name##_many_((struct name *)(uintptr_t)map, &many, n, found, NULL, deadline);                 \
               })                                                                                                       \
     CM_INNER_(how, size_t, name##_put_many_in_,                                                                        \
               (name * map, const Key *keys, const Value *values, size_t n, cm_status *results, cm_deadline deadline),  \

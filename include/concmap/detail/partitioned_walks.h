@@ -423,8 +423,8 @@ CM_INLINE uint64_t cm_scan_point_(uint64_t cursor)
                   return status;                                                                                       \
               })                                                                                                       \
     CM_INNER_(how, cm_status, name##_merge_in_,                                                                        \
-              (name * into, const name *from, cm_status (*resolve)(Value *, const Value *, void *), void *context,     \
-               cm_deadline deadline),                                                                                  \
+              (name * into, const struct name *from, cm_status (*resolve)(Value *, const Value *, void *),             \
+               void *context, cm_deadline deadline),                                                                   \
               {                                                                                                        \
                   struct name##_merge_ merge = {resolve, NULL, context};                                               \
                   cm_status status = CM_OK;                                                                            \
@@ -441,8 +441,9 @@ CM_INLINE uint64_t cm_scan_point_(uint64_t cursor)
      * both have a key, resolve(&mine, &theirs, context) changes the value of `into`, in its owner; NULL: theirs is    \
      * taken. Ends at the first failure, with what was added until then. CM_INVALID: a map into itself. The maps may   \
      * be divided otherwise. */                                                                                        \
-    CM_TWINS_(how, name, merge,                                                                                        \
-              (name * into, const name *from, cm_status (*resolve)(Value *, const Value *, void *), void *context),    \
-              (into, from, resolve, context))
+    CM_TWINS_(                                                                                                         \
+        how, name, merge,                                                                                              \
+        (name * into, const struct name *from, cm_status (*resolve)(Value *, const Value *, void *), void *context),   \
+        (into, from, resolve, context))
 
 #endif

@@ -202,24 +202,24 @@
     /* Adds copies of the entries of `from`. Where both have a key, resolve(&mine, &theirs, context) changes the value \
      * of `into`; NULL: theirs is taken. Ends at the first failure, with what was added until then. CM_INVALID: a map  \
      * into itself. O(groups of `from`). */                                                                            \
-    CM_FUNCTION_(how, cm_status, name##_merge,                                                                         \
-                 (name * into, const name *from, cm_status (*resolve)(Value *, const Value *, void *), void *context), \
-                 {                                                                                                     \
-                     if (into == from)                                                                                 \
-                         return CM_INVALID;                                                                            \
-                     struct cm_plain_walk_ walk = cm_plain_walk_begin_(&from->core);                                   \
-                     cm_status status = CM_OK;                                                                         \
-                     for (struct cm_flat_place_ place;                                                                 \
-                          status >= 0 && (place = cm_plain_walk_next_(&name##_type_, &walk, &status)).entry;) {        \
-                         struct name##_merge_ merge = {                                                                \
-                             resolve, (const Value *)(const void *)cm_flat_value_(&name##_type_, place), context};     \
-                         status = name##_merge_one_(into, (const Key *)(const void *)place.entry, &merge);             \
-                     }                                                                                                 \
-                     return status < 0 ? status : CM_OK;                                                               \
-                 })                                                                                                    \
+    CM_FUNCTION_(                                                                                                      \
+        how, cm_status, name##_merge,                                                                                  \
+        (name * into, const struct name *from, cm_status (*resolve)(Value *, const Value *, void *), void *context), { \
+            if (into == from)                                                                                          \
+                return CM_INVALID;                                                                                     \
+            struct cm_plain_walk_ walk = cm_plain_walk_begin_(&from->core);                                            \
+            cm_status status = CM_OK;                                                                                  \
+            for (struct cm_flat_place_ place;                                                                          \
+                 status >= 0 && (place = cm_plain_walk_next_(&name##_type_, &walk, &status)).entry;) {                 \
+                struct name##_merge_ merge = {                                                                         \
+                    resolve, (const Value *)(const void *)cm_flat_value_(&name##_type_, place), context};              \
+                status = name##_merge_one_(into, (const Key *)(const void *)place.entry, &merge);                      \
+            }                                                                                                          \
+            return status < 0 ? status : CM_OK;                                                                        \
+        })                                                                                                             \
     /* Makes `to`, which is not initialised, a copy of `from`, with its options. On a failure (CM_NOMEM) there is no   \
      * `to`. O(groups). */                                                                                             \
-    CM_FUNCTION_(how, cm_status, name##_clone, (name * to, const name *from), {                                        \
+    CM_FUNCTION_(how, cm_status, name##_clone, (name * to, const struct name *from), {                                 \
         cm_status status = cm_plain_init_like_(&to->core, &name##_type_, &from->core, from->core.flat.len);            \
         if (status == CM_OK)                                                                                           \
             status = name##_merge(to, from, NULL, NULL);                                                               \
@@ -229,22 +229,23 @@
     })                                                                                                                 \
     /* Whether both maps have the same keys, with values that are equal: CM_OK; CM_ABSENT: they have not. O(groups).   \
      */                                                                                                                \
-    CM_FUNCTION_(                                                                                                      \
-        how, cm_status, name##_equals, (const name *a, const name *b, bool (*equal)(const Value *, const Value *)), {  \
-            struct cm_plain_walk_ walk = cm_plain_walk_begin_(&a->core);                                               \
-            cm_status status = CM_OK;                                                                                  \
-            if (a->core.flat.len != b->core.flat.len)                                                                  \
-                return CM_ABSENT;                                                                                      \
-            for (struct cm_flat_place_ at; (at = cm_plain_walk_next_(&name##_type_, &walk, &status)).entry;) {         \
-                const void *key = at.entry;                                                                            \
-                const char *other =                                                                                    \
-                    cm_plain_find_(&name##_type_, &b->core, key, name##_type_.hash(key, b->core.seed));                \
-                if (!other || !equal((const Value *)(const void *)cm_flat_value_(&name##_type_, at),                   \
-                                     (const Value *)(const void *)other))                                              \
-                    return CM_ABSENT;                                                                                  \
-            }                                                                                                          \
-            return status;                                                                                             \
-        })                                                                                                             \
+    CM_FUNCTION_(how, cm_status, name##_equals,                                                                        \
+                 (const name *a, const struct name *b, bool (*equal)(const Value *, const Value *)), {                 \
+                     struct cm_plain_walk_ walk = cm_plain_walk_begin_(&a->core);                                      \
+                     cm_status status = CM_OK;                                                                         \
+                     if (a->core.flat.len != b->core.flat.len)                                                         \
+                         return CM_ABSENT;                                                                             \
+                     for (struct cm_flat_place_ at;                                                                    \
+                          (at = cm_plain_walk_next_(&name##_type_, &walk, &status)).entry;) {                          \
+                         const void *key = at.entry;                                                                   \
+                         const char *other =                                                                           \
+                             cm_plain_find_(&name##_type_, &b->core, key, name##_type_.hash(key, b->core.seed));       \
+                         if (!other || !equal((const Value *)(const void *)cm_flat_value_(&name##_type_, at),          \
+                                              (const Value *)(const void *)other))                                     \
+                             return CM_ABSENT;                                                                         \
+                     }                                                                                                 \
+                     return status;                                                                                    \
+                 })                                                                                                    \
     /* Copies keys and values (either may be NULL) of up to n entries; *count takes how many there were. CM_FULL: more \
      * than n. CM_INVALID: keys of text, and what is owned, belong to the map. O(groups). */                           \
     CM_FUNCTION_(                                                                                                      \
@@ -264,10 +265,10 @@
             return *count > n ? CM_FULL : status;                                                                      \
         })                                                                                                             \
     /* Exchanges what two maps have, options included. O(1). */                                                        \
-    CM_FUNCTION_(how, void, name##_swap, (name * a, name * b), { cm_plain_swap_(&a->core, &b->core); })                \
+    CM_FUNCTION_(how, void, name##_swap, (name * a, struct name * b), { cm_plain_swap_(&a->core, &b->core); })         \
     /* Makes `to`, which is not initialised, what `from` is; `from` is empty then. CM_NOMEM (of a fixed map): nothing  \
      * has changed. O(1). */                                                                                           \
-    CM_FUNCTION_(how, cm_status, name##_move, (name * to, name * from), {                                              \
+    CM_FUNCTION_(how, cm_status, name##_move, (name * to, struct name * from), {                                       \
         cm_status status = cm_plain_init_like_(&to->core, &name##_type_, &from->core, 0);                              \
         if (status == CM_OK)                                                                                           \
             cm_plain_swap_(&to->core, &from->core);                                                                    \

@@ -54,12 +54,13 @@
 
 #define CM_SET_PAIRS_(how, name, Key)                                                                                  \
     /* As of the map. */                                                                                               \
-    CM_FUNCTION_(how, cm_status, name##_clone, (name * to, const name *from), { return name##_as_clone(to, from); })   \
-    CM_FUNCTION_(how, void, name##_swap, (name * a, name * b), { name##_as_swap(a, b); })                              \
-    CM_FUNCTION_(how, cm_status, name##_move, (name * to, name * from), { return name##_as_move(to, from); })          \
+    CM_FUNCTION_(how, cm_status, name##_clone, (name * to, const name##_as *from),                                     \
+                 { return name##_as_clone(to, from); })                                                                \
+    CM_FUNCTION_(how, void, name##_swap, (name * a, name##_as * b), { name##_as_swap(a, b); })                         \
+    CM_FUNCTION_(how, cm_status, name##_move, (name * to, name##_as * from), { return name##_as_move(to, from); })     \
     /* Asked under the lock of a bucket: a wait that would never end is a failure, not an absence. */                  \
     CM_LOCAL_(how, cm_status, name##_is_in_, (const Key *key, void *set), {                                            \
-        return name##_as_find_((const name *)set, key, name##_as_hash_of_((const name *)set, key), NULL,               \
+        return name##_as_find_((const name##_as *)set, key, name##_as_hash_of_((const name##_as *)set, key), NULL,     \
                                CM_FOREVER - 1);                                                                        \
     })                                                                                                                 \
     CM_LOCAL_(how, cm_status, name##_is_not_in_, (const Key *key, void *set), {                                        \
@@ -71,28 +72,28 @@
         return status == CM_ABSENT ? CM_INVALID : status;                                                              \
     })                                                                                                                 \
     /* Whether `of` has all keys of `set`: CM_OK, or CM_ABSENT. Exact while nobody writes. CM_NOMEM. O(buckets). */    \
-    CM_FUNCTION_(how, cm_status, name##_is_subset, (const name *set, const name *of), {                                \
+    CM_FUNCTION_(how, cm_status, name##_is_subset, (const name *set, const name##_as *of), {                           \
         CM_CALLED_();                                                                                                  \
         cm_status status = name##_for_each_in_(set, name##_stop_unless_in_, (void *)(uintptr_t)of, CM_FOREVER);        \
         return status == CM_INVALID ? CM_ABSENT : status;                                                              \
     })                                                                                                                 \
     /* The same for both directions. */                                                                                \
-    CM_FUNCTION_(how, cm_status, name##_equals, (const name *a, const name *b),                                        \
+    CM_FUNCTION_(how, cm_status, name##_equals, (const name *a, const name##_as *b),                                   \
                  { return name##_len(a) == name##_len(b) ? name##_is_subset(a, b) : CM_ABSENT; })                      \
     /* Adds the keys of `from`. CM_OK, or as add. O(buckets of `from`). */                                             \
-    CM_FUNCTION_(how, cm_status, name##_unite, (name * set, const name *from), {                                       \
+    CM_FUNCTION_(how, cm_status, name##_unite, (name * set, const name##_as *from), {                                  \
         CM_CALLED_();                                                                                                  \
         return set == from ? CM_OK : name##_as_merge_in_(set, from, NULL, NULL, CM_FOREVER);                           \
     })                                                                                                                 \
     /* Removes the keys that `with` has not. CM_OK, CM_NOMEM; CM_DEADLOCK: another thread does the same the other way  \
      * round, or holds guards. O(buckets). */                                                                          \
-    CM_FUNCTION_(how, cm_status, name##_intersect, (name * set, const name *with), {                                   \
+    CM_FUNCTION_(how, cm_status, name##_intersect, (name * set, const name##_as *with), {                              \
         CM_CALLED_();                                                                                                  \
         return set == with ? CM_OK : name##_retain_in_(set, name##_is_in_, (void *)(uintptr_t)with, CM_FOREVER);       \
     })                                                                                                                 \
     /* Removes the keys that `what` has. CM_OK, CM_NOMEM; CM_DEADLOCK: another thread does the same the other way      \
      * round, or holds guards. O(buckets). */                                                                          \
-    CM_FUNCTION_(how, cm_status, name##_subtract, (name * set, const name *what), {                                    \
+    CM_FUNCTION_(how, cm_status, name##_subtract, (name * set, const name##_as *what), {                               \
         CM_CALLED_();                                                                                                  \
         return set == what ? name##_as_drain_in_(set, NULL, NULL, CM_FOREVER)                                          \
                            : name##_retain_in_(set, name##_is_not_in_, (void *)(uintptr_t)what, CM_FOREVER);           \
