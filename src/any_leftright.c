@@ -261,6 +261,70 @@ KEYED(upsert, (, const void *initial, cm_status (*function)(void *, void *), voi
 KEYED(remove, (, void *old), (, old), key_remove(writer->core, key, hash, old))
 KEYED(take, (, cm_any_leftright_taken *taken), (, taken), key_take(writer->core, key, hash, taken))
 
+/* ---- changes of many keys ---- */
+
+static const char *key_at(const struct cm_leftright_ *core, const void *keys, size_t i)
+{
+    return (const char *)keys + i * own_of(core)->type.key_size;
+}
+
+/* NULL where there is no array. */
+static char *value_at(const struct cm_leftright_ *core, const void *values, size_t i)
+{
+    return values ? (char *)(uintptr_t)values + i * own_of(core)->type.value_size : NULL;
+}
+
+/* A function and its twins: `one` for each key, counted where its status is `good`. */
+#define MANY(verb, parameters, arguments, key_of, one, note, good)                                                     \
+    static size_t cm_any_leftright_##verb##_in_(CM_LIST_ parameters, cm_deadline deadline) CM_IN_TURN_OF_MANY_(        \
+        cm_any_leftright, &own_of(writer->core)->type, writer, true, deadline, i, n, hash, key_of, one, note, good)    \
+        CM_TWINS_OF_(cm_define, size_t, cm_any_leftright, verb, parameters, arguments)
+
+MANY(put_many, (cm_any_leftright_writer * writer, const void *keys, const void *values, size_t n, cm_status *results),
+     (writer, keys, values, n, results), key_at(writer->core, keys, i),
+     key_set(writer->core, CM_SET_ANY_, key_at(writer->core, keys, i), hash, value_at(writer->core, values, i), NULL),
+     CM_NOTE_RESULT_(results, i), status >= 0)
+MANY(update_many,
+     (cm_any_leftright_writer * writer, const void *keys, size_t n, cm_status (*function)(void *, void *),
+      void *context, cm_status *results),
+     (writer, keys, n, function, context, results), key_at(writer->core, keys, i),
+     key_update(writer->core, key_at(writer->core, keys, i), hash, function, context), CM_NOTE_RESULT_(results, i),
+     status >= 0 && status != CM_ABSENT)
+MANY(remove_many, (cm_any_leftright_writer * writer, const void *keys, size_t n, void *old, cm_status *results),
+     (writer, keys, n, old, results), key_at(writer->core, keys, i),
+     key_remove(writer->core, key_at(writer->core, keys, i), hash, value_at(writer->core, old, i)),
+     CM_NOTE_RESULT_(results, i), status == CM_OK)
+
+/* By way of the map's own room: what was there goes to where the value comes from. */
+static cm_status op_put(struct cm_leftright_ *core, const cm_any_leftright_op *op, uint64_t hash)
+{
+    const struct cm_any_own_ *own = own_of(core);
+    if (own->type.value_size)
+        memcpy(own->value, op->value, own->type.value_size);
+    return key_set(core, CM_SET_ANY_, op->key, hash, own->value, op->value);
+}
+
+static cm_status op_run(struct cm_leftright_ *core, const cm_any_leftright_op *op, uint64_t hash)
+{
+    switch (op->kind) {
+    case CM_OP_GET:
+        return newest_get(core, op->key, op->value);
+    case CM_OP_INSERT:
+        return key_set(core, CM_SET_ABSENT_, op->key, hash, op->value, NULL);
+    case CM_OP_UPDATE:
+        return key_update(core, op->key, hash, op->function, op->context);
+    case CM_OP_UPSERT:
+        return key_upsert(core, op->key, hash, op->value, op->function, op->context);
+    case CM_OP_REMOVE:
+        return key_remove(core, op->key, hash, op->value);
+    default:
+        return op_put(core, op, hash);
+    }
+}
+
+MANY(apply_many, (cm_any_leftright_writer * writer, cm_any_leftright_op *ops, size_t n), (writer, ops, n), ops[i].key,
+     op_run(writer->core, &ops[i], hash), ops[i].status = status, status >= 0)
+
 /* ---- saving and loading ---- */
 
 cm_status cm_any_leftright_view_save(const cm_any_leftright_view *view, const cm_sink *sink,

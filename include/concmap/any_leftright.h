@@ -109,6 +109,21 @@ CM_KEYED_(cm_export, cm_any_leftright, cm_any_leftright_writer, const void *, ta
           ())
 CM_LEFTRIGHT_TAKEN_(cm_export, cm_any_leftright, , , )
 
+/* Many keys in one turn: as of typed maps; arrays of keys and values lie close together. */
+CM_TWINS_OF_(cm_export, size_t, cm_any_leftright, put_many,
+             (cm_any_leftright_writer * writer, const void *keys, const void *values, size_t n, cm_status *results), ())
+CM_TWINS_OF_(cm_export, size_t, cm_any_leftright, update_many,
+             (cm_any_leftright_writer * writer, const void *keys, size_t n, cm_status (*function)(void *, void *),
+              void *context, cm_status *results),
+             ())
+CM_TWINS_OF_(cm_export, size_t, cm_any_leftright, remove_many,
+             (cm_any_leftright_writer * writer, const void *keys, size_t n, void *old, cm_status *results), ())
+/* `value` is room of the caller's, from which INSERT, PUT and UPSERT take theirs, and in which GET, PUT and REMOVE
+ * leave a copy of what was there. */
+typedef cm_any_op cm_any_leftright_op;
+CM_TWINS_OF_(cm_export, size_t, cm_any_leftright, apply_many,
+             (cm_any_leftright_writer * writer, cm_any_leftright_op *ops, size_t n), ())
+
 CM_BEGIN_DECLS
 
 /* ---- saving, loading and printing ---- */

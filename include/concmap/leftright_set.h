@@ -97,7 +97,7 @@
     CM_KEYED_(how, name, name##_writer, Key, remove, (), ())                                                           \
     CM_INNER_(how, size_t, name##_add_many_in_,                                                                        \
               (name##_writer * writer, const Key *keys, size_t n, cm_status *results, cm_deadline deadline),           \
-              CM_IN_TURN_OF_MANY_(name, writer, false, deadline, i, n, hash, &keys[i],                                 \
+              CM_IN_TURN_OF_MANY_(name, &name##_type_, writer, false, deadline, i, n, hash, &keys[i],                  \
                                   name##_add_one_(writer, hash, &keys[i]), CM_NOTE_RESULT_(results, i),                \
                                   status == CM_OK))                                                                    \
     /* Adds n keys, in order, in one turn, fetching ahead in large tables: other threads' changes come before or       \
@@ -108,7 +108,7 @@
                  (writer, keys, n, results))                                                                           \
     CM_INNER_(how, size_t, name##_remove_many_in_,                                                                     \
               (name##_writer * writer, const Key *keys, size_t n, cm_status *results, cm_deadline deadline),           \
-              CM_IN_TURN_OF_MANY_(name, writer, false, deadline, i, n, hash, &keys[i],                                 \
+              CM_IN_TURN_OF_MANY_(name, &name##_type_, writer, false, deadline, i, n, hash, &keys[i],                  \
                                   name##_remove_one_(writer, hash, &keys[i]), CM_NOTE_RESULT_(results, i),             \
                                   status == CM_OK))                                                                    \
     /* Removes n keys, in order. Returns how many there were. As add_many. */                                          \

@@ -8,11 +8,11 @@
 
 /* The body of such a call: `one` is done for i = 0 .. n - 1, with `hash` set; what it returns is `status`, which `note`
  * stores, and which `good` looks at. Without a turn, `note` alone. */
-#define CM_IN_TURN_OF_MANY_(name, writer, calls, deadline, i, n, hash, key_of, one, note, good)                        \
+#define CM_IN_TURN_OF_MANY_(name, type, writer, calls, deadline, i, n, hash, key_of, one, note, good)                  \
     {                                                                                                                  \
         struct cm_turn_ turn_;                                                                                         \
         size_t done_ = 0;                                                                                              \
-        const unsigned does_ = CM_TURN_CHANGES_ | (calls ? 0 : cm_turn_bare_(&name##_type_));                          \
+        const unsigned does_ = CM_TURN_CHANGES_ | (calls ? 0 : cm_turn_bare_(type));                                   \
         const int got_ = cm_turn_begin_((writer)->core, &turn_, does_, deadline, name##_replay_);                      \
         if (CM_UNLIKELY(got_ < 0)) {                                                                                   \
             const cm_status status = (cm_status)got_;                                                                  \
@@ -21,7 +21,7 @@
             return 0;                                                                                                  \
         }                                                                                                              \
         const struct cm_plain_ *const newest_ = &cm_newest_((writer)->core)->plain;                                    \
-        CM_FLAT_BATCH_(&name##_type_, newest_, i, n, hash, key_of, true, {                                             \
+        CM_FLAT_BATCH_(type, newest_, i, n, hash, key_of, true, {                                                      \
             const cm_status status = one;                                                                              \
             note;                                                                                                      \
             done_ += (good);                                                                                           \
@@ -36,7 +36,7 @@
     CM_INNER_(how, size_t, name##_put_many_in_,                                                                        \
               (name##_writer * writer, const Key *keys, const Value *values, size_t n, cm_status *results,             \
                cm_deadline deadline),                                                                                  \
-              CM_IN_TURN_OF_MANY_(name, writer, false, deadline, i, n, hash, &keys[i],                                 \
+              CM_IN_TURN_OF_MANY_(name, &name##_type_, writer, false, deadline, i, n, hash, &keys[i],                  \
                                   name##_set_one_(writer, CM_SET_ANY_, hash, &keys[i], values[i], NULL),               \
                                   CM_NOTE_RESULT_(results, i), status >= 0))                                           \
     /* Puts n keys, in order, in one turn, fetching ahead in large tables: other threads' changes come before or       \
@@ -49,7 +49,7 @@
     CM_INNER_(how, size_t, name##_update_many_in_,                                                                     \
               (name##_writer * writer, const Key *keys, size_t n, cm_status (*function)(Value *, void *),              \
                void *context, cm_status *results, cm_deadline deadline),                                               \
-              CM_IN_TURN_OF_MANY_(name, writer, true, deadline, i, n, hash, &keys[i],                                  \
+              CM_IN_TURN_OF_MANY_(name, &name##_type_, writer, true, deadline, i, n, hash, &keys[i],                   \
                                   name##_apply_(writer, hash, &keys[i], function, context),                            \
                                   CM_NOTE_RESULT_(results, i), status >= 0 && status != CM_ABSENT))                    \
     /* Updates n keys, in order. Returns how many were present and succeeded. As put_many. */                          \
@@ -61,7 +61,7 @@
         how, size_t, name##_remove_many_in_,                                                                           \
         (name##_writer * writer, const Key *keys, size_t n, Value *old, cm_status *results, cm_deadline deadline),     \
         CM_IN_TURN_OF_MANY_(                                                                                           \
-            name, writer, false, deadline, i, n, hash, &keys[i],                                                       \
+            name, &name##_type_, writer, false, deadline, i, n, hash, &keys[i],                                        \
             cm_leftright_remove_(&name##_type_, writer->core, CM_LOG_REMOVE_, &keys[i], hash, old ? &old[i] : NULL),   \
             CM_NOTE_RESULT_(results, i), status == CM_OK))                                                             \
     /* Removes n keys, in order; old[i] (old may be NULL) takes a copy of the value. Returns how many there were. As   \
@@ -88,7 +88,7 @@
     })                                                                                                                 \
     CM_INNER_(how, size_t, name##_apply_many_in_,                                                                      \
               (name##_writer * writer, name##_op * ops, size_t n, cm_deadline deadline),                               \
-              CM_IN_TURN_OF_MANY_(name, writer, true, deadline, i, n, hash, &ops[i].key,                               \
+              CM_IN_TURN_OF_MANY_(name, &name##_type_, writer, true, deadline, i, n, hash, &ops[i].key,                \
                                   name##_op_run_(writer, &ops[i], hash), ops[i].status = status, status >= 0))         \
     /* Runs n operations of any kinds, in array order; each gets its status, and GET sees what those before it have    \
      * changed. Returns how many did not fail. As put_many. */                                                         \
