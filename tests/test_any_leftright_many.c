@@ -83,7 +83,7 @@ static void assert_same(void)
 static void apply_both(size_t n, uint64_t *random)
 {
     static const cm_op_kind kinds[] = {CM_OP_GET, CM_OP_INSERT, CM_OP_PUT, CM_OP_UPDATE, CM_OP_UPSERT, CM_OP_REMOVE};
-    uint64_t keys[MOST], values[MOST], alone[MOST];
+    uint64_t keys[MOST] = {0}, values[MOST] = {0}, alone[MOST];
     cm_any_leftright_op ops[MOST];
     size_t well = 0;
     for (size_t i = 0; i < n; i++) {
@@ -109,7 +109,7 @@ static void apply_both(size_t n, uint64_t *random)
 
 static void change_both(size_t n, uint64_t *random)
 {
-    uint64_t keys[MOST], values[MOST], old[MOST], value;
+    uint64_t keys[MOST] = {0}, values[MOST] = {0}, old[MOST], value;
     cm_status results[MOST];
     size_t there = 0, gone = 0;
     for (size_t i = 0; i < n; i++) {

@@ -207,7 +207,7 @@ static void what_is_owned_is_destroyed_once(void **state)
     }
     assert_int_equal(items_publish(&thing_writer), CM_OK);
     for (uint64_t key = 0; key < KEYS; key++) {
-        struct item item;
+        struct item item = {NULL};
         assert_int_equal(items_get(&thing_reader, key, &item), model[key] != 0);
         if (model[key]) {
             assert_int_equal(*item.own, model[key]);
