@@ -101,6 +101,17 @@ cm_any *cm_any_create_(const struct cm_type *type, bool anchored, const cm_confi
 /* A map's own copy of its type, with what follows from the rest. False: there are no maps of such a type. */
 bool cm_any_type_take_(struct cm_type *type, const struct cm_type *from, bool anchored);
 
+/* A map's type, but for what hashes and compares: that of a look-up by something else. */
+static inline struct cm_type cm_any_type_by_(const struct cm_type *type, uint64_t (*hash)(const void *, uint64_t),
+                                             bool (*equal)(const void *, const void *))
+{
+    struct cm_type by = *type;
+    by.hash = hash;
+    by.equal = equal;
+    by.foreign = true;
+    return by;
+}
+
 /* ---- one key (src/any_reads.c, src/any_writes.c, src/any_guards.c) ----
  *
  * Those that take a type take the map's, or what a look-up by something else has made of it (src/any_lookup.c). */

@@ -4,7 +4,7 @@
 
 #include <concmap/detail/side_saved.h>
 
-#include "any_sides.h"
+#include "any_leftright_core.h"
 
 const struct cm_any_leftright_sizes cm_any_leftright_sizes = {
     sizeof(cm_any_leftright),         sizeof(cm_any_leftright_writer), sizeof(cm_any_leftright_reader),
@@ -30,12 +30,12 @@ static void *given_to(const struct cm_leftright_ *core, const void *value)
 
 static void cm_any_leftright_replay_(struct cm_leftright_ *core)
 {
-    cm_leftright_replay_(&own_of(core)->type, core, own_of(core)->value);
+    cm_leftright_replay_(type_in(core), core, own_of(core)->value);
 }
 
 static cm_status cm_any_leftright_room_(struct cm_leftright_ *core)
 {
-    return cm_leftright_grow_(&own_of(core)->type, core);
+    return cm_leftright_grow_(type_in(core), core);
 }
 
 /* ---- making and unmaking ---- */
@@ -70,11 +70,6 @@ CM_LEFTRIGHT_READERS_(cm_dynamic, cm_any_leftright)
 CM_LEFTRIGHT_VIEWS_(cm_dynamic, cm_any_leftright)
 CM_LEFTRIGHT_WALKS_(cm_dynamic, cm_any_leftright, void, void)
 
-static struct cm_flat_place_ side_find(const struct cm_side_ *side, const void *key)
-{
-    return cm_flat_find_ahead_(side->type, &side->plain.flat, key, side->type->hash(key, side->plain.seed));
-}
-
 /* Copies what was found. CM_ABSENT: nothing was. */
 static cm_status place_copy(const struct cm_side_ *side, struct cm_flat_place_ place, void *value)
 {
@@ -82,7 +77,14 @@ static cm_status place_copy(const struct cm_side_ *side, struct cm_flat_place_ p
                        : CM_ABSENT;
 }
 
-bool cm_any_leftright_get(cm_any_leftright_reader *reader, const void *key, void *value)
+struct cm_flat_place_ cm_any_leftright_view_find_(const struct cm_type *type, const cm_any_leftright_view *view,
+                                                  const void *key)
+{
+    const struct cm_plain_ *plain = &view->core.plain;
+    return cm_flat_find_ahead_(type, &plain->flat, key, type->hash(key, plain->seed));
+}
+
+bool cm_any_leftright_get_by_(const struct cm_type *type, cm_any_leftright_reader *reader, const void *key, void *value)
 {
     struct cm_leftright_ *core = reader->core.core;
     struct cm_seat_ *slot = reader->core.slot;
@@ -90,7 +92,8 @@ bool cm_any_leftright_get(cm_any_leftright_reader *reader, const void *key, void
     const bool glances = side != NULL;
     if (!glances && !(side = cm_reader_enter_(&reader->core)))
         return false;
-    bool found = place_copy(side, side_find(side, key), value) == CM_OK;
+    const uint64_t hash = type->hash(key, side->plain.seed);
+    bool found = place_copy(side, cm_flat_find_ahead_(type, &side->plain.flat, key, hash), value) == CM_OK;
     if (glances)
         cm_seat_leave_(core, slot);
     else
@@ -98,47 +101,53 @@ bool cm_any_leftright_get(cm_any_leftright_reader *reader, const void *key, void
     return found;
 }
 
+bool cm_any_leftright_get(cm_any_leftright_reader *reader, const void *key, void *value)
+{
+    return cm_any_leftright_get_by_(type_in(reader->core.core), reader, key, value);
+}
+
 bool cm_any_leftright_view_contains(const cm_any_leftright_view *view, const void *key)
 {
-    return side_find(&view->core, key).entry != NULL;
+    return cm_any_leftright_view_find_(view->core.type, view, key).entry != NULL;
 }
 
 const void *cm_any_leftright_view_get(const cm_any_leftright_view *view, const void *key)
 {
-    struct cm_flat_place_ place = side_find(&view->core, key);
+    struct cm_flat_place_ place = cm_any_leftright_view_find_(view->core.type, view, key);
     return place.entry ? cm_flat_value_(view->core.type, place) : NULL;
 }
 
 bool cm_any_leftright_view_get_key_value(const cm_any_leftright_view *view, const void *key, const void **own,
                                          const void **value)
 {
-    struct cm_flat_place_ place = side_find(&view->core, key);
-    if (place.entry && own)
-        *own = place.entry;
-    if (place.entry && value)
-        *value = cm_flat_value_(view->core.type, place);
-    return place.entry != NULL;
+    return place_tell(view->core.type, cm_any_leftright_view_find_(view->core.type, view, key), own, value);
 }
 
-size_t cm_any_leftright_view_get_many(const cm_any_leftright_view *view, const void *keys, size_t n,
-                                      const void **values)
+size_t cm_any_leftright_view_get_many_by_(const struct cm_type *type, const cm_any_leftright_view *view,
+                                          const void *keys, size_t size, size_t n, const void **values)
 {
     const struct cm_plain_ *plain = &view->core.plain;
-    const struct cm_type *type = view->core.type;
     size_t hits = 0;
-    CM_FLAT_BATCH_(type, plain, i, n, hash, (const char *)keys + i * type->key_size, false, {
-        values[i] = cm_plain_find_(type, plain, (const char *)keys + i * type->key_size, hash);
+    CM_FLAT_BATCH_(type, plain, i, n, hash, (const char *)keys + i * size, false, {
+        values[i] = cm_plain_find_(type, plain, (const char *)keys + i * size, hash);
         hits += values[i] != NULL;
     });
     return hits;
 }
 
-static size_t side_get_many(const struct cm_side_ *side, const char *keys, size_t n, bool *found, char *values)
+size_t cm_any_leftright_view_get_many(const cm_any_leftright_view *view, const void *keys, size_t n,
+                                      const void **values)
 {
-    const struct cm_type *type = side->type;
+    const struct cm_type *type = view->core.type;
+    return cm_any_leftright_view_get_many_by_(type, view, keys, type->key_size, n, values);
+}
+
+static size_t side_get_many(const struct cm_type *type, const struct cm_side_ *side, const char *keys, size_t size,
+                            size_t n, bool *found, char *values)
+{
     size_t hits = 0;
-    CM_FLAT_BATCH_(type, &side->plain, i, n, hash, keys + i * type->key_size, false, {
-        struct cm_flat_place_ place = cm_flat_find_(type, &side->plain.flat, keys + i * type->key_size, hash);
+    CM_FLAT_BATCH_(type, &side->plain, i, n, hash, keys + i * size, false, {
+        struct cm_flat_place_ place = cm_flat_find_(type, &side->plain.flat, keys + i * size, hash);
         bool hit = place_copy(side, place, values ? values + i * type->value_size : NULL) == CM_OK;
         if (found)
             found[i] = hit;
@@ -147,16 +156,23 @@ static size_t side_get_many(const struct cm_side_ *side, const char *keys, size_
     return hits;
 }
 
-size_t cm_any_leftright_get_many(cm_any_leftright_reader *reader, const void *keys, size_t n, bool *found, void *values)
+size_t cm_any_leftright_get_many_by_(const struct cm_type *type, cm_any_leftright_reader *reader, const void *keys,
+                                     size_t size, size_t n, bool *found, void *values)
 {
     const struct cm_side_ *side = cm_reader_enter_(&reader->core);
     if (found && !side)
         memset(found, 0, n * sizeof *found);
     if (!side)
         return 0;
-    size_t hits = side_get_many(side, keys, n, found, values);
+    size_t hits = side_get_many(type, side, keys, size, n, found, values);
     cm_reader_leave_(&reader->core);
     return hits;
+}
+
+size_t cm_any_leftright_get_many(cm_any_leftright_reader *reader, const void *keys, size_t n, bool *found, void *values)
+{
+    const struct cm_type *type = type_in(reader->core.core);
+    return cm_any_leftright_get_many_by_(type, reader, keys, type->key_size, n, found, values);
 }
 
 /* ---- the writer ---- */
@@ -170,7 +186,7 @@ CM_LEFTRIGHT_SIZES_(cm_dynamic, cm_any_leftright)
 
 static uint64_t hash_in(const struct cm_leftright_ *core, const void *key)
 {
-    return own_of(core)->type.hash(key, core->sides[0].plain.seed);
+    return type_in(core)->hash(key, core->sides[0].plain.seed);
 }
 
 uint64_t cm_any_leftright_hash_of(const cm_any_leftright *map, const void *key)
@@ -184,14 +200,23 @@ static uint64_t cm_any_leftright_hash_of_(const cm_any_leftright_writer *writer,
     return hash_in(writer->core, *key);
 }
 
-static cm_status newest_get(struct cm_leftright_ *core, const void *key, void *value)
+static cm_status newest_get(const struct cm_type *type, struct cm_leftright_ *core, const void *key, uint64_t hash,
+                            void *value)
 {
-    return place_copy(cm_newest_(core), side_find(cm_newest_(core), key), value);
+    const struct cm_side_ *newest = cm_newest_(core);
+    return place_copy(newest, cm_flat_find_(type, &newest->plain.flat, key, hash), value);
+}
+
+cm_status cm_any_leftright_writer_get_by_(const struct cm_type *type, cm_any_leftright_writer *writer, const void *key,
+                                          void *value)
+{
+    const uint64_t hash = type->hash(key, writer->core->sides[0].plain.seed);
+    CM_IN_TURN_(cm_any_leftright, writer, CM_TURN_LOOKS_, CM_FOREVER, newest_get(type, writer->core, key, hash, value))
 }
 
 cm_status cm_any_leftright_writer_get(cm_any_leftright_writer *writer, const void *key, void *value)
 {
-    CM_IN_TURN_(cm_any_leftright, writer, CM_TURN_LOOKS_, CM_FOREVER, newest_get(writer->core, key, value))
+    return cm_any_leftright_writer_get_by_(type_in(writer->core), writer, key, value);
 }
 
 bool cm_any_leftright_writer_contains(cm_any_leftright_writer *writer, const void *key)
@@ -204,37 +229,38 @@ bool cm_any_leftright_writer_contains(cm_any_leftright_writer *writer, const voi
 static cm_status key_set(struct cm_leftright_ *core, enum cm_setting_ which, const void *key, uint64_t hash,
                          const void *value, void *old)
 {
-    return cm_leftright_set_(&own_of(core)->type, core, cm_any_leftright_room_, which, key, hash, given_to(core, value),
+    return cm_leftright_set_(type_in(core), core, cm_any_leftright_room_, which, key, hash, given_to(core, value),
                              own_of(core)->key, old);
 }
 
-static cm_status key_update(struct cm_leftright_ *core, const void *key, uint64_t hash,
+static cm_status key_update(const struct cm_type *type, struct cm_leftright_ *core, const void *key, uint64_t hash,
                             cm_status (*function)(void *, void *), void *context)
 {
     struct cm_plain_call_ call = {function, context};
-    return cm_leftright_update_(&own_of(core)->type, core, key, hash, call, own_of(core)->value);
+    return cm_leftright_update_(type, core, key, hash, call, own_of(core)->value);
 }
 
 static cm_status key_upsert(struct cm_leftright_ *core, const void *key, uint64_t hash, const void *initial,
                             cm_status (*function)(void *, void *), void *context)
 {
-    return cm_leftright_upserted_(&own_of(core)->type, core, cm_any_leftright_room_, key, hash, given_to(core, initial),
-                                  own_of(core)->key, key_update(core, key, hash, function, context));
+    return cm_leftright_upserted_(type_in(core), core, cm_any_leftright_room_, key, hash, given_to(core, initial),
+                                  own_of(core)->key, key_update(type_in(core), core, key, hash, function, context));
 }
 
-static cm_status key_remove(struct cm_leftright_ *core, const void *key, uint64_t hash, void *old)
+static cm_status key_remove(const struct cm_type *type, struct cm_leftright_ *core, const void *key, uint64_t hash,
+                            void *old)
 {
-    return cm_leftright_remove_(&own_of(core)->type, core, CM_LOG_REMOVE_, key, hash, old);
+    return cm_leftright_remove_(type, core, CM_LOG_REMOVE_, key, hash, old);
 }
 
 /* Values that are taken. */
 CM_LEFTRIGHT_TAKEN_(cm_dynamic, cm_any_leftright,
-                    cm_leftright_give_back_(&own_of(writer->core)->type, writer->core, taken->published, taken->value),
+                    cm_leftright_give_back_(type_in(writer->core), writer->core, taken->published, taken->value),
                     taken->destroy, taken->value)
 
-static cm_status key_take(struct cm_leftright_ *core, const void *key, uint64_t hash, cm_any_leftright_taken *taken)
+static cm_status key_take(const struct cm_type *type, struct cm_leftright_ *core, const void *key, uint64_t hash,
+                          cm_any_leftright_taken *taken)
 {
-    const struct cm_type *type = &own_of(core)->type;
     cm_status status = cm_leftright_remove_(type, core, CM_LOG_TAKE_, key, hash, given_to(core, taken->value));
     if (status != CM_OK)
         return status;
@@ -243,42 +269,52 @@ static cm_status key_take(struct cm_leftright_ *core, const void *key, uint64_t 
     return CM_OK;
 }
 
-/* A function, its twins, and the one with a hash, by `call`. */
+/* A function, its twins, and the one with a hash, by `call`; and one that is called with a type, too. */
 #define KEYED(verb, more, arguments, call)                                                                             \
     static cm_status cm_any_leftright_##verb##_in_(cm_any_leftright_writer *writer, uint64_t hash,                     \
                                                    const void *key CM_LIST_ more, cm_deadline deadline)                \
         CM_IN_TURN_(cm_any_leftright, writer, CM_TURN_CHANGES_, deadline, call)                                        \
             CM_KEYED_(cm_dynamic, cm_any_leftright, cm_any_leftright_writer, const void *, verb, more, arguments)
+#define KEYED_BY(verb, more, arguments, call)                                                                          \
+    cm_status cm_any_leftright_##verb##_by_(const struct cm_type *type, cm_any_leftright_writer *writer,               \
+                                            uint64_t hash, const void *key CM_LIST_ more, cm_deadline deadline)        \
+        CM_IN_TURN_(cm_any_leftright, writer, CM_TURN_CHANGES_, deadline, call)                                        \
+            CM_KEYED_(cm_dynamic, cm_any_leftright, cm_any_leftright_writer, const void *, verb, more, arguments)
+#define BY_OWN(...) BY_OWN_(__VA_ARGS__)
+#define BY_OWN_(function, writer, ...) function(type_in((writer)->core), writer, __VA_ARGS__)
+#define cm_any_leftright_update_in_(...) BY_OWN(cm_any_leftright_update_by_, __VA_ARGS__)
+#define cm_any_leftright_remove_in_(...) BY_OWN(cm_any_leftright_remove_by_, __VA_ARGS__)
+#define cm_any_leftright_take_in_(...) BY_OWN(cm_any_leftright_take_by_, __VA_ARGS__)
 
 KEYED(insert, (, const void *value), (, value), key_set(writer->core, CM_SET_ABSENT_, key, hash, value, NULL))
 KEYED(put, (, const void *value, void *old), (, value, old), key_set(writer->core, CM_SET_ANY_, key, hash, value, old))
 KEYED(replace, (, const void *value, void *old), (, value, old),
       key_set(writer->core, CM_SET_PRESENT_, key, hash, value, old))
-KEYED(update, (, cm_status (*function)(void *, void *), void *context), (, function, context),
-      key_update(writer->core, key, hash, function, context))
+KEYED_BY(update, (, cm_status (*function)(void *, void *), void *context), (, function, context),
+         key_update(type, writer->core, key, hash, function, context))
 KEYED(upsert, (, const void *initial, cm_status (*function)(void *, void *), void *context),
       (, initial, function, context), key_upsert(writer->core, key, hash, initial, function, context))
-KEYED(remove, (, void *old), (, old), key_remove(writer->core, key, hash, old))
-KEYED(take, (, cm_any_leftright_taken *taken), (, taken), key_take(writer->core, key, hash, taken))
+KEYED_BY(remove, (, void *old), (, old), key_remove(type, writer->core, key, hash, old))
+KEYED_BY(take, (, cm_any_leftright_taken *taken), (, taken), key_take(type, writer->core, key, hash, taken))
 
 /* ---- changes of many keys ---- */
 
 static const char *key_at(const struct cm_leftright_ *core, const void *keys, size_t i)
 {
-    return (const char *)keys + i * own_of(core)->type.key_size;
+    return (const char *)keys + i * type_in(core)->key_size;
 }
 
 /* NULL where there is no array. */
 static char *value_at(const struct cm_leftright_ *core, const void *values, size_t i)
 {
-    return values ? (char *)(uintptr_t)values + i * own_of(core)->type.value_size : NULL;
+    return values ? (char *)(uintptr_t)values + i * type_in(core)->value_size : NULL;
 }
 
 /* A function and its twins: `one` for each key, counted where its status is `good`. */
 #define MANY(verb, parameters, arguments, key_of, one, note, good)                                                     \
-    static size_t cm_any_leftright_##verb##_in_(CM_LIST_ parameters, cm_deadline deadline) CM_IN_TURN_OF_MANY_(        \
-        cm_any_leftright, &own_of(writer->core)->type, writer, true, deadline, i, n, hash, key_of, one, note, good)    \
-        CM_TWINS_OF_(cm_define, size_t, cm_any_leftright, verb, parameters, arguments)
+    static size_t cm_any_leftright_##verb##_in_(CM_LIST_ parameters, cm_deadline deadline)                             \
+        CM_IN_TURN_OF_MANY_(cm_any_leftright, type_in(writer->core), writer, true, deadline, i, n, hash, key_of, one,  \
+                            note, good) CM_TWINS_OF_(cm_define, size_t, cm_any_leftright, verb, parameters, arguments)
 
 MANY(put_many, (cm_any_leftright_writer * writer, const void *keys, const void *values, size_t n, cm_status *results),
      (writer, keys, values, n, results), key_at(writer->core, keys, i),
@@ -288,11 +324,12 @@ MANY(update_many,
      (cm_any_leftright_writer * writer, const void *keys, size_t n, cm_status (*function)(void *, void *),
       void *context, cm_status *results),
      (writer, keys, n, function, context, results), key_at(writer->core, keys, i),
-     key_update(writer->core, key_at(writer->core, keys, i), hash, function, context), CM_NOTE_RESULT_(results, i),
-     status >= 0 && status != CM_ABSENT)
+     key_update(type_in(writer->core), writer->core, key_at(writer->core, keys, i), hash, function, context),
+     CM_NOTE_RESULT_(results, i), status >= 0 && status != CM_ABSENT)
 MANY(remove_many, (cm_any_leftright_writer * writer, const void *keys, size_t n, void *old, cm_status *results),
      (writer, keys, n, old, results), key_at(writer->core, keys, i),
-     key_remove(writer->core, key_at(writer->core, keys, i), hash, value_at(writer->core, old, i)),
+     key_remove(type_in(writer->core), writer->core, key_at(writer->core, keys, i), hash,
+                value_at(writer->core, old, i)),
      CM_NOTE_RESULT_(results, i), status == CM_OK)
 
 /* By way of the map's own room: what was there goes to where the value comes from. */
@@ -308,15 +345,15 @@ static cm_status op_run(struct cm_leftright_ *core, const cm_any_leftright_op *o
 {
     switch (op->kind) {
     case CM_OP_GET:
-        return newest_get(core, op->key, op->value);
+        return newest_get(type_in(core), core, op->key, hash, op->value);
     case CM_OP_INSERT:
         return key_set(core, CM_SET_ABSENT_, op->key, hash, op->value, NULL);
     case CM_OP_UPDATE:
-        return key_update(core, op->key, hash, op->function, op->context);
+        return key_update(type_in(core), core, op->key, hash, op->function, op->context);
     case CM_OP_UPSERT:
         return key_upsert(core, op->key, hash, op->value, op->function, op->context);
     case CM_OP_REMOVE:
-        return key_remove(core, op->key, hash, op->value);
+        return key_remove(type_in(core), core, op->key, hash, op->value);
     default:
         return op_put(core, op, hash);
     }

@@ -4,17 +4,7 @@
 
 #include "any_core.h"
 
-static struct cm_type type_by(const cm_any *map, uint64_t (*hash)(const void *, uint64_t),
-                              bool (*equal)(const void *, const void *))
-{
-    struct cm_type type = map->type;
-    type.hash = hash;
-    type.equal = equal;
-    type.foreign = true;
-    return type;
-}
-
-#define TYPE_BY(map, by) ((struct cm_type[]){type_by(map, (by)->hash, (by)->equal)})
+#define TYPE_BY(map, by) ((struct cm_type[]){cm_any_type_by_(&(map)->type, (by)->hash, (by)->equal)})
 
 /* Calls a hidden function of cm_any for the look-up that follows its name; and for one of an anchored map. */
 #define BY(...) BY_(__VA_ARGS__)
@@ -205,7 +195,7 @@ size_t cm_any_anchored_lookup_get_many(const cm_any_anchored_lookup *by, const v
                                        const void **seen)
 {
     const cm_any *map = &by->map->any;
-    struct cm_type type = type_by(map, by->hash, by->equal);
+    struct cm_type type = cm_any_type_by_(&map->type, by->hash, by->equal);
     size_t hits = 0;
     CM_BATCH_(&type, &map->core, i, n, hash, (const char *)sought + i * size, false, {
         char *node = cm_any_node_(&type, map, (const char *)sought + i * size, hash);

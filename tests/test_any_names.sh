@@ -25,7 +25,7 @@ defined() {
 
 # views MACRO MAP DYNAMIC: those of a look-up by another type, which are inline.
 views() {
-    printf '#include <concmap/anchored.h>\n#include <concmap/lookup.h>\n%s\n' "$1(view, $2, int, hash, equal)" |
+    printf '#include <concmap/anchored.h>\n#include <concmap/leftright.h>\n#include <concmap/lookup.h>\n%s\n' "$1(view, $2, int, hash, equal)" |
         "$CC" -E -P -I "$CONCMAP_SOURCE/include" - | tr ';}' '\n\n' |
         sed -n "s/.*static inline.*[ *]view_\([a-z_]*[a-z]\) *(.*{.*/$3_\1/p"
 }
@@ -36,3 +36,4 @@ defined roster cm_any_leftright | forms cm_any_leftright 75
 defined crowds cm_any_multimap | forms cm_any_multimap 75
 views CM_LOOKUP_BY tallies cm_any_lookup | forms cm_any_lookup 30
 views CM_ANCHORED_LOOKUP_BY symbols cm_any_anchored_lookup | forms cm_any_anchored_lookup 20
+views CM_LEFTRIGHT_LOOKUP_BY roster cm_any_leftright_lookup | forms cm_any_leftright_lookup 20
