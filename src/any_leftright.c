@@ -243,8 +243,9 @@ static cm_status key_update(const struct cm_type *type, struct cm_leftright_ *co
 static cm_status key_upsert(struct cm_leftright_ *core, const void *key, uint64_t hash, const void *initial,
                             cm_status (*function)(void *, void *), void *context)
 {
-    return cm_leftright_upserted_(type_in(core), core, cm_any_leftright_room_, key, hash, given_to(core, initial),
-                                  own_of(core)->key, key_update(type_in(core), core, key, hash, function, context));
+    struct cm_plain_call_ call = {function, context};
+    return cm_leftright_upsert_(type_in(core), core, cm_any_leftright_room_, key, hash, given_to(core, initial), call,
+                                own_of(core)->key, own_of(core)->value);
 }
 
 static cm_status key_remove(const struct cm_type *type, struct cm_leftright_ *core, const void *key, uint64_t hash,
@@ -299,22 +300,13 @@ KEYED_BY(take, (, cm_any_leftright_taken *taken), (, taken), key_take(type, writ
 
 /* ---- changes of many keys ---- */
 
-static const char *key_at(const struct cm_leftright_ *core, const void *keys, size_t i)
-{
-    return (const char *)keys + i * type_in(core)->key_size;
-}
-
 /* NULL where there is no array. */
 static char *value_at(const struct cm_leftright_ *core, const void *values, size_t i)
 {
     return values ? (char *)(uintptr_t)values + i * type_in(core)->value_size : NULL;
 }
 
-/* A function and its twins: `one` for each key, counted where its status is `good`. */
-#define MANY(verb, parameters, arguments, key_of, one, note, good)                                                     \
-    static size_t cm_any_leftright_##verb##_in_(CM_LIST_ parameters, cm_deadline deadline)                             \
-        CM_IN_TURN_OF_MANY_(cm_any_leftright, type_in(writer->core), writer, true, deadline, i, n, hash, key_of, one,  \
-                            note, good) CM_TWINS_OF_(cm_define, size_t, cm_any_leftright, verb, parameters, arguments)
+#define MANY(...) SIDES_MANY(cm_any_leftright, __VA_ARGS__)
 
 MANY(put_many, (cm_any_leftright_writer * writer, const void *keys, const void *values, size_t n, cm_status *results),
      (writer, keys, values, n, results), key_at(writer->core, keys, i),

@@ -277,6 +277,25 @@ KEYED(take_value, (, const void *value, cm_any_multimap_taken *taken), (, value,
 KEYED(retain_values, (, cm_status (*keep)(const void *, void *), void *context), (, keep, context),
       values_sift(writer->core, key, hash, keep, context))
 
+/* ---- changes of many keys ---- */
+
+#define PAIRS(verb, one)                                                                                               \
+    SIDES_MANY(cm_any_multimap, verb,                                                                                  \
+               (cm_any_multimap_writer * writer, const void *keys, const void *values, size_t n, cm_status *results),  \
+               (writer, keys, values, n, results), key_at(writer->core, keys, i), one, CM_NOTE_RESULT_(results, i),    \
+               status == CM_OK)
+
+static const char *value_at(const struct cm_leftright_ *core, const void *values, size_t i)
+{
+    return (const char *)values + i * own_of(core)->several.key_size;
+}
+
+PAIRS(insert_many, cm_multimap_insert_(writer->core, &own_of(writer->core)->type, key_at(writer->core, keys, i), hash,
+                                       value_at(writer->core, values, i)))
+PAIRS(remove_value_many,
+      cm_multimap_remove_value_(writer->core, &own_of(writer->core)->type, key_at(writer->core, keys, i), hash,
+                                value_at(writer->core, values, i), NULL))
+
 /* ---- saving and loading ---- */
 
 /* How keys are written, and their values. */

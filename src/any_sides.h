@@ -2,6 +2,7 @@
 #ifndef CONCMAP_ANY_SIDES_H
 #define CONCMAP_ANY_SIDES_H
 
+#include <concmap/detail/leftright_many.h>
 #include <concmap/detail/multimap.h>
 
 #include "any_core.h"
@@ -47,5 +48,18 @@ static inline void own_end(struct cm_any_own_ *own)
     struct cm_block_ block = own->block;
     cm_block_release_(&allocator, &block);
 }
+
+/* ---- calls on many keys ---- */
+
+static inline const char *key_at(const struct cm_leftright_ *core, const void *keys, size_t i)
+{
+    return (const char *)keys + i * own_of(core)->type.key_size;
+}
+
+/* A function and its twins: `one` for each key, counted where its status is `good`. */
+#define SIDES_MANY(name, verb, parameters, arguments, key_of, one, note, good)                                         \
+    static size_t name##_##verb##_in_(CM_LIST_ parameters, cm_deadline deadline)                                       \
+        CM_IN_TURN_OF_MANY_(name, &own_of(writer->core)->type, writer, true, deadline, i, n, hash, key_of, one, note,  \
+                            good) CM_TWINS_OF_(cm_define, size_t, name, verb, parameters, arguments)
 
 #endif

@@ -355,6 +355,25 @@ static void twins_change(uint64_t *random)
     assert_int_equal(ours, theirs);
 }
 
+/* Many at once. */
+static void twins_change_many(uint64_t *random)
+{
+    uint64_t keys[40], values[40];
+    cm_status ours[40], theirs[40];
+    for (size_t i = 0; i < 40; i++) {
+        keys[i] = crew_random(random) % 40;
+        values[i] = crew_random(random) % 60;
+    }
+    assert_int_equal(cm_any_multimap_insert_many(&writer, keys, values, 40, ours), 40);
+    assert_int_equal(nums_insert_many(&twin_writer, keys, values, 40, theirs), 40);
+    assert_memory_equal(ours, theirs, sizeof ours);
+    for (size_t i = 0; i < 40; i++)
+        keys[i] = crew_random(random) % 60;
+    assert_int_equal(cm_any_multimap_remove_value_many(&writer, keys, values, 40, ours),
+                     nums_remove_value_many(&twin_writer, keys, values, 40, theirs));
+    assert_memory_equal(ours, theirs, sizeof ours);
+}
+
 static void it_does_what_the_typed_one_does(void **state)
 {
     (void)state;
@@ -366,6 +385,7 @@ static void it_does_what_the_typed_one_does(void **state)
     for (size_t batch = 0; batch < crew_scale(200); batch++) {
         for (uint64_t n = crew_random(&random) % 60; n > 0; n--)
             twins_change(&random);
+        twins_change_many(&random);
         check();
         nums_publish(&twin_writer);
         CM_WITH_VIEW (cm_any_multimap, &reader, view)

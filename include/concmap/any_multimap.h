@@ -114,6 +114,12 @@ CM_KEYED_(cm_export, cm_any_multimap, cm_any_multimap_writer, const void *, reta
           (, cm_status (*keep)(const void *value, void *context), void *context), ())
 CM_LEFTRIGHT_TAKEN_(cm_export, cm_any_multimap, , , )
 
+/* Many keys in one turn: as of typed multimaps; arrays of keys and values lie close together. */
+CM_TWINS_OF_(cm_export, size_t, cm_any_multimap, insert_many,
+             (cm_any_multimap_writer * writer, const void *keys, const void *values, size_t n, cm_status *results), ())
+CM_TWINS_OF_(cm_export, size_t, cm_any_multimap, remove_value_many,
+             (cm_any_multimap_writer * writer, const void *keys, const void *values, size_t n, cm_status *results), ())
+
 CM_BEGIN_DECLS
 
 /* ---- saving, loading and printing ---- */

@@ -96,6 +96,7 @@
                         cm_multimap_give_back_(writer->core, &name##_type_, taken->published, (void *)&taken->value),  \
                         name##_bag_type_.key_destroy, &taken->value)                                                   \
     CM_MULTIMAP_CHANGES_(how, name, Key, Value)                                                                        \
+    CM_MULTIMAP_MANY_(how, name, Key, Value)                                                                           \
     CM_MULTIMAP_CALLS_(how, name, Key, Value)                                                                          \
     CM_MULTIMAP_SIFT_KEY_(how, name, Key, Value)                                                                       \
     CM_MULTIMAP_SIFTS_(how, name, Key, Value)                                                                          \

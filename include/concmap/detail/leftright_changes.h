@@ -101,14 +101,13 @@ CM_INLINE cm_status cm_leftright_set_(const struct cm_type *type, struct cm_left
     return CM_REPLACED;
 }
 
-/* Runs the function on a copy of a key's value, which becomes the value unless the function fails. */
-CM_INLINE cm_status cm_leftright_update_(const struct cm_type *type, struct cm_leftright_ *core, const void *key,
-                                         uint64_t hash, struct cm_plain_call_ call, void *scratch)
+/* Runs the function on a copy of the value of a key that is there, which becomes the value unless the function fails.
+ */
+CM_INLINE cm_status cm_leftright_update_at_(const struct cm_type *type, struct cm_leftright_ *core,
+                                            struct cm_flat_place_ place, uint64_t hash, struct cm_plain_call_ call,
+                                            void *scratch)
 {
     struct cm_plain_ *plain = &cm_newest_(core)->plain;
-    struct cm_flat_place_ place = cm_flat_find_ahead_(type, &plain->flat, key, hash);
-    if (!place.entry)
-        return CM_ABSENT;
     if (!cm_log_room_(type, core))
         return CM_NOMEM;
     cm_status status = cm_plain_copy_out_(type, plain, scratch, cm_flat_value_(type, place));
@@ -125,16 +124,27 @@ CM_INLINE cm_status cm_leftright_update_(const struct cm_type *type, struct cm_l
     return status;
 }
 
-/* Goes on where cm_leftright_update_() said `status`: adds an absent key. */
-CM_INLINE cm_status cm_leftright_upserted_(const struct cm_type *type, struct cm_leftright_ *core,
-                                           cm_leftright_room_ *room, const void *key, uint64_t hash, void *initial,
-                                           void *own, cm_status status)
+CM_INLINE cm_status cm_leftright_update_(const struct cm_type *type, struct cm_leftright_ *core, const void *key,
+                                         uint64_t hash, struct cm_plain_call_ call, void *scratch)
 {
-    if (status < 0)
+    struct cm_flat_place_ place = cm_flat_find_ahead_(type, &cm_newest_(core)->plain.flat, key, hash);
+    return place.entry ? cm_leftright_update_at_(type, core, place, hash, call, scratch) : CM_ABSENT;
+}
+
+/* Adds an absent key with `initial`, or runs the function, as above. `own` and `scratch` are room for a key and a
+ * value. */
+CM_INLINE cm_status cm_leftright_upsert_(const struct cm_type *type, struct cm_leftright_ *core,
+                                         cm_leftright_room_ *room, const void *key, uint64_t hash, void *initial,
+                                         struct cm_plain_call_ call, void *own, void *scratch)
+{
+    struct cm_plain_ *plain = &cm_newest_(core)->plain;
+    struct cm_flat_place_ place = cm_flat_find_ahead_(type, &plain->flat, key, hash);
+    if (!place.entry)
+        return cm_log_room_(type, core) ? cm_leftright_add_(type, core, room, key, hash, initial, own) : CM_NOMEM;
+    cm_status status = cm_leftright_update_at_(type, core, place, hash, call, scratch);
+    if (CM_UNLIKELY(status < 0))
         return status;
-    if (status == CM_ABSENT && !cm_newest_has_(type, core, key, hash))
-        return cm_leftright_set_(type, core, room, CM_SET_ABSENT_, key, hash, initial, own, NULL);
-    cm_plain_value_end_(type, &cm_newest_(core)->plain, initial);
+    cm_plain_value_end_(type, plain, initial);
     return CM_REPLACED;
 }
 

@@ -529,9 +529,12 @@
                cm_status (*function)(Value *, void *), void *context),                                                 \
               {                                                                                                        \
                   Key own;                                                                                             \
-                  cm_plain_blank_(&name##_type_, &own, NULL);                                                          \
-                  return cm_leftright_upserted_(&name##_type_, writer->core, name##_room_, key, hash, &initial, &own,  \
-                                                name##_apply_(writer, hash, key, function, context));                  \
+                  Value scratch;                                                                                       \
+                  struct name##_call_ made = {function, context};                                                      \
+                  struct cm_plain_call_ call = {name##_run_, &made};                                                   \
+                  cm_plain_blank_(&name##_type_, &own, &scratch);                                                      \
+                  return cm_leftright_upsert_(&name##_type_, writer->core, name##_room_, key, hash, &initial, call,    \
+                                              &own, &scratch);                                                         \
               })                                                                                                       \
     CM_INNER_(how, cm_status, name##_upsert_in_,                                                                       \
               (name##_writer * writer, uint64_t hash, Key key, Value initial, cm_status(*function)(Value *, void *),   \

@@ -2,7 +2,7 @@
 #ifndef CONCMAP_DETAIL_MULTIMAP_VERBS_H
 #define CONCMAP_DETAIL_MULTIMAP_VERBS_H
 
-#include <concmap/detail/leftright_verbs.h>
+#include <concmap/detail/leftright_many.h>
 #include <concmap/detail/multimap.h>
 
 /* ---- views ---- */
@@ -182,6 +182,31 @@
     /* Makes the room of the key's values as small as they allow: CM_OK or CM_ABSENT. CM_NOMEM; as insert. O(values of \
      * the key). */                                                                                                    \
     CM_MULTIMAP_KEYED_(how, name, Key, fit, (), (), ())
+
+/* Of many keys. */
+#define CM_MULTIMAP_PAIRS_(how, name, Key, Value, verb, one)                                                           \
+    CM_INNER_(how, size_t, name##_##verb##_in_,                                                                        \
+              (name##_writer * writer, const Key *keys, const Value *values, size_t n, cm_status *results,             \
+               cm_deadline deadline),                                                                                  \
+              CM_IN_TURN_OF_MANY_(name, &name##_type_, writer, true, deadline, i, n, hash, &keys[i], one,              \
+                                  CM_NOTE_RESULT_(results, i), status == CM_OK))
+
+#define CM_MULTIMAP_MANY_(how, name, Key, Value)                                                                       \
+    CM_MULTIMAP_PAIRS_(how, name, Key, Value, insert_many,                                                             \
+                       cm_multimap_insert_(writer->core, &name##_type_, &keys[i], hash, &values[i]))                   \
+    /* Inserts n values, values[i] of keys[i], in order and in one turn, fetching ahead in large tables: other         \
+     * threads' changes come before or behind all of them, and they are published together, whatever publish_every     \
+     * says. `results` (may be NULL) takes what insert would return. Returns how many succeeded; 0, where there was no \
+     * turn, and that is each one's result. May wait, as begin does. O(n). */                                          \
+    CM_TWINS_OF_(how, size_t, name, insert_many,                                                                       \
+                 (name##_writer * writer, const Key *keys, const Value *values, size_t n, cm_status *results),         \
+                 (writer, keys, values, n, results))                                                                   \
+    CM_MULTIMAP_PAIRS_(how, name, Key, Value, remove_value_many,                                                       \
+                       cm_multimap_remove_value_(writer->core, &name##_type_, &keys[i], hash, &values[i], NULL))       \
+    /* Removes n values, one that is equal to values[i] of keys[i]. Returns how many there were. As insert_many. */    \
+    CM_TWINS_OF_(how, size_t, name, remove_value_many,                                                                 \
+                 (name##_writer * writer, const Key *keys, const Value *values, size_t n, cm_status *results),         \
+                 (writer, keys, values, n, results))
 
 /* Those with a function of the caller. */
 #define CM_MULTIMAP_CALLS_(how, name, Key, Value)                                                                      \
