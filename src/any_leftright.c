@@ -324,13 +324,17 @@ MANY(remove_many, (cm_any_leftright_writer * writer, const void *keys, size_t n,
                 value_at(writer->core, old, i)),
      CM_NOTE_RESULT_(results, i), status == CM_OK)
 
-/* By way of the map's own room: what was there goes to where the value comes from. */
+/* By way of the map's own room: what was there goes to where the value comes from, unless the call fails. */
 static cm_status op_put(struct cm_leftright_ *core, const cm_any_leftright_op *op, uint64_t hash)
 {
     const struct cm_any_own_ *own = own_of(core);
-    if (own->type.value_size)
-        memcpy(own->value, op->value, own->type.value_size);
-    return key_set(core, CM_SET_ANY_, op->key, hash, own->value, op->value);
+    if (!own->type.value_size)
+        return key_set(core, CM_SET_ANY_, op->key, hash, own->value, op->value);
+    memcpy(own->value, op->value, own->type.value_size);
+    cm_status status = key_set(core, CM_SET_ANY_, op->key, hash, own->value, op->value);
+    if (status < 0)
+        memcpy(op->value, own->value, own->type.value_size);
+    return status;
 }
 
 static cm_status op_run(struct cm_leftright_ *core, const cm_any_leftright_op *op, uint64_t hash)

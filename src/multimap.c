@@ -273,7 +273,9 @@ cm_status cm_multimap_give_back_(struct cm_leftright_ *core, const struct cm_typ
     if (!core->bags.values->key_destroy)
         return CM_OK;
     if (cm_leftright_let_go_(core, taken_at)) {
+        core->busy = true; /* as in cm_leftright_value_end_() */
         value_end(core, value);
+        core->busy = false;
         return CM_OK;
     }
     if (!cm_log_room_(type, core))

@@ -164,6 +164,7 @@ static void inside_a_view_the_view_is_looked_at(void **state)
         nums_put(&writer, 1, 20, NULL);
         nums_publish(&writer);
         assert_true(nums_get(&reader, 1, &value) && value == 10 && *nums_view_get(view, 1) == 10);
+        assert_int_equal(nums_try_begin(&writer), CM_DEADLOCK); /* the reader is inside still */
         assert_true(nums_get(&reader, 1, NULL));
     }
     assert_true(nums_get(&reader, 1, &value) && value == 20);

@@ -43,6 +43,15 @@ CM_INLINE void cm_leftright_fetch_(const struct cm_type *type, const struct cm_l
             cm_flat_prefetch_hint_(type, &core->sides[side].plain.flat, hash);
 }
 
+/* Destroys a value that nobody but the caller has. What does that may look at the map, and no more: it must not publish
+ * amid the call, which may have changes to come. */
+CM_INLINE void cm_leftright_value_end_(const struct cm_type *type, struct cm_leftright_ *core, void *value)
+{
+    core->busy = true;
+    cm_plain_value_end_(type, &cm_newest_(core)->plain, value);
+    core->busy = false;
+}
+
 /* What a call does with a key that is there, and with one that is not. */
 enum cm_setting_ { CM_SET_ABSENT_ = 1, CM_SET_PRESENT_ = 2, CM_SET_ANY_ = 3 };
 
@@ -87,7 +96,7 @@ CM_INLINE cm_status cm_leftright_set_(const struct cm_type *type, struct cm_left
     struct cm_plain_ *plain = &cm_newest_(core)->plain;
     struct cm_flat_place_ place = cm_flat_find_ahead_(type, &plain->flat, key, hash);
     if (!(which & (place.entry ? CM_SET_PRESENT_ : CM_SET_ABSENT_))) {
-        cm_plain_value_end_(type, plain, value);
+        cm_leftright_value_end_(type, core, value);
         return place.entry ? CM_EXISTS : CM_ABSENT;
     }
     if (!cm_log_room_(type, core))
@@ -117,7 +126,7 @@ CM_INLINE cm_status cm_leftright_update_at_(const struct cm_type *type, struct c
     status = call.run(scratch, call.call);
     core->busy = false;
     if (CM_UNLIKELY(status < 0)) {
-        cm_plain_value_end_(type, plain, scratch);
+        cm_leftright_value_end_(type, core, scratch);
         return status;
     }
     cm_leftright_revalue_(type, core, plain, place, hash, scratch);
@@ -137,14 +146,13 @@ CM_INLINE cm_status cm_leftright_upsert_(const struct cm_type *type, struct cm_l
                                          cm_leftright_room_ *room, const void *key, uint64_t hash, void *initial,
                                          struct cm_plain_call_ call, void *own, void *scratch)
 {
-    struct cm_plain_ *plain = &cm_newest_(core)->plain;
-    struct cm_flat_place_ place = cm_flat_find_ahead_(type, &plain->flat, key, hash);
+    struct cm_flat_place_ place = cm_flat_find_ahead_(type, &cm_newest_(core)->plain.flat, key, hash);
     if (!place.entry)
         return cm_log_room_(type, core) ? cm_leftright_add_(type, core, room, key, hash, initial, own) : CM_NOMEM;
     cm_status status = cm_leftright_update_at_(type, core, place, hash, call, scratch);
     if (CM_UNLIKELY(status < 0))
         return status;
-    cm_plain_value_end_(type, plain, initial);
+    cm_leftright_value_end_(type, core, initial);
     return CM_REPLACED;
 }
 
@@ -257,7 +265,7 @@ CM_INLINE cm_status cm_leftright_give_back_(const struct cm_type *type, struct c
     if (!type->value_destroy)
         return CM_OK;
     if (cm_leftright_let_go_(core, taken_at)) {
-        cm_plain_value_end_(type, &cm_newest_(core)->plain, value);
+        cm_leftright_value_end_(type, core, value);
         return CM_OK;
     }
     if (!cm_log_room_(type, core))

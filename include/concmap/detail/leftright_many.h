@@ -70,6 +70,14 @@
                  (name##_writer * writer, const Key *keys, size_t n, Value *old, cm_status *results),                  \
                  (writer, keys, n, old, results))                                                                      \
     CM_OP_(how, name, Key, Value)                                                                                      \
+    /* What was there goes to where the value comes from, unless the call fails. */                                    \
+    CM_LOCAL_(how, cm_status, name##_op_put_, (name##_writer * writer, name##_op * op, uint64_t hash), {               \
+        const Value given = op->value;                                                                                 \
+        cm_status status = name##_set_one_(writer, CM_SET_ANY_, hash, &op->key, given, &op->value);                    \
+        if (CM_UNLIKELY(status < 0))                                                                                   \
+            memcpy((void *)&op->value, &given, sizeof given);                                                          \
+        return status;                                                                                                 \
+    })                                                                                                                 \
     CM_LOCAL_(how, cm_status, name##_op_run_, (name##_writer * writer, name##_op * op, uint64_t hash), {               \
         switch (op->kind) {                                                                                            \
         case CM_OP_GET:                                                                                                \
@@ -83,7 +91,7 @@
         case CM_OP_REMOVE:                                                                                             \
             return cm_leftright_remove_(&name##_type_, writer->core, CM_LOG_REMOVE_, &op->key, hash, &op->value);      \
         default:                                                                                                       \
-            return name##_set_one_(writer, CM_SET_ANY_, hash, &op->key, op->value, &op->value);                        \
+            return name##_op_put_(writer, op, hash);                                                                   \
         }                                                                                                              \
     })                                                                                                                 \
     CM_INNER_(how, size_t, name##_apply_many_in_,                                                                      \

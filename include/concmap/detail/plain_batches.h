@@ -15,8 +15,8 @@
     do {                                                                                                               \
         uint64_t hashes_[2 * CM_FLAT_BLOCK_];                                                                          \
         const uint64_t seed_ = (write) ? cm_plain_seed_(map) : (map)->seed; /* who reads makes no map */               \
-        const bool far_ = (map)->flat.block.size >= CM_FLAT_FAR_;                                                      \
         for (size_t begin_ = 0, fed_ = 0, end_; begin_ < (n); begin_ = end_) {                                         \
+            const bool far_ = (map)->flat.block.size >= CM_FLAT_FAR_; /* it may have grown */                          \
             const size_t left_ = (n)-begin_, ahead_ = far_ ? 2 * CM_FLAT_BLOCK_ : CM_FLAT_BLOCK_;                      \
             const size_t feed_ = begin_ + (left_ < ahead_ ? left_ : ahead_);                                           \
             end_ = begin_ + (left_ < CM_FLAT_BLOCK_ ? left_ : CM_FLAT_BLOCK_);                                         \
