@@ -426,7 +426,7 @@ static cm_status try_all(struct failing_allocator *memory)
     return status;
 }
 
-static void the_nth_allocation_may_fail(void **state)
+static void m1_the_nth_allocation_may_fail(void **state)
 {
     (void)state;
     struct failing_allocator memory;
@@ -540,7 +540,7 @@ int main(void)
         cmocka_unit_test(owned_values_are_destroyed_once),
         cmocka_unit_test(what_was_taken_outlives_the_map),
         cmocka_unit_test(it_does_what_the_typed_one_does),
-        cmocka_unit_test(the_nth_allocation_may_fail),
+        cmocka_unit_test(m1_the_nth_allocation_may_fail),
         cmocka_unit_test(typed_maps_load_what_it_saves_and_it_loads_theirs),
         cmocka_unit_test(owned_texts_are_saved_to_files),
     };

@@ -235,7 +235,7 @@ static void readers_are_made_by_maps_readers_and_factories(void **state)
 
 /* ---- cases ---- */
 
-static void r1_a_writer_is_closed_while_a_reader_is_inside(void **state)
+static void r1_r2_a_writer_is_closed_while_a_reader_is_inside(void **state)
 {
     (void)state;
     begin_items();
@@ -580,7 +580,7 @@ int main(void)
         cmocka_unit_test(there_is_one_writer),
         cmocka_unit_test(readers_see_the_end_where_it_is_told),
         cmocka_unit_test(readers_are_made_by_maps_readers_and_factories),
-        cmocka_unit_test(r1_a_writer_is_closed_while_a_reader_is_inside),
+        cmocka_unit_test(r1_r2_a_writer_is_closed_while_a_reader_is_inside),
         cmocka_unit_test(r3_readers_are_made_and_dropped_inside_views_while_another_publishes),
         cmocka_unit_test(r5_ten_thousand_readers),
         cmocka_unit_test(r6_batches_that_are_not_published_are_not_lost),

@@ -79,7 +79,7 @@ static void all_steps(struct failing_allocator *memory, size_t n)
 }
 
 /* M1, and rule 23; L10. */
-static void the_nth_allocation_may_fail(void **state)
+static void m1_the_nth_allocation_may_fail(void **state)
 {
     (void)state;
     for (int misaligned = 0; misaligned < 2; misaligned++) {
@@ -132,7 +132,7 @@ static void replay_needs_no_memory(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(the_nth_allocation_may_fail),
+        cmocka_unit_test(m1_the_nth_allocation_may_fail),
         cmocka_unit_test(replay_needs_no_memory),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

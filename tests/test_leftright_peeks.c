@@ -114,7 +114,7 @@ static size_t race_run(void *context, unsigned thread)
     return thread == 0 ? race_write(race) : race_read(race, 77 + thread);
 }
 
-static void what_changes_meanwhile_is_not_used(void **state)
+static void e5_what_changes_meanwhile_is_not_used(void **state)
 {
     (void)state;
     struct race race = {.batches = crew_scale(60000)};
@@ -275,7 +275,7 @@ int main(void)
         cmocka_unit_test(inside_a_view_the_view_is_looked_at),
         cmocka_unit_test(replaced_tables_do_not_pile_up),
         cmocka_unit_test(a_table_that_is_peeked_at_stays),
-        cmocka_unit_test(what_changes_meanwhile_is_not_used),
+        cmocka_unit_test(e5_what_changes_meanwhile_is_not_used),
         unit_test_in_child(m3_without_membarrier_nobody_peeks),
         unit_test_in_child(m3_replaced_tables_are_freed_without_membarrier),
     };

@@ -76,7 +76,7 @@ static void random_damage_behind_right_checks_breaks_nothing(void **state)
 }
 
 /* M1 of saving and loading. */
-static void the_nth_allocation_may_fail(void **state)
+static void m1_the_nth_allocation_may_fail(void **state)
 {
     (void)state;
     for (size_t kind = 0; kind < KINDS; kind++) {
@@ -242,7 +242,7 @@ int main(void)
         cmocka_unit_test(a_stream_that_ends_anywhere_loads_nothing),
         cmocka_unit_test(a_key_that_is_there_twice_is_damage),
         cmocka_unit_test(random_damage_behind_right_checks_breaks_nothing),
-        cmocka_unit_test(the_nth_allocation_may_fail),
+        cmocka_unit_test(m1_the_nth_allocation_may_fail),
         cmocka_unit_test(the_nth_call_of_a_codec_or_a_stream_may_fail),
         cmocka_unit_test(progress_is_told_and_may_cancel),
         cmocka_unit_test(maps_are_loaded_whatever_the_allocator_aligns_to),

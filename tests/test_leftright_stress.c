@@ -334,7 +334,7 @@ static void all_steps(struct failing_allocator *memory, size_t n)
 }
 
 /* M1, and rule 23. */
-static void the_nth_allocation_may_fail(void **state)
+static void m1_the_nth_allocation_may_fail(void **state)
 {
     (void)state;
     struct failing_allocator memory;
@@ -466,7 +466,7 @@ int main(void)
         cmocka_unit_test(it_does_what_its_model_does),
         cmocka_unit_test(gets_of_one_view_agree_with_each_other_and_the_meta),
         cmocka_unit_test(readers_fence_while_publications_come_thick),
-        cmocka_unit_test(the_nth_allocation_may_fail),
+        cmocka_unit_test(m1_the_nth_allocation_may_fail),
         cmocka_unit_test(replay_needs_no_memory),
         cmocka_unit_test(m4_a_child_uses_and_destroys_a_map),
         cmocka_unit_test(m3_fences_serve_where_membarrier_is_refused),
