@@ -29,7 +29,8 @@ static items map;
 static items_writer writer;
 static items_reader reader;
 
-static enum { NOTHING, LEN, PUBLISH, PUT } looks; /* what `look` does */
+enum { NOTHING, LEN, PUBLISH, REMOVE };
+static int looks; /* what `look` does */
 static unsigned looked;
 
 static void look(void)
@@ -39,7 +40,7 @@ static void look(void)
         assert_int_not_equal(items_writer_len(&writer), 0);
     else if (looks == PUBLISH)
         assert_int_equal(items_publish(&writer), CM_DEADLOCK);
-    else if (looks == PUT)
+    else if (looks == REMOVE)
         assert_int_equal(items_remove(&writer, 1, NULL), CM_DEADLOCK);
 }
 
@@ -106,7 +107,7 @@ static void many_amid_which_some_look(bool shared, int how)
 static void amid_many_changes_nothing_is_published(void **state)
 {
     (void)state;
-    for (int how = LEN; how <= PUT; how++) {
+    for (int how = LEN; how <= REMOVE; how++) {
         many_amid_which_some_look(false, how);
         many_amid_which_some_look(true, how);
     }
@@ -115,7 +116,7 @@ static void amid_many_changes_nothing_is_published(void **state)
 static void single_calls_promise_the_same(void **state)
 {
     (void)state;
-    for (int how = LEN; how <= PUT; how++) {
+    for (int how = LEN; how <= REMOVE; how++) {
         begin(how % 2);
         looks = how;
         assert_int_equal(items_insert(&writer, 1, item_of(99)), CM_EXISTS);
@@ -129,7 +130,7 @@ static void single_calls_promise_the_same(void **state)
 static void what_comes_back_is_destroyed_by_who_may_look(void **state)
 {
     (void)state;
-    items_taken taken;
+    items_taken taken = {.map = 0};
     begin(false);
     assert_int_equal(items_take(&writer, 2, &taken), CM_OK);
     assert_int_equal(items_put(&writer, 7, item_of(7), NULL), CM_OK);
