@@ -262,6 +262,8 @@ CM_LEFTRIGHT_TAKEN_(cm_dynamic, cm_any_leftright,
 static cm_status key_take(const struct cm_type *type, struct cm_leftright_ *core, const void *key, uint64_t hash,
                           cm_any_leftright_taken *taken)
 {
+    if (!taken->value && type->value_size)
+        return CM_INVALID;
     cm_status status = cm_leftright_remove_(type, core, CM_LOG_TAKE_, key, hash, given_to(core, taken->value));
     if (status != CM_OK)
         return status;

@@ -307,13 +307,14 @@ static void what_was_taken_outlives_the_map(void **state)
     struct cm_type type;
     char text[64];
     cm_str room[2];
-    cm_any_leftright_taken taken = {.value = &room[0]}, other = {.value = &room[1]};
+    cm_any_leftright_taken taken = {.value = &room[0]}, other = {.value = &room[1]}, nowhere = {.value = NULL};
     text_type(&type);
     begin(&type, NULL);
     put_text(1, 10);
     put_text(2, 20);
     cm_any_leftright_publish(&writer);
     cm_str one = text_at(text, 1);
+    assert_int_equal(cm_any_leftright_take(&writer, &one, &nowhere), CM_INVALID);
     assert_int_equal(cm_any_leftright_take(&writer, &one, &taken), CM_OK);
     assert_int_equal(cm_any_leftright_take(&writer, &one, &other), CM_ABSENT);
     cm_str two = text_at(text, 2);

@@ -403,6 +403,23 @@ static void it_does_what_the_typed_one_does(void **state)
     end();
 }
 
+static void many_keys_and_values_of_different_sizes(void **state)
+{
+    (void)state;
+    struct cm_type keys, values;
+    static const uint64_t all_keys[] = {1, 2, 1};
+    static const uint32_t all_values[] = {10, 20, 30};
+    cm_any_type_u64(&keys, 0);
+    cm_any_type_u32(&values, 0);
+    begin(&keys, &values, NULL);
+    assert_int_equal(cm_any_multimap_insert_many(&writer, all_keys, all_values, 3, NULL), 3);
+    cm_any_multimap_publish(&writer);
+    for (size_t i = 0; i < 3; i++)
+        assert_true(cm_any_multimap_contains_value(&reader, &all_keys[i], &all_values[i]));
+    assert_int_equal(cm_any_multimap_remove_value_many(&writer, all_keys, all_values, 3, NULL), 3);
+    end();
+}
+
 /* ---- memory ---- */
 
 static cm_status try_all(struct failing_allocator *memory)
@@ -540,6 +557,7 @@ int main(void)
         cmocka_unit_test(owned_values_are_destroyed_once),
         cmocka_unit_test(what_was_taken_outlives_the_map),
         cmocka_unit_test(it_does_what_the_typed_one_does),
+        cmocka_unit_test(many_keys_and_values_of_different_sizes),
         cmocka_unit_test(m1_the_nth_allocation_may_fail),
         cmocka_unit_test(typed_maps_load_what_it_saves_and_it_loads_theirs),
         cmocka_unit_test(owned_texts_are_saved_to_files),

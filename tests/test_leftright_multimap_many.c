@@ -32,6 +32,7 @@ static void assert_same(void)
     size_t seen = 0;
     assert_int_equal(nums_flush(&writer), CM_OK);
     assert_int_equal(nums_flush(&other_writer), CM_OK);
+    assert_int_equal(nums_begin(&writer), CM_OK); /* both sides are compared */
     assert_int_equal(nums_check(&map, &reason), CM_OK);
     CM_WITH_VIEW (nums, &reader, view)
         CM_WITH_VIEW (nums, &other_reader, theirs)

@@ -1,7 +1,7 @@
 /* Values that a call of a left-right map's writer does not store are destroyed in the call, unless it fails. Who does
  * that may look at the map, and change and publish nothing, also amid the changes of many keys. */
 #include <concmap/any_leftright.h>
-#include <concmap/leftright.h>
+#include <concmap/leftright_multimap.h>
 
 #include "items.h"
 #include "unit.h"
@@ -141,6 +141,63 @@ static void what_comes_back_is_destroyed_by_who_may_look(void **state)
     end();
 }
 
+static void publish_bags(void);
+
+static void destroy_and_publish(struct item *item, void *context)
+{
+    item_destroy(item, context);
+    publish_bags();
+}
+
+static uint64_t item_hash(const struct item *item, uint64_t seed)
+{
+    return cm_hash_u64(item->own, seed);
+}
+
+static bool item_equal(const struct item *a, const struct item *b)
+{
+    return *a->own == *b->own;
+}
+
+CM_LEFTRIGHT_MULTIMAP_OWNED(bags, uint64_t, struct item, cm_hash_u64, cm_equal_u64, item_hash, item_equal, CM_PLAIN,
+                            CM_OWNED(item_clone, destroy_and_publish))
+
+static bags_writer bag_writer;
+
+static void publish_bags(void)
+{
+    if (looks == PUBLISH)
+        assert_int_equal(bags_publish(&bag_writer), CM_DEADLOCK);
+    looked += looks == PUBLISH;
+}
+
+static void of_multimaps_too(void **state)
+{
+    (void)state;
+    bags bag_map;
+    bags_taken taken = {.map = 0};
+    struct item sought = item_of(2);
+    alive = 1;
+    looked = 0;
+    looks = NOTHING;
+    assert_int_equal(bags_init(&bag_map, NULL), CM_OK);
+    assert_int_equal(bags_writer_open(&bag_map, &bag_writer), CM_OK);
+    assert_int_equal(bags_insert(&bag_writer, 1, item_of(2)), CM_OK);
+    assert_int_equal(bags_publish(&bag_writer), CM_OK);
+    assert_int_equal(bags_take_value(&bag_writer, 1, sought, &taken), CM_OK);
+    for (uint64_t i = 0; i < 2; i++) { /* readers let it go */
+        assert_int_equal(bags_publish(&bag_writer), CM_OK);
+        assert_int_equal(bags_insert(&bag_writer, 3, item_of(i)), CM_OK);
+    }
+    looks = PUBLISH;
+    assert_int_equal(bags_give_back(&bag_writer, &taken), CM_OK);
+    assert_int_equal(looked, 1);
+    looks = NOTHING;
+    item_destroy(&sought, NULL);
+    bags_destroy(&bag_map);
+    assert_int_equal(alive, 0);
+}
+
 /* ---- clones that fail ---- */
 
 static void a_value_that_was_not_put_is_the_callers(void **state)
@@ -203,11 +260,9 @@ static void of_dynamic_maps_too(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(amid_many_changes_nothing_is_published),
-        cmocka_unit_test(single_calls_promise_the_same),
-        cmocka_unit_test(what_comes_back_is_destroyed_by_who_may_look),
-        cmocka_unit_test(a_value_that_was_not_put_is_the_callers),
-        cmocka_unit_test(of_dynamic_maps_too),
+        cmocka_unit_test(amid_many_changes_nothing_is_published),       cmocka_unit_test(single_calls_promise_the_same),
+        cmocka_unit_test(what_comes_back_is_destroyed_by_who_may_look), cmocka_unit_test(of_multimaps_too),
+        cmocka_unit_test(a_value_that_was_not_put_is_the_callers),      cmocka_unit_test(of_dynamic_maps_too),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

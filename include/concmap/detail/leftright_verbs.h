@@ -498,6 +498,7 @@
     CM_INNER_(                                                                                                         \
         how, cm_status, name##_set_one_,                                                                               \
         (name##_writer * writer, enum cm_setting_ which, uint64_t hash, const Key *key, Value value, Value *old), {    \
+            CM_MAY_FILL_(old);                                                                                         \
             Key own;                                                                                                   \
             cm_plain_blank_(&name##_type_, &own, NULL);                                                                \
             return cm_leftright_set_(&name##_type_, writer->core, name##_room_, which, key, hash, &value, &own, old);  \

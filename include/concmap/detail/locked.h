@@ -250,6 +250,7 @@ CM_INLINE bool cm_locked_visit_unused_(const struct cm_type *type, struct cm_map
     struct cm_thread_ *self = cm_leaf_enter_();
     struct cm_hold_ *hold = cm_hold_take_(self);
     visit->unused = NULL;
+    visit->locked = false; /* for compilers, which warn */
     struct cm_locked_ *entry = cm_locked_of_node_(type, cm_node_glance_(type, map, key, hash).node);
     if (CM_LIKELY(entry != NULL) && CM_LIKELY(hold != NULL) && CM_LIKELY(cm_locked_try_(entry, false))) {
         if (CM_LIKELY(cm_locked_is_linked_(entry))) {

@@ -172,6 +172,7 @@
               })                                                                                                       \
     CM_INNER_(                                                                                                         \
         how, cm_status, name##_remove_in_, (Map * map, uint64_t hash, Key key, Value * old, cm_deadline deadline), {   \
+            CM_MAY_FILL_(old);                                                                                         \
             struct cm_locked_visit_ visit;                                                                             \
             cm_status status;                                                                                          \
             if (old) {                                                                                                 \
@@ -191,6 +192,7 @@
               (Map * map, uint64_t hash, Key key, cm_status(*condition)(Value *, void *), void *context, Value *old,   \
                cm_deadline deadline),                                                                                  \
               {                                                                                                        \
+                  CM_MAY_FILL_(old);                                                                                   \
                   struct cm_locked_visit_ visit;                                                                       \
                   cm_status status = name##_visit_(map, &key, hash, NULL, 0, deadline, &visit);                        \
                   if (status != CM_EXISTS)                                                                             \
@@ -255,6 +257,7 @@
 #define CM_LOCKED_CHANGES_(how, name, Key, Value)                                                                      \
     CM_INNER_(how, cm_status, name##_put_in_,                                                                          \
               (name * map, uint64_t hash, Key key, Value value, Value * old, cm_deadline deadline), {                  \
+                  CM_MAY_FILL_(old);                                                                                   \
                   struct cm_locked_visit_ visit;                                                                       \
                   Value was;                                                                                           \
                   cm_status status = name##_visit_(map, &key, hash, &value, CM_LOCK_ANYWAY_, deadline, &visit);        \

@@ -79,6 +79,7 @@
                     (, function, context))                                                                             \
     CM_INNER_(how, cm_status, name##_remove_where_,                                                                    \
               (Map * map, uint64_t hash, const Key *key, struct cm_plain_call_ condition, Value *old), {               \
+                  CM_MAY_FILL_(old);                                                                                   \
                   Value scratch;                                                                                       \
                   cm_plain_blank_(&name##_type_, NULL, &scratch);                                                      \
                   return cm_plain_remove_(&name##_type_, &map->core, key, hash, condition, old, &scratch);             \
@@ -102,6 +103,7 @@
                     (, cm_status(*condition)(Value *, void *), void *context, Value *old),                             \
                     (, condition, context, old))                                                                       \
     CM_INNER_(how, cm_status, name##_replace_in_, (Map * map, uint64_t hash, Key key, Value value, Value * old), {     \
+        CM_MAY_FILL_(old);                                                                                             \
         Value scratch;                                                                                                 \
         char *found = cm_plain_find_ahead_(&name##_type_, &map->core, &key, hash);                                     \
         cm_plain_blank_(&name##_type_, NULL, &scratch);                                                                \
@@ -186,6 +188,7 @@
      * runs. O(1), but for growing: O(entries), which is rare. So it is with all that may add. */                      \
     CM_PLAIN_KEYED_(how, name, name, Key, insert, (, Value value), (, value))                                          \
     CM_INNER_(how, cm_status, name##_put_in_, (name * map, uint64_t hash, Key key, Value value, Value * old), {        \
+        CM_MAY_FILL_(old);                                                                                             \
         Value scratch;                                                                                                 \
         char *found = cm_plain_find_ahead_(&name##_type_, &map->core, &key, hash);                                     \
         if (!found)                                                                                                    \

@@ -42,6 +42,13 @@
 #define CM_INNER_(how, Result, name, parameters, ...) CM_HIDDEN_##how(CM_INLINE Result name parameters __VA_ARGS__)
 #define CM_LOCAL_(how, Result, name, parameters, ...) CM_HIDDEN_##how(CM_TYPED Result name parameters __VA_ARGS__)
 
+/* For compilers that warn, because they do not see that a status tells whether a caller's pointer was written to. */
+#define CM_MAY_FILL_(pointer)                                                                                          \
+    do {                                                                                                               \
+        if (pointer)                                                                                                   \
+            __asm__("" : "+m"(*(pointer)));                                                                            \
+    } while (0)
+
 /* What their users must know, too. */
 #define CM_SHOWN_(how, ...) CM_SHOWN_##how(__VA_ARGS__)
 #define CM_SHOWN_cm_inline(...) __VA_ARGS__

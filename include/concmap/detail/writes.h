@@ -64,14 +64,17 @@
     CM_KEYED_(how, name, Map, Key, update, (, cm_status(*function)(Value *, void *), void *context),                   \
               (, function, context))                                                                                   \
     CM_INNER_(how, cm_status, name##_remove_in_,                                                                       \
-              (Map * map, uint64_t hash, Key key, Map##_out_ * old, cm_deadline deadline),                             \
-              { return cm_map_remove_(&name##_type_, &map->core, &key, hash, NULL, NULL, old, deadline); })            \
+              (Map * map, uint64_t hash, Key key, Map##_out_ * old, cm_deadline deadline), {                           \
+                  CM_MAY_FILL_(old);                                                                                   \
+                  return cm_map_remove_(&name##_type_, &map->core, &key, hash, NULL, NULL, old, deadline);             \
+              })                                                                                                       \
     /* Removes the key: CM_OK, and `old` (may be NULL) takes its value; or CM_ABSENT. */                               \
     CM_KEYED_(how, name, Map, Key, remove, (, Map##_out_ * old), (, old))                                              \
     CM_INNER_(how, cm_status, name##_remove_if_in_,                                                                    \
               (Map * map, uint64_t hash, Key key, cm_status(*condition)(Value *, void *), void *context,               \
                Map##_out_ *old, cm_deadline deadline),                                                                 \
               {                                                                                                        \
+                  CM_MAY_FILL_(old);                                                                                   \
                   struct name##_call_ call = {condition, context};                                                     \
                   return cm_map_remove_(&name##_type_, &map->core, &key, hash, name##_run_, &call, old, deadline);     \
               })                                                                                                       \
@@ -137,6 +140,7 @@
     CM_KEYED_(how, name, name, Key, insert, (, Value value), (, value))                                                \
     CM_INNER_(how, cm_status, name##_put_in_,                                                                          \
               (name * map, uint64_t hash, Key key, Value value, name##_out_ * old, cm_deadline deadline), {            \
+                  CM_MAY_FILL_(old);                                                                                   \
                   return name##_write_(map, &key, hash, CM_ABSENT_INSERT_, CM_PRESENT_REPLACE_, &value, NULL, NULL,    \
                                        old, NULL, deadline);                                                           \
               })                                                                                                       \
