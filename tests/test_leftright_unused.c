@@ -25,6 +25,27 @@ static cm_status clone_or_fail(struct item *to, const struct item *from, void *c
 CM_LEFTRIGHT_MAP_OWNED(items, uint64_t, struct item, cm_hash_u64, cm_equal_u64, CM_PLAIN,
                        CM_OWNED(clone_or_fail, destroy_and_look))
 
+static void publish_bags(void);
+
+static void destroy_and_publish(struct item *item, void *context)
+{
+    item_destroy(item, context);
+    publish_bags();
+}
+
+static uint64_t item_hash(const struct item *item, uint64_t seed)
+{
+    return cm_hash_u64(item->own, seed);
+}
+
+static bool item_equal(const struct item *a, const struct item *b)
+{
+    return *a->own == *b->own;
+}
+
+CM_LEFTRIGHT_MULTIMAP_OWNED(bags, uint64_t, struct item, cm_hash_u64, cm_equal_u64, item_hash, item_equal, CM_PLAIN,
+                            CM_OWNED(item_clone, destroy_and_publish))
+
 static items map;
 static items_writer writer;
 static items_reader reader;
@@ -140,27 +161,6 @@ static void what_comes_back_is_destroyed_by_who_may_look(void **state)
     assert_int_equal(looked, 1);
     end();
 }
-
-static void publish_bags(void);
-
-static void destroy_and_publish(struct item *item, void *context)
-{
-    item_destroy(item, context);
-    publish_bags();
-}
-
-static uint64_t item_hash(const struct item *item, uint64_t seed)
-{
-    return cm_hash_u64(item->own, seed);
-}
-
-static bool item_equal(const struct item *a, const struct item *b)
-{
-    return *a->own == *b->own;
-}
-
-CM_LEFTRIGHT_MULTIMAP_OWNED(bags, uint64_t, struct item, cm_hash_u64, cm_equal_u64, item_hash, item_equal, CM_PLAIN,
-                            CM_OWNED(item_clone, destroy_and_publish))
 
 static bags_writer bag_writer;
 
