@@ -35,7 +35,7 @@ CM_LEFTRIGHT_HANDLES_(cm_export, cm_any_leftright)
 
 /* What take gives. */
 typedef struct cm_any_leftright_taken {
-    void *value;        /* room of the caller's, in which take puts the value */
+    void *value;        /* room of the caller's, in which take puts the value; NULL: CM_INVALID, but of sets */
     uint64_t map;       /* whose it was; 0: it was given back */
     uint64_t published; /* and when */
     void *context;

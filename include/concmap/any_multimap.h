@@ -38,7 +38,7 @@ CM_LEFTRIGHT_HANDLES_(cm_export, cm_any_multimap)
 
 /* What take_value gives. */
 typedef struct cm_any_multimap_taken {
-    void *value;        /* room of the caller's, in which take_value puts the value */
+    void *value;        /* room of the caller's, in which take_value puts the value; NULL: CM_INVALID */
     uint64_t map;       /* whose it was; 0: it was given back */
     uint64_t published; /* and when */
     void *context;
