@@ -7,11 +7,6 @@
 
 #include "any_sides.h"
 
-static inline const struct cm_type *type_in(const struct cm_leftright_ *core)
-{
-    return &own_of(core)->type;
-}
-
 /* Tells where the key and the value of what was found are. False: nothing was. */
 static inline bool place_tell(const struct cm_type *type, struct cm_flat_place_ place, const void **own,
                               const void **value)

@@ -44,7 +44,7 @@ static cm_status types_take(struct cm_any_own_ **made, const struct cm_type *key
 
 static void cm_any_multimap_replay_(struct cm_leftright_ *core)
 {
-    cm_leftright_replay_(&own_of(core)->type, core, own_of(core)->value);
+    cm_leftright_replay_(type_in(core), core, own_of(core)->value);
 }
 
 /* ---- making and unmaking ---- */
@@ -230,7 +230,7 @@ bool cm_any_multimap_writer_contains_value(cm_any_multimap_writer *writer, const
 
 /* Values that are taken. */
 CM_LEFTRIGHT_TAKEN_(cm_dynamic, cm_any_multimap,
-                    cm_multimap_give_back_(writer->core, &own_of(writer->core)->type, taken->published, taken->value),
+                    cm_multimap_give_back_(writer->core, type_in(writer->core), taken->published, taken->value),
                     taken->destroy, taken->value)
 
 static cm_status value_take(struct cm_leftright_ *core, const void *key, uint64_t hash, const void *value,
@@ -238,7 +238,7 @@ static cm_status value_take(struct cm_leftright_ *core, const void *key, uint64_
 {
     if (!taken->value)
         return CM_INVALID;
-    cm_status status = cm_multimap_remove_value_(core, &own_of(core)->type, key, hash, value, taken->value);
+    cm_status status = cm_multimap_remove_value_(core, type_in(core), key, hash, value, taken->value);
     if (status != CM_OK)
         return status;
     cm_leftright_took_(core, &taken->map, &taken->published, &taken->context);
@@ -251,7 +251,7 @@ static cm_status values_sift(struct cm_leftright_ *core, const void *key, uint64
 {
     struct cm_any_multimap_call_ made = {NULL, keep, NULL, context};
     struct cm_values_call_ call = {cm_any_multimap_run_, &made};
-    return cm_multimap_retain_values_(core, &own_of(core)->type, key, hash, &call);
+    return cm_multimap_retain_values_(core, type_in(core), key, hash, &call);
 }
 
 /* A function, its twins, and the one with a hash, by `call`; or by cm_multimap_VERB_(). */
@@ -262,7 +262,7 @@ static cm_status values_sift(struct cm_leftright_ *core, const void *key, uint64
             CM_KEYED_(cm_dynamic, cm_any_multimap, cm_any_multimap_writer, const void *, verb, more, arguments)
 #define KEYED_ALIKE(verb, more, arguments)                                                                             \
     KEYED(verb, more, arguments,                                                                                       \
-          cm_multimap_##verb##_(writer->core, &own_of(writer->core)->type, key, hash CM_LIST_ arguments))
+          cm_multimap_##verb##_(writer->core, type_in(writer->core), key, hash CM_LIST_ arguments))
 
 KEYED_ALIKE(insert, (, const void *value), (, value))
 KEYED_ALIKE(update, (, const void *value), (, value))
@@ -271,7 +271,7 @@ KEYED_ALIKE(clear_entry, (), ())
 KEYED_ALIKE(reserve_values, (, size_t more), (, more))
 KEYED_ALIKE(fit, (), ())
 KEYED(remove_value, (, const void *value), (, value),
-      cm_multimap_remove_value_(writer->core, &own_of(writer->core)->type, key, hash, value, NULL))
+      cm_multimap_remove_value_(writer->core, type_in(writer->core), key, hash, value, NULL))
 KEYED(take_value, (, const void *value, cm_any_multimap_taken *taken), (, value, taken),
       value_take(writer->core, key, hash, value, taken))
 KEYED(retain_values, (, cm_status (*keep)(const void *, void *), void *context), (, keep, context),
@@ -290,11 +290,10 @@ static const char *value_at(const struct cm_leftright_ *core, const void *values
     return (const char *)values + i * own_of(core)->several.key_size;
 }
 
-PAIRS(insert_many, cm_multimap_insert_(writer->core, &own_of(writer->core)->type, key_at(writer->core, keys, i), hash,
+PAIRS(insert_many, cm_multimap_insert_(writer->core, type_in(writer->core), key_at(writer->core, keys, i), hash,
                                        value_at(writer->core, values, i)))
-PAIRS(remove_value_many,
-      cm_multimap_remove_value_(writer->core, &own_of(writer->core)->type, key_at(writer->core, keys, i), hash,
-                                value_at(writer->core, values, i), NULL))
+PAIRS(remove_value_many, cm_multimap_remove_value_(writer->core, type_in(writer->core), key_at(writer->core, keys, i),
+                                                   hash, value_at(writer->core, values, i), NULL))
 
 /* ---- saving and loading ---- */
 

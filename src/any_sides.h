@@ -23,6 +23,11 @@ static inline struct cm_any_own_ *own_of(const struct cm_leftright_ *core)
     return (struct cm_any_own_ *)(uintptr_t)core->sides[0].type;
 }
 
+static inline const struct cm_type *type_in(const struct cm_leftright_ *core)
+{
+    return &own_of(core)->type;
+}
+
 /* Of a type that is taken already. NULL: no memory. */
 static inline struct cm_any_own_ *own_make(const struct cm_type *type, const cm_config *config)
 {
@@ -53,13 +58,13 @@ static inline void own_end(struct cm_any_own_ *own)
 
 static inline const char *key_at(const struct cm_leftright_ *core, const void *keys, size_t i)
 {
-    return (const char *)keys + i * own_of(core)->type.key_size;
+    return (const char *)keys + i * type_in(core)->key_size;
 }
 
 /* A function and its twins: `one` for each key, counted where its status is `good`. */
 #define SIDES_MANY(name, verb, parameters, arguments, key_of, one, note, good)                                         \
     static size_t name##_##verb##_in_(CM_LIST_ parameters, cm_deadline deadline)                                       \
-        CM_IN_TURN_OF_MANY_(name, &own_of(writer->core)->type, writer, true, deadline, i, n, hash, key_of, one, note,  \
-                            good) CM_TWINS_OF_(cm_define, size_t, name, verb, parameters, arguments)
+        CM_IN_TURN_OF_MANY_(name, type_in(writer->core), writer, true, deadline, i, n, hash, key_of, one, note, good)  \
+            CM_TWINS_OF_(cm_define, size_t, name, verb, parameters, arguments)
 
 #endif

@@ -46,6 +46,7 @@
 #define CONCMAP_LEFTRIGHT_H
 
 #include <concmap/detail/leftright_many.h>
+#include <concmap/detail/leftright_reads.h>
 #include <concmap/hash.h>
 
 CM_BEGIN_DECLS

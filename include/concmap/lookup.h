@@ -11,7 +11,8 @@
 
 #include <concmap/detail/anchored_verbs.h>
 #include <concmap/detail/guarded.h>
-#include <concmap/detail/leftright_verbs.h>
+#include <concmap/detail/leftright_reads.h>
+#include <concmap/detail/leftright_writes.h>
 #include <concmap/detail/locked_keys.h>
 #include <concmap/detail/reads.h>
 #include <concmap/detail/writes.h>

@@ -3,8 +3,9 @@
 #ifndef CONCMAP_DETAIL_LEFTRIGHT_MANY_H
 #define CONCMAP_DETAIL_LEFTRIGHT_MANY_H
 
-#include <concmap/detail/leftright_verbs.h>
+#include <concmap/detail/leftright_writes.h>
 #include <concmap/detail/op_kind.h>
+#include <concmap/detail/plain_batches.h>
 
 /* The body of such a call: `one` is done for i = 0 .. n - 1, with `hash` set; what it returns is `status`, which `note`
  * stores, and which `good` looks at. Without a turn, `note` alone. */

@@ -33,13 +33,6 @@ CM_INLINE bool cm_type_peeks_(const struct cm_type *type)
            !type->several_ && type->value_size <= CM_PEEK_COPY_;
 }
 
-/* Compilers that optimise for size do not see that a hit fills its copy. */
-#ifdef __OPTIMIZE_SIZE__
-#define CM_PEEK_BLANK_(copy) memset(copy, 0, sizeof copy)
-#else
-#define CM_PEEK_BLANK_(copy) ((void)0)
-#endif
-
 /* The tags of a group as they are now. */
 #if CM_TSAN
 #define CM_TAGS_NOW_(name, group)                                                                                      \

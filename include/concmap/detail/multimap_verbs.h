@@ -1,8 +1,10 @@
-/* The typed functions of the left-right multimap, besides those that it shares with the map (leftright_verbs.h). */
+/* The typed functions of the left-right multimap, besides those that it shares with the map (leftright_reads.h,
+ * leftright_writes.h). */
 #ifndef CONCMAP_DETAIL_MULTIMAP_VERBS_H
 #define CONCMAP_DETAIL_MULTIMAP_VERBS_H
 
 #include <concmap/detail/leftright_many.h>
+#include <concmap/detail/leftright_reads.h>
 #include <concmap/detail/multimap.h>
 
 /* ---- views ---- */

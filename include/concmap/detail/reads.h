@@ -21,13 +21,6 @@
         cm_pin_leave_(pin);                                                                                            \
     })
 
-/* Values of so many bytes are blanked before they are looked for. */
-#ifdef __OPTIMIZE_SIZE__
-#define CM_BLANKED_ SIZE_MAX
-#else
-#define CM_BLANKED_ sizeof(uint64_t)
-#endif
-
 #define CM_READS_(how, name, Map, Key, Value)                                                                          \
     CM_HASHES_(how, name, Map, Key)                                                                                    \
     CM_HIDDEN_(                                                                                                        \
@@ -42,8 +35,8 @@
                       return cm_map_clone_out_(&name##_type_, &map->core, key, hash, value, deadline);                 \
                   bool copies = value || name##_type_.cached;                                                          \
                   Value copy;                                                                                          \
-                  /* Compilers do not see that a hit fills it. For a word they leave this out. */                      \
-                  if ((copies && !value) || sizeof copy <= CM_BLANKED_)                                                \
+                  /* Others do not see it, either; but for a word they leave this out. */                              \
+                  if ((copies && !value) || CM_BLANKS_ || sizeof copy <= sizeof(uint64_t))                             \
                       memset((void *)&copy, 0, sizeof copy);                                                           \
                   enum cm_read_ result = cm_map_glance_(&name##_type_, &map->core, key, hash, copies ? &copy : NULL);  \
                   if (CM_UNLIKELY(result == CM_READ_AGAIN_)) {                                                         \

@@ -42,6 +42,14 @@
 #define CM_INNER_(how, Result, name, parameters, ...) CM_HIDDEN_##how(CM_INLINE Result name parameters __VA_ARGS__)
 #define CM_LOCAL_(how, Result, name, parameters, ...) CM_HIDDEN_##how(CM_TYPED Result name parameters __VA_ARGS__)
 
+/* Whether copies are blanked before they are looked for: compilers that optimise for size do not see that a hit fills
+ * them, and warn. */
+#ifdef __OPTIMIZE_SIZE__
+#define CM_BLANKS_ true
+#else
+#define CM_BLANKS_ false
+#endif
+
 /* For compilers that warn, because they do not see that a status tells whether a caller's pointer was written to. */
 #define CM_MAY_FILL_(pointer)                                                                                          \
     do {                                                                                                               \
