@@ -254,10 +254,7 @@ const struct cm_side_ *cm_reader_enter_slow_(struct cm_reader_ *reader, uint64_t
 bool cm_reader_look_anew_(struct cm_reader_ *reader)
 {
     struct cm_leftright_ *core = reader->core;
-    if (reader->depth != 0) /* inside, which it says */
-        return false;
-    cm_store_release_(&reader->slot->state, 0); /* as in cm_reader_peek_() */
-    uint64_t word = cm_load_acquire_(&core->word);
+    uint64_t word = cm_load_acquire_(&core->word); /* as in cm_reader_peek_() */
     if (word == reader->peeked || (word & (CM_NO_BARRIER_ | CM_ENDED_)))
         return false;
     struct cm_flat_ flat;

@@ -207,8 +207,8 @@ CM_API cm_status cm_reader_close_(struct cm_reader_ *reader);
 /* Goes on where the word is not what was expected. NULL: the writer has gone and said so. Not cold: where publications
  * come thick each look-up comes here. */
 CM_API const struct cm_side_ *cm_reader_enter_slow_(struct cm_reader_ *reader, uint64_t self, uint64_t word);
-/* Of a reader whose peek was in vain, which may still say that it peeks: sees which table is the active side's now.
- * True: another one than it remembered, so that a peek has a chance. */
+/* Of a reader whose peek was in vain: sees which table is the active side's now. True: another one than it remembered,
+ * so that a peek has a chance. Its slot stays as it is: that peek follows, or a look inside. */
 CM_API bool cm_reader_look_anew_(struct cm_reader_ *reader);
 /* A slot has changed, and the word said that somebody may wait for that. */
 CM_API CM_COLD void cm_reader_left_(struct cm_leftright_ *core, struct cm_seat_ *slot);

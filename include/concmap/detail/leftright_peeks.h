@@ -2,9 +2,10 @@
  *
  * A reader that peeks says so in its slot, which no writer waits for; then it loads the word. If that is the one with
  * which the table was published that the reader remembers, it looks the key up in that table, copies the value, and
- * loads the word again. If it is the same still, the copy is of that publication; otherwise it is thrown away, and the
- * look-up done inside, as is one that takes a look at more than one group. So publications that come thick cost a peek
- * no fence, and peeks bar no batch; two plain stores and two loads of the word are all.
+ * loads the word again. If it is the same still, the copy is of that publication; otherwise it is thrown away. Then the
+ * reader sees which table is the active side's, and peeks once more; or the look-up is done inside, as is one that
+ * takes a look at more than one group. So publications that come thick cost a peek no fence, and peeks bar no batch;
+ * two plain stores and two loads of the word are all.
  *
  * Only maps whose keys are words that are compared by their bits, and whose values are small and copied as they are,
  * peek: nothing that is torn is followed, or shown to a function of the user.
